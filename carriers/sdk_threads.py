@@ -1,0 +1,112 @@
+"""Blocking SDKs behind an event loop: threads that belong to one carrier, and a deadline that belongs to us.
+
+Dials and everything else have threads of their own, so that a hang-up never waits behind hanging dials; both are
+bounded, so that a hanging carrier costs no other carrier a thread. Each thread makes its own SDK client: not one of the
+SDKs is safe to share.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from carriers import shot
+from carriers.contract import Placed
+from carriers.shot import HttpAnswer, Shot
+from gateway.domain.errors import CarrierError
+from gateway.domain.outcome import Knowledge
+from gateway.domain.verdict import Attribution, Signal, Verdict, next_carrier
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+
+class SdkThreads(Generic[C]):
+    """`make_client` is called once in each thread that needs a client."""
+
+    def __init__(self, name: str, make_client: Callable[[], C], clock: Callable[[], float], size: int = 4) -> None:
+        self._make_client, self._clock = make_client, clock
+        self._dials = ThreadPoolExecutor(size, thread_name_prefix=f"{name}-dial")
+        self._controls = ThreadPoolExecutor(size, thread_name_prefix=f"{name}-control")
+        self._own = threading.local()
+
+    async def control(self, job: Callable[[C], T], timeout_s: float = 6.0) -> T:
+        """Run anything but a dial; raise CarrierError("timeout") if it is not done in time, else what the job raises."""
+        future = self._controls.submit(self._with_client, job)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+        except TimeoutError as error:
+            future.cancel()
+            raise CarrierError("timeout", f"no answer within {timeout_s:g} s") from error
+
+    async def dial(
+        self,
+        job: Callable[[C], T],
+        *,
+        deadline: float,
+        gate: Callable[[], bool],
+        accept: Callable[[T], Placed],
+        judge: Callable[[HttpAnswer], Placed],
+    ) -> Placed:
+        """Run the one dial. `accept` reads the SDK's answer to a 2xx, `judge` a refusal (status, headers, body)."""
+        ticket = Shot(deadline, gate, self._clock)
+        future = self._dials.submit(self._armed, job, ticket)
+        try:
+            value = await asyncio.wait_for(_wrapped(future), ticket.remaining)
+        except TimeoutError:
+            future.cancel()
+            return _unsent("deadline-passed") if ticket.call_off() else _unknown("no-answer-in-time")
+        except Exception as error:
+            return _failed(ticket, error, judge)
+        return accept(value)
+
+    def close(self) -> None:
+        """Let go; a thread that hangs in an SDK ends with its socket's time-out."""
+        self._dials.shutdown(wait=False, cancel_futures=True)
+        self._controls.shutdown(wait=False, cancel_futures=True)
+
+    def _with_client(self, job: Callable[[C], T]) -> T:
+        if not hasattr(self._own, "client"):
+            self._own.client = self._make_client()
+        return job(self._own.client)
+
+    def _armed(self, job: Callable[[C], T], ticket: Shot) -> T:
+        shot.load(ticket)
+        try:
+            return self._with_client(job)
+        finally:
+            shot.load(None)
+
+
+def _wrapped(future: "Future[T]") -> "asyncio.Future[T]":
+    return asyncio.wrap_future(future)
+
+
+def _failed(ticket: Shot, error: Exception, judge: Callable[[HttpAnswer], Placed]) -> Placed:
+    answer = ticket.answer
+    if answer is not None and answer.status >= 300:
+        return judge(answer)
+    if answer is not None:
+        return _unknown("unreadable-answer", f"{answer.status} {type(error).__name__}")
+    if ticket.call_off():
+        return _unsent(_unsent_reason(error), type(error).__name__)
+    return _unknown("connection-lost", type(error).__name__)
+
+
+def _unsent_reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None)
+    return reason if reason in {"deadline-passed", "gate-closed"} else "unreachable"
+
+
+def _unsent(reason: str, detail: str = "") -> Placed:
+    if reason == "unreachable":
+        verdict = next_carrier(reason, attribution=Attribution.NETWORK, signal=Signal.FAILURE, detail=detail)
+    else:
+        verdict = next_carrier(reason, attribution=Attribution.US, signal=Signal.RELEASE, detail=detail)
+    return Placed(knowledge=Knowledge.NOT_SENT, verdict=verdict)
+
+
+def _unknown(reason: str, detail: str = "") -> Placed:
+    verdict: Verdict = next_carrier(reason, attribution=Attribution.UNKNOWN, signal=Signal.FAILURE, detail=detail)
+    return Placed(knowledge=Knowledge.UNKNOWN, verdict=verdict)

@@ -1,0 +1,43 @@
+"""What a step asks the world to do. Stored in the outbox by the same write that stores the step's state.
+
+`Dial` is done at most once; every other command is done at least once and is idempotent.
+"""
+
+from msgspec import Struct
+
+
+class Command(Struct, frozen=True, kw_only=True, tag=True):
+    """Base of all commands. `due` (unix seconds) is when it may first be carried out; 0 is at once."""
+
+    call_id: str
+    leg_id: str = ""
+    due: float = 0.0
+
+
+class Route(Command, frozen=True, kw_only=True):
+    """Choose the next carrier of this call's dialling round, and write the intent."""
+
+
+class Dial(Command, frozen=True, kw_only=True):
+    """Place the leg: win `intended -> sending`, then POST once. Redelivered and not won: report it orphaned."""
+
+
+class Resolve(Command, frozen=True, kw_only=True):
+    """Ask the carrier what became of the leg; answered by LegFound, or LegMissing when it surely is not there."""
+
+    attempt: int = 1
+
+
+class HangUp(Command, frozen=True, kw_only=True):
+    """End the leg at its carrier by every handle we have; a leg that is gone already is a success."""
+
+    attempt: int = 1
+
+
+class Timer(Command, frozen=True, kw_only=True):
+    """Give TimerFired back to the call at `due`."""
+
+    name: str
+
+
+AnyCommand = Route | Dial | Resolve | HangUp | Timer

@@ -1,0 +1,63 @@
+"""The tree of errors that cross a border in Holdline, split by the question that decides everything: was it sent?
+
+HoldlineError
++-- IllegalTransition      a state was given an event that it neither takes nor ignores: a bug, ours or a carrier's
++-- CarrierError           something between us and a carrier
+|   +-- NotSent            not one byte of the request left: another carrier may be tried at once
+|   +-- BadSignature       a webhook or upgrade that is unsigned, wrongly signed or stale: 403, nothing changes
+|   +-- Malformed          signed, but not in the carrier's language
++-- StoreUnavailable       the store did not answer: refuse new work before accepting it
++-- Misconfigured          the configuration cannot work; carries every problem at once
+"""
+
+
+class HoldlineError(Exception):
+    """All errors that Holdline raises on purpose."""
+
+
+class IllegalTransition(HoldlineError):
+    """Names the state and the event, so that the log line alone says what happened."""
+
+    def __init__(self, machine: str, state: str, event: str) -> None:
+        super().__init__(f"a {machine} that is {state} cannot take {event}")
+        self.machine, self.state, self.event = machine, state, event
+
+
+class CarrierError(HoldlineError):
+    """Something between us and a carrier; `reason` is kebab-case."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason, self.detail = reason, detail
+
+
+class NotSent(CarrierError):
+    """Not one byte of the request left this machine."""
+
+
+class BadSignature(CarrierError):
+    """Unsigned, wrongly signed or stale."""
+
+
+class Malformed(CarrierError):
+    """Authentic, but not what the carrier's documents promise."""
+
+
+class StoreUnavailable(HoldlineError):
+    """The store did not answer in time."""
+
+
+class Problem(HoldlineError):
+    """One wrong key of a configuration: where, what was found, what is allowed."""
+
+    def __init__(self, path: str, found: str, allowed: str) -> None:
+        super().__init__(f"{path}: found {found}; {allowed}")
+        self.path, self.found, self.allowed = path, found, allowed
+
+
+class Misconfigured(HoldlineError):
+    """Every problem of a configuration, all at once."""
+
+    def __init__(self, problems: tuple[Problem, ...], source: str = "config.yaml") -> None:
+        super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+        self.problems = problems

@@ -1,0 +1,196 @@
+"""Everything that can happen to a call or to one of its legs.
+
+A `LegEvent` is what a carrier, the dialer, the reconciler or the bridge reports of one leg; a `CallEvent` is what a
+user, the router or a timer says to the call as a whole. All are plain data, stored in the call's log, and replaying the
+log rebuilds the call. Webhooks come late, twice and out of order: no event assumes that another one came before it.
+"""
+
+from msgspec import Struct
+
+from gateway.domain.outcome import Knowledge
+from gateway.domain.verdict import Verdict
+
+# --- what happens to a leg ---------------------------------------------------------------------------------------
+
+
+class LegEvent(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Base of all events of one leg. `carrier_call_id` is filled wherever the reporter knows it."""
+
+    carrier_call_id: str = ""
+    carrier_data: dict[str, str] = {}
+    """What later control of the leg needs beside its id (a region's URL); merged into the leg, opaque to the core."""
+
+
+class DialSending(LegEvent, frozen=True, kw_only=True):
+    """One worker won the right to POST; `deadline` is the unix time after which it must not begin."""
+
+    fence: int
+    deadline: float
+
+
+class DialReported(LegEvent, frozen=True, kw_only=True):
+    """What the POST told: `knowledge` is NOT_SENT, REFUSED, ACCEPTED or UNKNOWN; a verdict unless accepted."""
+
+    knowledge: Knowledge
+    verdict: Verdict | None = None
+    fence: int = 0
+
+
+class DialOrphaned(LegEvent, frozen=True, kw_only=True):
+    """A dial was found `sending` by somebody who is not its worker: nobody may POST, the truth must be looked up."""
+
+
+class LegProgressed(LegEvent, frozen=True, kw_only=True):
+    """The carrier works on it (queued, initiated, started): proof of placement, not yet of ringing."""
+
+
+class LegRinging(LegEvent, frozen=True, kw_only=True):
+    """Ringing or early media: the phone was alerted."""
+
+
+class LegAnswered(LegEvent, frozen=True, kw_only=True):
+    """Somebody, or a machine, took the call."""
+
+
+class LegEnded(LegEvent, frozen=True, kw_only=True):
+    """Terminal, as the carrier reports it; the verdict is the carrier folder's own judgement of its codes.
+
+    `answered` and `alerted` say what the report itself proves (a duration, an answer time, "user busy"), since the
+    webhooks that should have told earlier may be lost.
+    """
+
+    verdict: Verdict
+    alerted: bool = False
+    answered: bool = False
+
+
+class LegFound(LegEvent, frozen=True, kw_only=True):
+    """The reconciler found the leg at the carrier: `phase` is accepted, ringing, answered or ended."""
+
+    phase: str
+    verdict: Verdict | None = None
+
+
+class LegMissing(LegEvent, frozen=True, kw_only=True):
+    """The reconciler asked as often and as late as the carrier needs, and the carrier does not know the leg."""
+
+
+class StreamOpened(LegEvent, frozen=True, kw_only=True):
+    """The carrier's media socket sent its start under the leg's own token: proof of the answer."""
+
+
+class StreamFailed(LegEvent, frozen=True, kw_only=True):
+    """The media socket could not be opened, broke, or is reported broken, while the leg may live on."""
+
+    reason: str
+
+
+class StreamClosed(LegEvent, frozen=True, kw_only=True):
+    """The media socket is gone; `by_agent` when the agent ended the conversation."""
+
+    by_agent: bool = False
+
+
+# --- what happens to a call --------------------------------------------------------------------------------------
+
+
+class CallEvent(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Base of all events of a call as a whole."""
+
+
+class CallAccepted(CallEvent, frozen=True, kw_only=True):
+    """The user's request is stored; from here on the call ends in exactly one outcome."""
+
+
+class RouteChosen(CallEvent, frozen=True, kw_only=True):
+    """The router took a carrier; carries all that the leg needs to know of it for the rest of its life."""
+
+    leg_id: str
+    media_token: str
+    carrier: str
+    caller_id: str
+    why: str
+    passed: tuple[str, ...] = ()
+    """`carrier: reason` of those that were passed over before it."""
+    probe: bool = False
+    breaker_epoch: int = 0
+    ringing_events: bool = True
+    lookup_settles_s: float = 5.0
+    place_timeout_s: float = 8.0
+
+
+class PaceHeld(CallEvent, frozen=True, kw_only=True):
+    """The best carrier's pace (calls per second, concurrent calls) is used up; the call waits for its turn."""
+
+    carrier: str
+    until: float
+
+
+class RouteExhausted(CallEvent, frozen=True, kw_only=True):
+    """No carrier can take the call now; `retry_at` is the unix time at which one might."""
+
+    passed: tuple[str, ...]
+    retry_at: float
+    reason: str = "no-carrier"
+
+
+class DialDenied(CallEvent, frozen=True, kw_only=True):
+    """Compliance said no, immediately before the dial: for ever, or until `retry_at`."""
+
+    rule: str
+    retry_at: float | None = None
+
+
+class PromiseDue(CallEvent, frozen=True, kw_only=True):
+    """The time of a scheduled call has come, or a carrier came back."""
+
+
+class CancelRequested(CallEvent, frozen=True, kw_only=True):
+    """The user takes the call back before it is answered."""
+
+
+class HangupRequested(CallEvent, frozen=True, kw_only=True):
+    """The user or the agent ends the call, in whatever state it is."""
+
+    by: str = "user"
+
+
+class TimerFired(CallEvent, frozen=True, kw_only=True):
+    """A timer that a step asked for: `name` says which, `leg_id` whose (empty: the call's own)."""
+
+    name: str
+    leg_id: str = ""
+
+
+class LegReported(CallEvent, frozen=True, kw_only=True):
+    """Carries one leg's event to the call that owns the leg."""
+
+    leg_id: str
+    event: (
+        DialSending
+        | DialReported
+        | DialOrphaned
+        | LegProgressed
+        | LegRinging
+        | LegAnswered
+        | LegEnded
+        | LegFound
+        | LegMissing
+        | StreamOpened
+        | StreamFailed
+        | StreamClosed
+    )
+
+
+AnyCallEvent = (
+    CallAccepted
+    | RouteChosen
+    | PaceHeld
+    | RouteExhausted
+    | DialDenied
+    | PromiseDue
+    | CancelRequested
+    | HangupRequested
+    | TimerFired
+    | LegReported
+)
