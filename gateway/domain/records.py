@@ -1,0 +1,147 @@
+"""The two records that the store keeps and the API shows: a call, and its legs. Plain data; the rules are in call.py, leg.py.
+
+All times are unix seconds (float), None where it has not happened. Records are stored as JSON with their `schema`
+version; fields that a reader does not know are ignored, so that two versions of Holdline can share one store.
+"""
+
+from msgspec import Struct
+
+from gateway.domain.outcome import (
+    DIALING_PHASES,
+    FINAL_PHASES,
+    CallStatus,
+    Direction,
+    Knowledge,
+    LegPhase,
+    Outcome,
+    Role,
+)
+from gateway.domain.verdict import Verdict
+
+SCHEMA = 1
+
+
+class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One attempt of a call on one carrier. Its id is our tag at the carrier."""
+
+    id: str
+    call_id: str
+    carrier: str
+    caller_id: str
+    media_token: str
+    round: int
+    """The dialling round in which it was made; in one round each carrier is tried at most once."""
+    created_at: float
+    role: Role = Role.PERSON
+    phase: LegPhase = LegPhase.INTENDED
+    knowledge: Knowledge | None = None
+    verdict: Verdict | None = None
+    carrier_call_id: str = ""
+    carrier_data: dict[str, str] = {}
+    why: str = ""
+    # what the router said of the carrier, for the rest of the leg's life
+    probe: bool = False
+    breaker_epoch: int = 0
+    ringing_events: bool = True
+    lookup_settles_s: float = 5.0
+    place_timeout_s: float = 8.0
+    ring_timeout_s: int = 45
+    max_duration_s: int = 3600
+    # how far it came
+    fence: int = 0
+    deadline: float = 0.0
+    sent_at: float | None = None
+    unknown_at: float | None = None
+    accepted_at: float | None = None
+    alerted_at: float | None = None
+    answered_at: float | None = None
+    ended_at: float | None = None
+    unseen: int = 0
+    """Look-ups after `lookup_settles_s` that did not list it."""
+    hangup_wanted: bool = False
+    hangups: int = 0
+    streams: int = 0
+    """Media sockets opened so far."""
+    stream_open: bool = False
+    media_failed: bool = False
+    signaled: bool = False
+    """Its one word to the carrier's breaker has been given."""
+
+    @property
+    def live(self) -> bool:
+        """It may still ring, or hold a line."""
+        return self.phase not in FINAL_PHASES
+
+    @property
+    def dialing(self) -> bool:
+        """Nobody has been alerted as far as we know."""
+        return self.phase in DIALING_PHASES
+
+
+class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An open promise to place the call (again) at `due_at`."""
+
+    id: str
+    due_at: float
+    attempts: int = 0
+    reason: str = ""
+
+
+class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the user asked for: one conversation with one person, on whatever carrier."""
+
+    id: str
+    to: str
+    session_id: str
+    created_at: float
+    expires_at: float
+    direction: Direction = Direction.OUTBOUND
+    from_number: str | None = None
+    """The caller id that the user asked for; None lets each carrier use a number of its own."""
+    agent: str = ""
+    route: str = ""
+    carriers: tuple[str, ...] = ()
+    """Restrict and order; empty: as the route says."""
+    metadata: dict[str, str] = {}
+    max_duration_s: int = 3600
+    ring_timeout_s: int = 45
+    on_exhausted: str = "callback"
+    not_before: float | None = None
+    status: CallStatus = CallStatus.DIALING
+    outcome: Outcome | None = None
+    reason: str = ""
+    answered_at: float | None = None
+    ended_at: float | None = None
+    round: int = 1
+    pace_since: float | None = None
+    """When this round first waited for a carrier's pace."""
+    promise: Promise | None = None
+    cancel_wanted: bool = False
+    legs: tuple[Leg, ...] = ()
+    resumed: int = 0
+    schema: int = SCHEMA
+    version: int = 0
+    """Counts the writes; the store's compare-and-set rests on it."""
+
+    @property
+    def leg(self) -> Leg | None:
+        """The leg that matters now: the newest."""
+        return self.legs[-1] if self.legs else None
+
+    @property
+    def ended(self) -> bool:
+        """Terminal; nothing changes any more."""
+        return self.status is CallStatus.ENDED
+
+    def find(self, leg_id: str) -> Leg | None:
+        """The leg of this id."""
+        return next((leg for leg in self.legs if leg.id == leg_id), None)
+
+
+class MediaCounters(Struct, frozen=True, kw_only=True):
+    """What the bridge counts of a leg's stream."""
+
+    frames_in: int = 0
+    frames_out: int = 0
+    longest_gap_ms: int = 0
+    mos_estimated: float | None = None

@@ -1,0 +1,242 @@
+"""What the store promises, whatever keeps it: Redis or Valkey (production, and the embedded default), or memory (simulation).
+
+Every method is one atomic step. `commit` is the heart: a call's new state, its events, its commands, the permits of a
+dial, the dedupe mark of a webhook and the idempotency record of a request are written together, or not at all. The
+in-memory store is held to the real one by a test that compares the whole content after every step (`dump`).
+
+All methods raise StoreUnavailable when the store does not answer. `now` is the caller's clock (unix seconds); the store
+keeps a high-water mark and never lets time go back, so that a process with a slow clock cannot revive an old lease.
+"""
+
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from gateway.domain.breaker import Breaker
+from gateway.domain.commands import AnyCommand
+from gateway.domain.records import Call, MediaCounters
+
+
+class LogEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a call's event log, and of the gateway's feed."""
+
+    id: str
+    """Random, given by the writer."""
+    call_id: str
+    at: float
+    kind: str
+    """Kebab-case, for people: `leg-ringing`, `call-ended`."""
+    leg_id: str = ""
+    carrier: str = ""
+    data: dict[str, Any] = {}
+    seq: int = 0
+    """Position in the gateway's feed; given by the store."""
+
+
+class DialPermit(Struct, frozen=True, kw_only=True):
+    """What a dial needs of its carrier, taken in the write that makes the intent, and refused there if it is not to be had."""
+
+    carrier: str
+    leg_id: str
+    calls_per_second: float
+    concurrent_calls: int
+    holds_until: float
+    """The concurrency place is free again at this time, even if nobody gives it back."""
+    breaker_epoch: int
+    probe: Breaker | None = None
+    """For a half-open probe: the breaker's record with the probe taken; written only over `breaker_version`."""
+    breaker_version: int = 0
+
+
+class IdempotencyRecord(Struct, frozen=True, kw_only=True):
+    """Binds a client's key to the call it made."""
+
+    key: str
+    """Includes the scope (API key's id), so that two users' keys never meet."""
+    fingerprint: str
+    call_id: str
+    request: dict[str, Any] = {}
+    """Canonical request, to name the fields that differ."""
+
+
+class HookMark(Struct, frozen=True, kw_only=True):
+    """A webhook's dedupe mark, and the answer that every repeat of it gets again."""
+
+    key: str
+    answer: bytes
+    expires_at: float
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One atomic write. `call.version` is the expected version (0: the call must be new); the store stores version + 1."""
+
+    call: Call
+    entries: tuple[LogEntry, ...] = ()
+    commands: tuple[AnyCommand, ...] = ()
+    command_ids: tuple[str, ...] = ()
+    """One id each, given by the writer."""
+    permit: DialPermit | None = None
+    released: tuple[tuple[str, str], ...] = ()
+    """(carrier, leg id) of legs that no longer hold a concurrency place."""
+    idempotency: IdempotencyRecord | None = None
+    mark: HookMark | None = None
+    done: tuple[str, str] | None = None
+    """(command id, token): acknowledge this claimed command in the same write; a stale token refuses the whole write."""
+
+
+class Committed(Struct, frozen=True, tag=True):
+    """Written; the call as it now stands."""
+
+    call: Call
+
+
+class Conflict(Struct, frozen=True, tag=True):
+    """Somebody else wrote the call first: load, step again."""
+
+
+class Fenced(Struct, frozen=True, tag=True):
+    """The claim named in `done` was lost to another worker: drop what you were doing."""
+
+
+class Repeated(Struct, frozen=True, tag=True):
+    """A webhook that was applied before; its first answer."""
+
+    answer: bytes
+
+
+class Replayed(Struct, frozen=True, tag=True):
+    """The idempotency key is known; the record says whose."""
+
+    record: IdempotencyRecord
+
+
+class Denied(Struct, frozen=True, tag=True):
+    """No permit: `why` is `pace` (calls per second), `concurrency` or `breaker`; `retry_at` when it may be had."""
+
+    why: str
+    retry_at: float
+
+
+CommitResult = Committed | Conflict | Fenced | Repeated | Replayed | Denied
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A command that this worker may carry out until its lease ends."""
+
+    command_id: str
+    token: str
+    """Fencing: the store counts deliveries of the command; an older token can neither acknowledge nor defer it."""
+    deliveries: int
+    command: AnyCommand
+
+
+class CallFilter(Struct, frozen=True, kw_only=True):
+    """All given fields must match."""
+
+    status: str | None = None
+    outcome: str | None = None
+    carrier: str | None = None
+    to: str | None = None
+    direction: str | None = None
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """One page of calls, newest first; `next` is the cursor of the following page."""
+
+    items: tuple[Call, ...]
+    next: str | None
+
+
+class Store(Protocol):
+    """See the head of this file."""
+
+    # calls
+    async def commit(self, change: Change, now: float) -> CommitResult:
+        """Check everything, then write everything.
+
+        Checks, in this order: idempotency key known -> Replayed; mark known -> Repeated; `done` stale -> Fenced; version ->
+        Conflict; permit (breaker epoch or version, then concurrency, then pace) -> Denied. When the call has ended, its
+        idempotency key expires 48 h later; the promise queue always mirrors `call.promise`.
+        """
+        ...
+
+    async def load(self, call_id: str) -> Call | None: ...
+
+    async def list_calls(self, wanted: CallFilter, limit: int, cursor: str | None) -> Page: ...
+
+    async def idempotency(self, key: str) -> IdempotencyRecord | None: ...
+
+    async def hook_answer(self, key: str) -> bytes | None:
+        """The first answer to this webhook, if it was applied."""
+        ...
+
+    async def purge(self, ended_before: float, limit: int) -> int:
+        """Remove calls that ended before, with all that belongs to them; how many."""
+        ...
+
+    # the log
+    async def entries(self, call_id: str) -> tuple[LogEntry, ...]: ...
+
+    async def feed(self, after: int, limit: int) -> tuple[LogEntry, ...]:
+        """The gateway's feed after this `seq`, oldest first; it keeps the newest 10,000."""
+        ...
+
+    async def feed_end(self) -> int:
+        """The newest `seq`."""
+        ...
+
+    # the outbox
+    async def claim(self, now: float, lease_s: float, limit: int) -> tuple[Claim, ...]:
+        """Commands that are due, leased to the caller; a lease that runs out delivers the command again, with a new token."""
+        ...
+
+    async def done(self, claim: Claim) -> bool:
+        """Acknowledge; False if the token is stale."""
+        ...
+
+    async def defer(self, claim: Claim, due: float) -> bool:
+        """Give it back, not before `due`; False if the token is stale."""
+        ...
+
+    async def next_due(self) -> float | None:
+        """When the earliest command or promise is due; None if there is none."""
+        ...
+
+    # promises
+    async def due_promises(self, now: float, lease_s: float, limit: int) -> tuple[str, ...]:
+        """Call ids whose promise is due; each is not returned again for `lease_s` unless its promise is renewed."""
+        ...
+
+    async def hasten_promises(self, now: float, reasons: frozenset[str], limit: int) -> int:
+        """Make promises with one of these reasons due now; how many."""
+        ...
+
+    # carriers
+    async def breaker(self, carrier: str) -> Breaker: ...
+
+    async def swap_breaker(self, carrier: str, expected_version: int, breaker: Breaker) -> bool:
+        """Compare-and-set on the record's version; stores version + 1."""
+        ...
+
+    async def live_legs(self, carrier: str, now: float) -> int:
+        """Concurrency places taken."""
+        ...
+
+    # small things
+    async def next_fence(self) -> int:
+        """A number that no other worker has or had."""
+        ...
+
+    async def put_media(self, call_id: str, leg_id: str, counters: MediaCounters) -> None: ...
+
+    async def media(self, call_id: str) -> dict[str, MediaCounters]: ...
+
+    async def ping(self) -> bool:
+        """True if the store answers and may be written to."""
+        ...
+
+    async def dump(self) -> dict[str, Any]:
+        """The whole content in a neutral shape, for the differential test."""
+        ...
+
+    async def aclose(self) -> None: ...
