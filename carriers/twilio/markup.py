@@ -1,0 +1,36 @@
+"""TwiML, as far as Holdline speaks it. Pure."""
+
+from xml.sax.saxutils import quoteattr
+
+from carriers.contract import Attempt, Document
+
+XML = "text/xml"
+
+
+class TwilioMarkup:
+    """Documents for the answer URL, for `action` of `<Connect>`, and for status callbacks."""
+
+    def connect(self, attempt: Attempt) -> Document:
+        """`<Connect>` and not `<Start>`: the latter is one-way, and the person would hear silence.
+
+        Twilio never reconnects a stream by itself. When it ends, for whatever reason, Twilio asks `action`; without one the
+        call would simply end. The stream's URL may carry no query (Twilio drops it in silence): the token is in the path.
+        """
+        action, report, media = attempt.hook("after"), attempt.hook("stream"), attempt.media_url
+        return _twiml(
+            f'<Connect action={quoteattr(action)} method="POST">'
+            f'<Stream url={quoteattr(media)} statusCallback={quoteattr(report)} statusCallbackMethod="POST"/>'
+            "</Connect>"
+        )
+
+    def hang_up(self) -> Document:
+        return _twiml("<Hangup/>")
+
+    def acknowledge(self) -> Document:
+        """204: an empty 200 would be invalid TwiML if Twilio ever took it for a document."""
+        return Document(status=204)
+
+
+def _twiml(verbs: str) -> Document:
+    text = f'<?xml version="1.0" encoding="UTF-8"?><Response>{verbs}</Response>'
+    return Document(body=text.encode(), content_type=XML)
