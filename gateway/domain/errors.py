@@ -48,11 +48,12 @@ class StoreUnavailable(HoldlineError):
 
 
 class Problem(HoldlineError):
-    """One wrong key of a configuration: where, what was found, what is allowed."""
+    """One wrong key of a configuration: where, what was found, what is allowed; `line` is the file's, counted from 1."""
 
-    def __init__(self, path: str, found: str, allowed: str) -> None:
-        super().__init__(f"{path}: found {found}; {allowed}")
-        self.path, self.found, self.allowed = path, found, allowed
+    def __init__(self, path: str, found: str, allowed: str, line: int | None = None) -> None:
+        where = f"{path} (line {line})" if line else path
+        super().__init__(f"{where}: found {found}; {allowed}")
+        self.path, self.found, self.allowed, self.line = path, found, allowed, line
 
 
 class Misconfigured(HoldlineError):
