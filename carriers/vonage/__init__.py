@@ -1,0 +1,55 @@
+"""Vonage (Voice API v1, NCCO). Start with README.md: what this carrier does differently."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from carriers.contract import Capabilities, Carrier, CarrierSettings, Kind
+from gateway.domain.media import LINEAR_8K
+
+
+class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two planes: calls are made with the application's RS256 key, account questions with the account's key and secret."""
+
+    application_id: str
+    private_key: str
+    """PKCS#8 PEM text, or the path of the file that holds it."""
+    api_key: str
+    api_secret: str
+    signature_secret: str
+    """Signs webhooks and socket upgrades. It is not the API secret; the dashboard shows it per api_key."""
+
+
+CAPABILITIES = Capabilities(
+    # The account's limit is 3 a second and counts a call's WebSocket `connect` as well, so a call costs two.
+    calls_per_second=1.5,
+    # No cap on concurrent calls is published; this is ours, so that a mistake cannot dial without end.
+    concurrent_calls=1000,
+    stream_format=LINEAR_8K,
+    # After a clear no answer to pending notifies is documented.
+    clear_returns_marks=False,
+    upgrade_signed=True,
+)
+
+
+def _open(settings: CarrierSettings, clock: Callable[[], float]) -> Carrier:
+    from carriers.vonage.api import VonageCarrier
+
+    return VonageCarrier(settings, clock)
+
+
+def _simulator(site: Any) -> Any:
+    from carriers.vonage.simulator import VonageSimulator
+
+    return VonageSimulator(site)
+
+
+KIND = Kind(
+    kind="vonage",
+    title="Vonage",
+    credentials=Credentials,
+    capabilities=CAPABILITIES,
+    open=_open,
+    simulator=_simulator,
+)

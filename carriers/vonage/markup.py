@@ -1,0 +1,63 @@
+"""The call-control documents (NCCO) that Vonage obeys: a JSON array of actions, carried out in order."""
+
+from typing import Any
+
+import msgspec
+
+from carriers.contract import Attempt, Document
+
+CONTENT_TYPE = "application/json"
+AUDIO = "audio/l16;rate=8000"
+"""The smallest of the three rates; Vonage speaks no mu-law on its sockets."""
+
+
+class NccoMarkup:
+    """Implements `carriers.contract.Markup`."""
+
+    def connect(self, attempt: Attempt) -> Document:
+        """Connect the WebSocket leg; when it is gone, or never came about, ask what to do.
+
+        Vonage asks twice: `stream` gets the socket leg's end (eventType synchronous: an NCCO in the answer is obeyed),
+        and if that answer never arrives the next action asks again on `after`.
+        """
+        return _ncco(_socket(attempt), _ask(attempt))
+
+    def hang_up(self) -> Document:
+        """There is no hang-up action: a flow without actions ends the call."""
+        return _ncco()
+
+    def acknowledge(self) -> Document:
+        """No body at all: a JSON array in the answer to a synchronous event would be carried out."""
+        return Document(status=204)
+
+
+def _socket(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "action": "connect",
+        "eventType": "synchronous",
+        "eventUrl": [attempt.hook("stream")],
+        "eventMethod": "POST",
+        "from": attempt.caller_id.removeprefix("+"),
+        "endpoint": [
+            {
+                "type": "websocket",
+                "uri": attempt.media_url,
+                "content-type": AUDIO,
+                # The upgrade then carries the same signed token as the webhooks.
+                "authorization": {"type": "vonage"},
+            }
+        ],
+    }
+
+
+def _ask(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "action": "notify",
+        "payload": {"leg": attempt.leg_id},
+        "eventUrl": [attempt.hook("after")],
+        "eventMethod": "POST",
+    }
+
+
+def _ncco(*actions: dict[str, Any]) -> Document:
+    return Document(body=msgspec.json.encode(actions), content_type=CONTENT_TYPE)

@@ -1,0 +1,238 @@
+"""Vonage's webhooks: the signed token that comes with each, and the events that they tell.
+
+Four steps exist, all of them named by us in the requests and documents that we send: `answer` (wants the NCCO), `event`
+(the phone leg's progress), `stream` (the WebSocket leg's progress) and `after` (the NCCO has come to its end).
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from carriers.contract import Expectation, Hook, HookRequest, Verified
+from carriers.vonage import verdicts
+from gateway.domain.errors import BadSignature, Malformed
+from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamClosed, StreamFailed
+
+MAX_AGE_S = 300.0
+ISSUER = "Vonage"
+
+# --- authenticity ------------------------------------------------------------------------------------------------
+
+
+class VonageWebhooks:
+    """Implements `carriers.contract.Webhooks`.
+
+    The SDK's `verify_signature` looks at the signature alone, so that one captured token would vouch for any body for
+    ever; here the token must also be fresh, of this application, and carry the hash of what was posted.
+    `require_payload_hash` exists because Vonage's documents call that claim optional over TLS.
+    """
+
+    def __init__(self, signature_secret: str, application_id: str = "", require_payload_hash: bool = True) -> None:
+        self._secret, self._application_id = signature_secret.encode(), application_id
+        self._require_payload_hash = require_payload_hash
+
+    def verify(self, request: HookRequest, now: float) -> Verified:
+        claims = self._claims(request.headers, now)
+        hashed = claims.get("payload_hash")
+        if hashed is None and self._require_payload_hash:
+            raise BadSignature("no-payload-hash")
+        if hashed is not None and not _hash_matches(str(hashed), request):
+            raise BadSignature("payload-hash-mismatch")
+        return Verified(key=_delivery_key(request, claims))
+
+    def verify_upgrade(self, url: str, headers: Mapping[str, str], now: float) -> bool:
+        """The connect action asks for `authorization: vonage`, so every upgrade is signed; it has no body to hash."""
+        self._claims(headers, now)
+        return True
+
+    def parse(self, request: HookRequest, now: float) -> Hook:
+        fields = _fields(request)
+        step = request.path.partition("/")[0].partition("?")[0]
+        reader = _STEPS.get(step)
+        return reader(fields) if reader is not None else Hook()
+
+    def _claims(self, headers: Mapping[str, str], now: float) -> dict[str, Any]:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise BadSignature("unsigned")
+        claims = _signed_claims(token.strip(), self._secret)
+        _check_claims(claims, self._application_id, now)
+        return claims
+
+
+def _signed_claims(token: str, secret: bytes) -> dict[str, Any]:
+    signed, _, signature = token.rpartition(".")
+    header, _, payload = signed.partition(".")
+    # The algorithm is ours to choose, never the token's: "none" and RS256-with-a-public-key are old tricks.
+    if _json(_unbase64(header)).get("alg") != "HS256":
+        raise BadSignature("wrong-algorithm")
+    expected = hmac.digest(secret, signed.encode(), "sha256")
+    if not hmac.compare_digest(expected, _unbase64(signature)):
+        raise BadSignature("wrong-signature")
+    return _json(_unbase64(payload))
+
+
+def _check_claims(claims: Mapping[str, Any], application_id: str, now: float) -> None:
+    issued, expires = claims.get("iat"), claims.get("exp")
+    if not isinstance(issued, int | float) or not claims.get("jti"):
+        raise BadSignature("no-age")
+    if abs(now - issued) > MAX_AGE_S or (isinstance(expires, int | float) and now > expires + MAX_AGE_S):
+        raise BadSignature("stale", f"{now - issued:.0f} s old")
+    if claims.get("iss") != ISSUER:
+        raise BadSignature("wrong-issuer")
+    if application_id and claims.get("application_id", application_id) != application_id:
+        raise BadSignature("wrong-application")
+
+
+def _hash_matches(hashed: str, request: HookRequest) -> bool:
+    return any(
+        hmac.compare_digest(hashlib.sha256(covered).hexdigest().encode(), hashed.lower().encode("ascii", "replace"))
+        for covered in _covered(request)
+    )
+
+
+def _covered(request: HookRequest) -> tuple[bytes, ...]:
+    # A GET is signed over its parameters as a compact JSON object in the order of the URL; the raw query has been seen too.
+    if request.method == "GET":
+        query = urlsplit(request.url).query
+        return msgspec.json.encode(dict(parse_qsl(query, keep_blank_values=True))), query.encode()
+    return (request.body,)
+
+
+def _delivery_key(request: HookRequest, claims: Mapping[str, Any]) -> str:
+    """A retry may carry a new token (a new `jti`), but the same body to the same URL; bodies carry a time in milliseconds.
+
+    `after` may be asked more than once in a leg's life and its body's time is not documented: without one the token tells.
+    """
+    parts = [request.method.encode(), request.url.encode(), request.body]
+    if request.path.startswith("after") and b'"timestamp"' not in request.body:
+        parts.append(str(claims["jti"]).encode())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _unbase64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadSignature("garbled-token") from error
+
+
+def _json(raw: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadSignature("garbled-token") from error
+
+
+# --- meaning -----------------------------------------------------------------------------------------------------
+
+
+def _fields(request: HookRequest) -> dict[str, Any]:
+    if request.method == "GET":
+        return dict(parse_qsl(urlsplit(request.url).query, keep_blank_values=True))
+    try:
+        return msgspec.json.decode(request.body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Malformed("not-a-json-object", str(error)) from error
+
+
+def _answer(fields: Mapping[str, Any]) -> Hook:
+    # For an outbound call the NCCO is fetched when the phone is answered: the request is proof of it.
+    answered = LegAnswered(carrier_call_id=_uuid(fields), carrier_data=_data(fields))
+    return Hook(events=(answered,), expects=Expectation.ANSWER_DOCUMENT)
+
+
+def _event(fields: Mapping[str, Any]) -> Hook:
+    if _text(fields, "to").startswith(("ws://", "wss://")):
+        return _stream(fields)
+    status = _text(fields, "status")
+    if not status:
+        return _error(fields)
+    if status in verdicts.TERMINAL:
+        return Hook(events=(_end(fields, status),))
+    told = _PROGRESS.get(status)
+    return Hook() if told is None else Hook(events=(told(carrier_call_id=_uuid(fields), carrier_data=_data(fields)),))
+
+
+def _end(fields: Mapping[str, Any], status: str) -> LegEvent:
+    uuid, data = _uuid(fields), _data(fields)
+    if status == "completed":
+        return _completed(fields, uuid, data)
+    verdict = verdicts.end_verdict(status, _text(fields, "detail"), verdicts.sip_code_of(fields.get("sip_code")))
+    alerted = verdicts.proves_alerting(status, verdict)
+    return LegEnded(carrier_call_id=uuid, carrier_data=data, verdict=verdict, alerted=alerted)
+
+
+def _completed(fields: Mapping[str, Any], uuid: str, data: dict[str, str]) -> LegEvent:
+    """`completed` follows busy, failed, timeout ... as well, in any order, and then knows no reason: not the end to report."""
+    proven = verdicts.answer_proven(fields)
+    if proven is not False:
+        normal, told = verdicts.completed(answered=True), proven is True
+        return LegEnded(carrier_call_id=uuid, carrier_data=data, verdict=normal, alerted=told, answered=told)
+    code = verdicts.sip_code_of(fields.get("sip_code"))
+    if code is not None and code >= 400:
+        verdict = verdicts.end_verdict("completed", _text(fields, "detail"), code)
+        return LegEnded(carrier_call_id=uuid, carrier_data=data, verdict=verdict)
+    return LegProgressed(carrier_call_id=uuid, carrier_data=data)
+
+
+def _error(fields: Mapping[str, Any]) -> Hook:
+    # An error webhook (`reason`: bad syntax in the NCCO, a connect over the pace) names no leg; records and inputs are no news.
+    if not isinstance(fields.get("reason"), str) or "original_request" in fields:
+        return Hook()
+    return Hook(events=(StreamFailed(carrier_call_id=_uuid(fields, required=False), reason="carrier-reported-error"),))
+
+
+def _stream(fields: Mapping[str, Any]) -> Hook:
+    """The WebSocket leg: its own `uuid` is not the phone's, so it goes into the data and never into `carrier_call_id`."""
+    status = _text(fields, "status")
+    if not status:
+        return _error(fields)
+    if status not in _STREAM_ENDS:
+        # `completed` is the normal end and says nothing that the closed socket has not said.
+        return Hook(events=(LegProgressed(carrier_data=_stream_data(fields)),)) if status in _PROGRESS else Hook()
+    failed = StreamFailed(reason=f"stream-{status}", carrier_data=_stream_data(fields))
+    return Hook(events=(failed,), expects=Expectation.AFTER_STREAM_DOCUMENT)
+
+
+def _after(_fields: Mapping[str, Any]) -> Hook:
+    return Hook(events=(StreamClosed(),), expects=Expectation.AFTER_STREAM_DOCUMENT)
+
+
+_STEPS = {"answer": _answer, "event": _event, "stream": _stream, "after": _after}
+_PROGRESS: dict[str, type[LegEvent]] = {
+    "started": LegProgressed,
+    "ringing": LegRinging,
+    "answered": LegAnswered,
+    "human": LegAnswered,
+    "machine": LegAnswered,
+}
+_STREAM_ENDS = frozenset({"disconnected", "failed", "unanswered", "rejected", "busy", "timeout"})
+
+
+def _uuid(fields: Mapping[str, Any], required: bool = True) -> str:
+    # human and machine events call it `call_uuid`.
+    uuid = _text(fields, "uuid") or _text(fields, "call_uuid")
+    if required and not uuid:
+        raise Malformed("no-uuid")
+    return uuid
+
+
+def _data(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {key: value for key in ("conversation_uuid", "region_url") if (value := _text(fields, key))}
+
+
+def _stream_data(fields: Mapping[str, Any]) -> dict[str, str]:
+    uuid = _uuid(fields, required=False)
+    return {"stream_uuid": uuid} if uuid else {}
+
+
+def _text(fields: Mapping[str, Any], key: str) -> str:
+    value = fields.get(key)
+    return value if isinstance(value, str) else ""
