@@ -72,7 +72,13 @@ class LegFound(LegEvent, frozen=True, kw_only=True):
 
 
 class LegMissing(LegEvent, frozen=True, kw_only=True):
-    """The reconciler asked as often and as late as the carrier needs, and the carrier does not know the leg."""
+    """One look-up was answered and did not list the leg; whether that means anything yet, the leg decides."""
+
+
+class LookupFailed(LegEvent, frozen=True, kw_only=True):
+    """One look-up was not answered."""
+
+    reason: str
 
 
 class StreamOpened(LegEvent, frozen=True, kw_only=True):
@@ -176,6 +182,7 @@ class LegReported(CallEvent, frozen=True, kw_only=True):
         | LegEnded
         | LegFound
         | LegMissing
+        | LookupFailed
         | StreamOpened
         | StreamFailed
         | StreamClosed

@@ -58,12 +58,17 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended_at: float | None = None
     unseen: int = 0
     """Look-ups after `lookup_settles_s` that did not list it."""
+    watch_at: float = 0.0
+    """When the leg's own timer is due; an earlier one that still fires means nothing."""
     hangup_wanted: bool = False
+    """It must end, and whatever answers must never reach the agent."""
+    given_up: Verdict | None = None
+    """Why we ended it ourselves; judges the leg in place of the carrier's word for our own hang-up."""
     hangups: int = 0
     streams: int = 0
     """Media sockets opened so far."""
     stream_open: bool = False
-    media_failed: bool = False
+    stream_failures: int = 0
     signaled: bool = False
     """Its one word to the carrier's breaker has been given."""
 
@@ -116,6 +121,8 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pace_since: float | None = None
     """When this round first waited for a carrier's pace."""
     promise: Promise | None = None
+    promise_attempts: int = 0
+    """How often a promise of this call has come due."""
     cancel_wanted: bool = False
     legs: tuple[Leg, ...] = ()
     resumed: int = 0

@@ -29,6 +29,9 @@ class LogEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     leg_id: str = ""
     carrier: str = ""
     data: dict[str, Any] = {}
+    """For people and dashboards."""
+    event: dict[str, Any] = {}
+    """The event itself, for replay; never shown by the API, since it may hold a leg's media token."""
     seq: int = 0
     """Position in the gateway's feed; given by the store."""
 

@@ -1,0 +1,305 @@
+"""A call's lifecycle: its transition table and its one step function, (call, event, now) -> (call, commands).
+
+    scheduled <---no carrier---- dialing --> ringing --> in_progress --> ended
+        |     -----promise due----->  | ^
+        |                             | +-- next carrier (refused, not sent, condemned)
+        +--expired, canceled--> ended +---> busy, declined, no answer, canceled ...
+
+A call owns its legs. A leg's event is first applied to the leg (leg.py); what that means for the call is decided here,
+in `_after_leg`, and nowhere else. Rules:
+
+1. An accepted call ends in exactly one outcome, and `ended` is absorbing: late events may still end condemned legs, and
+   change nothing else.
+2. A next carrier only after NotSent, Refused or condemned; never after the phone was alerted, never while a leg lives.
+3. A call that no carrier can take becomes a promise with a due time, until it expires.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.domain import leg as legs
+from gateway.domain.commands import AnyCommand, Dial, Route, Timer
+from gateway.domain.errors import IllegalTransition
+from gateway.domain.events import (
+    CallAccepted,
+    CallEvent,
+    CancelRequested,
+    DialDenied,
+    HangupRequested,
+    LegReported,
+    PaceHeld,
+    PromiseDue,
+    RouteChosen,
+    RouteExhausted,
+    TimerFired,
+)
+from gateway.domain.outcome import CallStatus, LegPhase, Outcome
+from gateway.domain.policy import Policy
+from gateway.domain.records import Call, Leg, Promise
+from gateway.domain.verdict import Attribution, Disposition, Signal, stop
+
+EXPIRY = "expiry"
+
+
+class BreakerWord(Struct, frozen=True, kw_only=True):
+    """What a leg tells its carrier's breaker; each leg says one word in its life."""
+
+    carrier: str
+    signal: Signal
+    epoch: int
+    probe: bool
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """The call after the event, and what the world must do."""
+
+    call: Call
+    commands: tuple[AnyCommand, ...] = ()
+    words: tuple[BreakerWord, ...] = ()
+    released: tuple[tuple[str, str], ...] = ()
+    """(carrier, leg id) of legs that hold no line any more."""
+    ignored: bool = False
+
+
+Handler = Callable[[Call, Any, float, Policy], Step]
+
+
+def step(call: Call, event: CallEvent, now: float, policy: Policy) -> Step:
+    """Apply one event; raise IllegalTransition for what this status neither takes nor ignores."""
+    handler = TAKES[call.status].get(type(event))
+    if handler is not None:
+        return handler(call, event, now, policy)
+    if type(event) in IGNORES[call.status]:
+        return Step(call=call, ignored=True)
+    raise IllegalTransition("call", call.status.value, type(event).__name__)
+
+
+# --- getting a carrier -------------------------------------------------------------------------------------------
+
+
+def _accepted(call: Call, _event: CallAccepted, now: float, _policy: Policy) -> Step:
+    expiry = Timer(call_id=call.id, name=EXPIRY, due=call.expires_at)
+    if call.not_before is not None and call.not_before > now:
+        return Step(call=_promised(call, call.not_before, "not-before"), commands=(expiry,))
+    return Step(call=call, commands=(Route(call_id=call.id), expiry))
+
+
+def _routed(call: Call, event: RouteChosen, now: float, _policy: Policy) -> Step:
+    if call.leg is not None and call.leg.live:
+        raise IllegalTransition("call", "dialing with a live leg", "RouteChosen")
+    leg = Leg(
+        id=event.leg_id,
+        call_id=call.id,
+        carrier=event.carrier,
+        caller_id=event.caller_id,
+        media_token=event.media_token,
+        round=call.round,
+        created_at=now,
+        why=event.why,
+        probe=event.probe,
+        breaker_epoch=event.breaker_epoch,
+        ringing_events=event.ringing_events,
+        lookup_settles_s=event.lookup_settles_s,
+        place_timeout_s=event.place_timeout_s,
+        ring_timeout_s=call.ring_timeout_s,
+        max_duration_s=call.max_duration_s,
+    )
+    routed = replace(call, legs=(*call.legs, leg), pace_since=None)
+    return Step(call=routed, commands=(Dial(call_id=call.id, leg_id=leg.id),))
+
+
+def _paced(call: Call, event: PaceHeld, now: float, _policy: Policy) -> Step:
+    held = replace(call, pace_since=call.pace_since if call.pace_since is not None else now)
+    return Step(call=held, commands=(Route(call_id=call.id, due=event.until),))
+
+
+def _exhausted(call: Call, event: RouteExhausted, now: float, policy: Policy) -> Step:
+    if call.on_exhausted == "fail":
+        return _end(call, Outcome.EXHAUSTED, event.reason, now)
+    due = min(max(event.retry_at, now), now + policy.retry_every_s)
+    return Step(call=_promised(call, due, event.reason))
+
+
+def _denied(call: Call, event: DialDenied, now: float, _policy: Policy) -> Step:
+    if event.retry_at is None or event.retry_at >= call.expires_at:
+        return _end(call, Outcome.DENIED, event.rule, now)
+    return Step(call=_promised(call, event.retry_at, event.rule))
+
+
+def _promise_due(call: Call, _event: PromiseDue, now: float, _policy: Policy) -> Step:
+    if now >= call.expires_at:
+        return _end(call, Outcome.EXPIRED, "expired", now)
+    again = replace(call, status=CallStatus.DIALING, promise=None, round=call.round + 1, pace_since=None)
+    attempts = call.promise.attempts + 1 if call.promise else 1
+    again = replace(again, promise_attempts=attempts)
+    return Step(call=again, commands=(Route(call_id=call.id),))
+
+
+# --- ending it ---------------------------------------------------------------------------------------------------
+
+
+def _cancel(call: Call, _event: Any, now: float, policy: Policy) -> Step:
+    """Take it back before the answer: at once if nothing lives, else when the live leg has ended."""
+    if call.leg is None or not call.leg.live:
+        return _end(call, Outcome.CANCELED, "canceled", now)
+    wanted = replace(call, cancel_wanted=True)
+    return _moved(wanted, call.leg, legs.want_hangup(call.leg, now, policy), now, policy)
+
+
+def _hang_up(call: Call, event: HangupRequested, now: float, policy: Policy) -> Step:
+    assert call.leg is not None
+    verdict = stop(f"{event.by}-hung-up", Outcome.COMPLETED, attribution=Attribution.US)
+    return _moved(call, call.leg, legs.want_hangup(call.leg, now, policy, verdict), now, policy)
+
+
+def _timer(call: Call, event: TimerFired, now: float, policy: Policy) -> Step:
+    if event.leg_id:
+        leg = _own(call, event.leg_id, "TimerFired")
+        return _moved(call, leg, legs.watch(leg, now, policy), now, policy)
+    waiting = call.leg is None or not call.leg.live
+    if call.ended or now < call.expires_at or not waiting:
+        return Step(call=call, ignored=True)
+    return _end(call, Outcome.EXPIRED, "expired", now)
+
+
+# --- a leg moves -------------------------------------------------------------------------------------------------
+
+
+def _leg_reported(call: Call, event: LegReported, now: float, policy: Policy) -> Step:
+    leg = _own(call, event.leg_id, type(event.event).__name__)
+    return _moved(call, leg, legs.step(leg, event.event, now, policy), now, policy)
+
+
+def _moved(call: Call, before: Leg, moved: legs.LegStep, now: float, policy: Policy) -> Step:
+    after = moved.leg
+    word = _word(before, after)
+    if word is not None:
+        after = replace(after, signaled=True)
+    updated = replace(call, legs=tuple(after if leg.id == after.id else leg for leg in call.legs))
+    over = before.live and not after.live
+    result = Step(call=updated, commands=moved.commands, ignored=moved.ignored and after == before)
+    if not call.ended and call.leg is not None and call.leg.id == after.id:
+        follow = _after_leg(updated, after, now, policy) if over else Step(call=_with_status(updated, after))
+        result = replace(result, call=follow.call, commands=(*moved.commands, *follow.commands))
+    released = ((after.carrier, after.id),) if _let_go(before, after) else ()
+    return replace(result, words=(word,) if word else (), released=released)
+
+
+def _with_status(call: Call, leg: Leg) -> Call:
+    status = _STATUS_OF_LEG.get(leg.phase, call.status)
+    if status is CallStatus.IN_PROGRESS and call.answered_at is None:
+        return replace(call, status=status, answered_at=leg.answered_at)
+    return replace(call, status=status) if status is not call.status else call
+
+
+def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
+    """The one place that decides what the end of a leg means for its call."""
+    verdict = leg.verdict
+    assert verdict is not None
+    if leg.answered_at is not None and leg.phase is LegPhase.ENDED:
+        return _end(_with_answer(call, leg), _outcome_of_answered(call, leg), verdict.reason, now)
+    if call.cancel_wanted:
+        return _end(call, Outcome.CANCELED, "canceled", now)
+    rang = leg.phase is LegPhase.ENDED and leg.alerted_at is not None
+    if rang or verdict.disposition in {Disposition.STOP, Disposition.SUPPRESS}:
+        return _end(call, verdict.outcome or Outcome.FAILED, verdict.reason, now)
+    if now >= call.expires_at:
+        return _end(call, Outcome.EXPIRED, "expired", now)
+    if verdict.disposition is Disposition.LATER:
+        pause = verdict.retry_after_s if verdict.retry_after_s is not None else policy.retry_every_s
+        return Step(call=_promised(call, now + pause, verdict.reason))
+    return Step(call=replace(call, status=CallStatus.DIALING), commands=(Route(call_id=call.id),))
+
+
+def _outcome_of_answered(call: Call, leg: Leg) -> Outcome:
+    verdict = leg.verdict
+    assert verdict is not None
+    if call.cancel_wanted:
+        return Outcome.CANCELED
+    if verdict.outcome in {Outcome.COMPLETED, Outcome.CANCELED} or verdict.attribution is Attribution.CALLEE:
+        return Outcome.COMPLETED
+    return Outcome.DROPPED if leg.streams else Outcome.FAILED
+
+
+def _with_answer(call: Call, leg: Leg) -> Call:
+    return call if call.answered_at is not None else replace(call, answered_at=leg.answered_at)
+
+
+def _word(before: Leg, after: Leg) -> BreakerWord | None:
+    if after.signaled:
+        return None
+    if after.alerted_at is not None and before.alerted_at is None and after.live:
+        signal = Signal.SUCCESS
+    elif before.live and not after.live and after.verdict is not None:
+        signal = Signal.FAILURE if after.phase is LegPhase.CONDEMNED else after.verdict.signal
+    else:
+        return None
+    return BreakerWord(carrier=after.carrier, signal=signal, epoch=after.breaker_epoch, probe=after.probe)
+
+
+def _let_go(before: Leg, after: Leg) -> bool:
+    """A condemned leg may still hold a line at its carrier; its place is free when it has surely ended."""
+    return before.ended_at is None and after.ended_at is not None
+
+
+# --- small pieces ------------------------------------------------------------------------------------------------
+
+
+def _own(call: Call, leg_id: str, event: str) -> Leg:
+    leg = call.find(leg_id)
+    if leg is None:
+        raise IllegalTransition("call", f"{call.status.value} without leg {leg_id}", event)
+    return leg
+
+
+def _promised(call: Call, due_at: float, reason: str) -> Call:
+    promise = Promise(id=f"cb_{call.id}", due_at=due_at, attempts=call.promise_attempts, reason=reason)
+    return replace(call, status=CallStatus.SCHEDULED, promise=promise)
+
+
+def _end(call: Call, outcome: Outcome, reason: str, now: float) -> Step:
+    ended = replace(call, status=CallStatus.ENDED, outcome=outcome, reason=reason, ended_at=now, promise=None)
+    return Step(call=ended)
+
+
+_STATUS_OF_LEG = {LegPhase.RINGING: CallStatus.RINGING, LegPhase.ANSWERED: CallStatus.IN_PROGRESS}
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+_ANY_TIME: dict[type[CallEvent], Handler] = {TimerFired: _timer, LegReported: _leg_reported}
+_BEFORE_ANSWER: dict[type[CallEvent], Handler] = {CancelRequested: _cancel, HangupRequested: _cancel}
+
+TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
+    CallStatus.SCHEDULED: {PromiseDue: _promise_due, **_BEFORE_ANSWER, **_ANY_TIME},
+    CallStatus.DIALING: {
+        CallAccepted: _accepted,
+        RouteChosen: _routed,
+        PaceHeld: _paced,
+        RouteExhausted: _exhausted,
+        DialDenied: _denied,
+        **_BEFORE_ANSWER,
+        **_ANY_TIME,
+    },
+    CallStatus.RINGING: {**_BEFORE_ANSWER, **_ANY_TIME},
+    CallStatus.IN_PROGRESS: {HangupRequested: _hang_up, **_ANY_TIME},
+    CallStatus.RECONNECTING: {HangupRequested: _hang_up, **_ANY_TIME},
+    CallStatus.VOICEMAIL: {HangupRequested: _hang_up, **_ANY_TIME},
+    CallStatus.ENDED: {LegReported: _leg_reported, TimerFired: _timer},
+}
+"""What each status takes. `reconnecting` and `voicemail` are entered by no event yet."""
+
+_ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
+
+IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {
+    CallStatus.SCHEDULED: _ROUTER,
+    CallStatus.DIALING: frozenset({PromiseDue}),
+    CallStatus.RINGING: _ROUTER | {PromiseDue},
+    CallStatus.IN_PROGRESS: _ROUTER | {PromiseDue},
+    CallStatus.RECONNECTING: _ROUTER | {PromiseDue},
+    CallStatus.VOICEMAIL: _ROUTER | {PromiseDue},
+    CallStatus.ENDED: _ROUTER | {PromiseDue, CancelRequested, HangupRequested, DialDenied, CallAccepted},
+}
+"""Late or repeated: nothing changes."""

@@ -1,0 +1,437 @@
+"""One attempt of a call on one carrier: its transition table and its one step function.
+
+    intended --sending--> (sending) --reported--> accepted --> ringing --> answered --> ended
+                              |                       ^
+                              +--> unknown ---found---+      unknown --not found in time--> condemned
+
+Rules that hold everything together:
+
+1. Everything that moves a leg stands in `TAKES`. What a phase neither takes nor ignores is a bug and says so by name.
+2. Only NotSent and Refused free the call at once. `unknown` is not failure: it is resolved, by a look-up or by any webhook.
+3. A condemned leg stays condemned: whatever it does later is answered by a hang-up, and nobody ever hears it.
+4. A hang-up that we want (`hangup_wanted`) is repeated until the leg has ended, and the leg is never bridged meanwhile.
+5. Every live phase has a timer (`watch_at`), so that no leg waits for a webhook that was lost.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.domain.commands import AnyCommand, HangUp, Resolve, Timer
+from gateway.domain.errors import IllegalTransition
+from gateway.domain.events import (
+    DialOrphaned,
+    DialReported,
+    DialSending,
+    LegAnswered,
+    LegEnded,
+    LegEvent,
+    LegFound,
+    LegMissing,
+    LegProgressed,
+    LegRinging,
+    LookupFailed,
+    StreamClosed,
+    StreamFailed,
+    StreamOpened,
+)
+from gateway.domain.outcome import Knowledge, LegPhase, Outcome
+from gateway.domain.policy import Policy
+from gateway.domain.records import Leg
+from gateway.domain.verdict import Attribution, Signal, Verdict, next_carrier, stop
+
+WATCH = "watch"
+_AT_CARRIER = frozenset({LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED})
+
+
+class LegStep(Struct, frozen=True, kw_only=True):
+    """The leg after the event, and what the world must do. `ignored`: late or repeated, nothing changed."""
+
+    leg: Leg
+    commands: tuple[AnyCommand, ...] = ()
+    ignored: bool = False
+
+
+Handler = Callable[[Leg, Any, float, Policy], LegStep]
+
+
+def step(leg: Leg, event: LegEvent, now: float, policy: Policy) -> LegStep:
+    """Apply one event; raise IllegalTransition for what this phase neither takes nor ignores."""
+    known = _with_handles(leg, event)
+    handler = TAKES[leg.phase].get(type(event))
+    if handler is not None:
+        return handler(known, event, now, policy)
+    if type(event) in IGNORES[leg.phase]:
+        return LegStep(leg=known, ignored=True)
+    raise IllegalTransition("leg", leg.phase.value, type(event).__name__)
+
+
+def watch(leg: Leg, now: float, policy: Policy) -> LegStep:
+    """The leg's timer fired: look after whatever should have happened by now."""
+    if now + 0.001 < leg.watch_at or leg.ended_at is not None:
+        return LegStep(leg=leg, ignored=True)
+    if leg.phase is LegPhase.CONDEMNED or (leg.hangup_wanted and leg.phase in _AT_CARRIER):
+        return _hang_up_again(leg, now, policy)
+    return WATCHES[leg.phase](leg, None, now, policy)
+
+
+def want_hangup(leg: Leg, now: float, policy: Policy, why: Verdict | None = None) -> LegStep:
+    """End the leg. One that nobody has sent yet simply ends; one in sending or unknown is ended once it is known."""
+    if leg.phase is LegPhase.INTENDED:
+        verdict = why or stop("canceled", Outcome.CANCELED, attribution=Attribution.US, signal=Signal.RELEASE)
+        return LegStep(leg=_ended(leg, verdict, Knowledge.NOT_SENT, now))
+    if not leg.live or leg.hangup_wanted:
+        return LegStep(leg=leg, ignored=True)
+    wanted = replace(leg, hangup_wanted=True, given_up=why)
+    if leg.phase in {LegPhase.SENDING, LegPhase.UNKNOWN}:
+        return LegStep(leg=wanted)
+    return _hang_up_again(wanted, now, policy)
+
+
+def alerted(leg: Leg, now: float, policy: Policy) -> bool:
+    """Whether the phone must be taken to have rung. Carriers that report no ringing are judged by time."""
+    if leg.alerted_at is not None:
+        return True
+    late = leg.accepted_at is not None and now - leg.accepted_at > policy.assume_alerted_s
+    return late and not leg.ringing_events
+
+
+# --- the dial ----------------------------------------------------------------------------------------------------
+
+
+def _send(leg: Leg, event: DialSending, now: float, _policy: Policy) -> LegStep:
+    sent = replace(leg, phase=LegPhase.SENDING, fence=event.fence, deadline=event.deadline, sent_at=now)
+    return _armed(sent, event.deadline + 1.0)
+
+
+def _report(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
+    if event.knowledge is Knowledge.ACCEPTED:
+        return _accept(leg, event, now, policy)
+    if event.knowledge is Knowledge.UNKNOWN:
+        return _orphan(leg, event, now, policy)
+    if event.knowledge is Knowledge.NOT_SENT:
+        leg = replace(leg, sent_at=None)
+    return LegStep(leg=_ended(leg, event.verdict or _no_verdict(), event.knowledge, now))
+
+
+def _report_late(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
+    """The worker's own word after somebody took its dial for orphaned: the truth, unless it does not know either."""
+    if event.knowledge is Knowledge.UNKNOWN:
+        return LegStep(leg=leg, ignored=True)
+    return _report(leg, event, now, policy)
+
+
+def _orphan(leg: Leg, event: Any, now: float, policy: Policy) -> LegStep:
+    unknown = replace(
+        leg,
+        phase=LegPhase.UNKNOWN,
+        knowledge=Knowledge.UNKNOWN,
+        unknown_at=now,
+        verdict=getattr(event, "verdict", None) or leg.verdict,
+    )
+    look = Resolve(call_id=leg.call_id, leg_id=leg.id)
+    return _armed(unknown, now + _resolve_bound(unknown, policy), look)
+
+
+def _accept(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    accepted = replace(leg, phase=LegPhase.ACCEPTED, knowledge=Knowledge.ACCEPTED, accepted_at=now, verdict=None)
+    return _armed(accepted, now + policy.silent_after_s, *_pending_hangup(accepted))
+
+
+def _ring(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    ringing = replace(leg, phase=LegPhase.RINGING, knowledge=Knowledge.ALERTED, alerted_at=now, verdict=None)
+    ringing = replace(ringing, accepted_at=leg.accepted_at or now)
+    return _armed(ringing, now + leg.ring_timeout_s + policy.ring_grace_s, *_pending_hangup(ringing))
+
+
+def _answer(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    answered = replace(
+        leg,
+        phase=LegPhase.ANSWERED,
+        knowledge=Knowledge.ALERTED,
+        accepted_at=leg.accepted_at or now,
+        alerted_at=leg.alerted_at or now,
+        answered_at=now,
+        verdict=None,
+    )
+    return _armed(answered, now + policy.stream_start_s, *_pending_hangup(answered))
+
+
+def _end(leg: Leg, event: LegEnded, now: float, policy: Policy) -> LegStep:
+    rang = event.alerted or event.answered or alerted(leg, now, policy)
+    if rang and leg.alerted_at is None:
+        leg = replace(leg, alerted_at=now)
+    if event.answered and leg.answered_at is None:
+        leg = replace(leg, answered_at=now)
+    verdict = leg.given_up or event.verdict
+    return LegStep(leg=_ended(leg, verdict, Knowledge.ALERTED if rang else Knowledge.REFUSED, now))
+
+
+# --- finding out -------------------------------------------------------------------------------------------------
+
+
+def _found(leg: Leg, event: LegFound, now: float, policy: Policy) -> LegStep:
+    if event.phase == "ended":
+        verdict = event.verdict or _no_verdict()
+        answered = verdict.outcome is Outcome.COMPLETED
+        return _end(leg, LegEnded(verdict=verdict, answered=answered), now, policy)
+    order = [LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED]
+    here = order.index(leg.phase) if leg.phase in order else -1
+    there = order.index(LegPhase(event.phase))
+    if there <= here:
+        return LegStep(leg=replace(leg, unseen=0), ignored=True)
+    return (_accept, _ring, _answer)[there](replace(leg, unseen=0), event, now, policy)
+
+
+def _unseen(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegStep:
+    settled = leg.sent_at is not None and now - leg.sent_at >= leg.lookup_settles_s
+    leg = replace(leg, unseen=leg.unseen + 1) if settled else leg
+    assert leg.unknown_at is not None
+    if leg.unseen >= 2 and now - leg.unknown_at >= policy.resolve_for_s:
+        return _condemn(leg, None, now, policy)
+    return _look_again(leg, None, now, policy)
+
+
+def _look_again(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    return LegStep(leg=leg, commands=(Resolve(call_id=leg.call_id, leg_id=leg.id, due=now + policy.resolve_every_s),))
+
+
+def _vanished(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegStep:
+    """A leg that the carrier once confirmed and no longer lists: three times, since lists lag."""
+    leg = replace(leg, unseen=leg.unseen + 1)
+    if leg.unseen < 3:
+        return _look_again(leg, None, now, policy)
+    return _end(leg, LegEnded(verdict=next_carrier("vanished")), now, policy)
+
+
+def _condemn(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    verdict = leg.verdict or next_carrier("not-found", attribution=Attribution.UNKNOWN)
+    condemned = replace(leg, phase=LegPhase.CONDEMNED, hangup_wanted=True, verdict=verdict, hangups=1)
+    return _armed(condemned, now + policy.hangup_every_s, HangUp(call_id=leg.call_id, leg_id=leg.id))
+
+
+# --- a condemned leg moves ---------------------------------------------------------------------------------------
+
+
+def _hang_up_at_once(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    """It came to life after all: end it with the handle that we may only now have."""
+    alive = replace(leg, ended_at=None, hangups=1)
+    return _armed(alive, now + policy.hangup_every_s, HangUp(call_id=leg.call_id, leg_id=leg.id))
+
+
+def _condemned_report(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
+    if event.knowledge is Knowledge.ACCEPTED:
+        return _hang_up_at_once(leg, event, now, policy)
+    return LegStep(leg=leg, ignored=True)
+
+
+def _condemned_end(leg: Leg, _event: Any, now: float, _policy: Policy) -> LegStep:
+    return LegStep(leg=replace(leg, ended_at=now))
+
+
+def _condemned_found(leg: Leg, event: LegFound, now: float, policy: Policy) -> LegStep:
+    if event.phase == "ended":
+        return _condemned_end(leg, event, now, policy)
+    return _hang_up_at_once(leg, event, now, policy)
+
+
+# --- the stream --------------------------------------------------------------------------------------------------
+
+
+def _stream_opened(leg: Leg, event: StreamOpened, now: float, policy: Policy) -> LegStep:
+    """An open socket proves the answer even if no webhook came."""
+    answered = _answer(leg, event, now, policy) if leg.phase is not LegPhase.ANSWERED else LegStep(leg=leg)
+    opened = replace(answered.leg, streams=leg.streams + 1, stream_open=True)
+    if opened.hangup_wanted:
+        return LegStep(leg=opened, commands=answered.commands)
+    assert opened.answered_at is not None
+    return _armed(opened, opened.answered_at + leg.max_duration_s + policy.overtime_s)
+
+
+def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -> LegStep:
+    """The first failure before any sound may be mended by instructing the leg again; any other ends it."""
+    failed = replace(leg, stream_open=False, stream_failures=leg.stream_failures + 1)
+    if leg.streams or failed.stream_failures > 1:
+        return want_hangup(failed, now, policy, _media_failure("stream-lost"))
+    return _armed(failed, now + policy.stream_start_s)
+
+
+def _stream_closed(leg: Leg, event: StreamClosed, now: float, policy: Policy) -> LegStep:
+    """Mostly the person hung up and the carrier's word follows; if it does not, the timer ends the leg."""
+    closed = replace(leg, stream_open=False)
+    if event.by_agent:
+        return want_hangup(closed, now, policy, stop("agent-hung-up", Outcome.COMPLETED, attribution=Attribution.US))
+    return _armed(closed, now + policy.stream_start_s)
+
+
+# --- timers ------------------------------------------------------------------------------------------------------
+
+
+def _watch_sending(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    return _orphan(leg, None, now, policy)
+
+
+def _watch_accepted(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    assert leg.accepted_at is not None
+    limit = policy.queued_limit_s if leg.ringing_events else leg.ring_timeout_s + policy.ring_grace_s
+    if now - leg.accepted_at >= limit:
+        verdict = next_carrier("queued-too-long") if leg.ringing_events else _no_answer()
+        return want_hangup(leg, now, policy, verdict)
+    return _armed(leg, now + policy.silent_after_s / 2, Resolve(call_id=leg.call_id, leg_id=leg.id))
+
+
+def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    return want_hangup(leg, now, policy, _no_answer())
+
+
+def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
+    assert leg.answered_at is not None
+    if not leg.streams:
+        return want_hangup(leg, now, policy, _media_failure("no-stream"))
+    if not leg.stream_open:
+        return want_hangup(leg, now, policy, stop("stream-closed", Outcome.COMPLETED, signal=Signal.RELEASE))
+    return want_hangup(leg, now, policy, stop("max-duration", Outcome.COMPLETED, attribution=Attribution.US))
+
+
+def _nothing(leg: Leg, _event: Any, _now: float, _policy: Policy) -> LegStep:
+    return LegStep(leg=leg, ignored=True)
+
+
+def _hang_up_again(leg: Leg, now: float, policy: Policy) -> LegStep:
+    """Ask, and ask again, with growing pauses."""
+    if leg.hangups >= policy.hangup_limit:
+        return _never_confirmed(leg, now, policy)
+    asked = replace(leg, hangups=leg.hangups + 1)
+    pause = policy.hangup_every_s * 2**leg.hangups
+    commands: tuple[AnyCommand, ...] = (HangUp(call_id=leg.call_id, leg_id=leg.id, attempt=asked.hangups),)
+    if leg.hangups:  # the webhook of the end may be lost: ask
+        commands = (*commands, Resolve(call_id=leg.call_id, leg_id=leg.id, due=now + policy.resolve_every_s))
+    return _armed(asked, now + pause, *commands)
+
+
+def _never_confirmed(leg: Leg, now: float, policy: Policy) -> LegStep:
+    """The carrier never confirmed our hang-up: no call may live for ever, and what has not rung may still ring."""
+    if leg.phase is LegPhase.CONDEMNED:
+        return LegStep(leg=replace(leg, ended_at=now))
+    if alerted(leg, now, policy):
+        return _end(leg, LegEnded(verdict=next_carrier("presumed-ended", signal=Signal.RELEASE)), now, policy)
+    return _condemn(replace(leg, verdict=leg.given_up), None, now, policy)
+
+
+WATCHES: dict[LegPhase, Handler] = {
+    LegPhase.INTENDED: _nothing,
+    LegPhase.SENDING: _watch_sending,
+    LegPhase.UNKNOWN: _condemn,
+    LegPhase.ACCEPTED: _watch_accepted,
+    LegPhase.RINGING: _watch_ringing,
+    LegPhase.ANSWERED: _watch_answered,
+    LegPhase.ENDED: _nothing,
+    LegPhase.CONDEMNED: _nothing,
+}
+
+# --- small pieces ------------------------------------------------------------------------------------------------
+
+
+def _armed(leg: Leg, at: float, *commands: AnyCommand) -> LegStep:
+    timer = Timer(call_id=leg.call_id, leg_id=leg.id, name=WATCH, due=at)
+    return LegStep(leg=replace(leg, watch_at=at), commands=(*commands, timer))
+
+
+def _ended(leg: Leg, verdict: Verdict, knowledge: Knowledge, now: float) -> Leg:
+    return replace(leg, phase=LegPhase.ENDED, verdict=verdict, knowledge=knowledge, ended_at=now, stream_open=False)
+
+
+def _pending_hangup(leg: Leg) -> tuple[AnyCommand, ...]:
+    return (HangUp(call_id=leg.call_id, leg_id=leg.id),) if leg.hangup_wanted else ()
+
+
+def _resolve_bound(leg: Leg, policy: Policy) -> float:
+    return max(policy.resolve_for_s, leg.lookup_settles_s) + 3 * policy.resolve_every_s
+
+
+def _with_handles(leg: Leg, event: LegEvent) -> Leg:
+    known = leg.carrier_call_id or event.carrier_call_id
+    if known != leg.carrier_call_id or event.carrier_data:
+        return replace(leg, carrier_call_id=known, carrier_data={**leg.carrier_data, **event.carrier_data})
+    return leg
+
+
+def _no_verdict() -> Verdict:
+    return next_carrier("unmapped", attribution=Attribution.UNKNOWN, signal=Signal.RELEASE)
+
+
+def _no_answer() -> Verdict:
+    return stop("ring-timeout", Outcome.NO_ANSWER)
+
+
+def _media_failure(reason: str) -> Verdict:
+    return stop(reason, Outcome.FAILED, attribution=Attribution.CARRIER, signal=Signal.FAILURE)
+
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+_ALIVE: dict[type[LegEvent], Handler] = {
+    LegRinging: _ring,
+    LegAnswered: _answer,
+    LegEnded: _end,
+    LegFound: _found,
+    StreamOpened: _stream_opened,
+}
+
+TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
+    LegPhase.INTENDED: {DialSending: _send, DialReported: _report},
+    LegPhase.SENDING: {DialReported: _report, DialOrphaned: _orphan, LegProgressed: _accept, **_ALIVE},
+    LegPhase.UNKNOWN: {
+        DialReported: _report_late,
+        LegProgressed: _accept,
+        LegMissing: _unseen,
+        LookupFailed: _look_again,
+        **_ALIVE,
+    },
+    LegPhase.ACCEPTED: {LegMissing: _vanished, **_ALIVE},
+    LegPhase.RINGING: {
+        LegAnswered: _answer,
+        LegEnded: _end,
+        LegFound: _found,
+        LegMissing: _vanished,
+        StreamOpened: _stream_opened,
+    },
+    LegPhase.ANSWERED: {
+        LegEnded: _end,
+        LegFound: _found,
+        LegMissing: _vanished,
+        StreamOpened: _stream_opened,
+        StreamFailed: _stream_failed,
+        StreamClosed: _stream_closed,
+    },
+    LegPhase.ENDED: {},
+    LegPhase.CONDEMNED: {
+        DialReported: _condemned_report,
+        LegProgressed: _hang_up_at_once,
+        LegRinging: _hang_up_at_once,
+        LegAnswered: _hang_up_at_once,
+        StreamOpened: _hang_up_at_once,
+        LegEnded: _condemned_end,
+        LegFound: _condemned_found,
+    },
+}
+"""What each phase takes. `_with_handles` has merged the carrier's ids before any of these run."""
+
+_STREAM_WORDS: frozenset[type[LegEvent]] = frozenset({StreamFailed, StreamClosed})
+_LOOKUPS: frozenset[type[LegEvent]] = frozenset({LegFound, LegMissing, LookupFailed})
+
+IGNORES: dict[LegPhase, frozenset[type[LegEvent]]] = {
+    LegPhase.INTENDED: frozenset(),
+    LegPhase.SENDING: _STREAM_WORDS | {LegMissing, LookupFailed},
+    LegPhase.UNKNOWN: _STREAM_WORDS | {DialOrphaned},
+    LegPhase.ACCEPTED: _STREAM_WORDS | {DialReported, DialOrphaned, LegProgressed, LookupFailed},
+    LegPhase.RINGING: _STREAM_WORDS | {DialReported, DialOrphaned, LegProgressed, LegRinging, LookupFailed},
+    LegPhase.ANSWERED: frozenset({DialReported, DialOrphaned, LegProgressed, LegRinging, LegAnswered, LookupFailed}),
+    LegPhase.ENDED: _STREAM_WORDS
+    | _LOOKUPS
+    | {DialReported, DialOrphaned, LegProgressed, LegRinging, LegAnswered, LegEnded, StreamOpened},
+    LegPhase.CONDEMNED: _STREAM_WORDS | {DialOrphaned, LegMissing, LookupFailed},
+}
+"""Late, repeated or overtaken: nothing changes but the handles and the counters."""

@@ -1,0 +1,50 @@
+"""Keeps promises and timers: calls whose time has come are dialled again, and steps get the timers they asked for."""
+
+import structlog
+
+from gateway.domain.commands import Timer
+from gateway.domain.errors import StoreUnavailable
+from gateway.domain.events import PromiseDue, TimerFired
+from gateway.domain.outcome import CallStatus
+from gateway.runtime.calls import CallNotFound, Calls
+from gateway.runtime.clock import Clock
+from gateway.runtime.store.contract import Claim
+
+log = structlog.get_logger(__name__)
+
+WAITING_FOR_A_CARRIER = frozenset({"no-carrier"})
+"""Reasons of promises that a carrier's recovery makes due at once."""
+
+
+class Callbacks:
+    """`run` looks for due promises until cancelled; `fire` handles the command Timer."""
+
+    def __init__(self, calls: Calls, clock: Clock, *, poll_s: float = 0.25, lease_s: float = 10.0, batch: int = 50) -> None:
+        self._calls, self._clock = calls, clock
+        self._poll_s, self._lease_s, self._batch = poll_s, lease_s, batch
+
+    async def run(self) -> None:
+        """Work for ever; a store that does not answer is waited for."""
+        while True:
+            try:
+                await self.keep_once()
+            except StoreUnavailable as error:
+                log.warning("callbacks-store-unavailable", error=str(error))
+            await self._clock.sleep(self._poll_s)
+
+    async def keep_once(self) -> int:
+        """Make every due promise a dialling call again; how many were due."""
+        due = await self._calls.store.due_promises(self._clock.now(), self._lease_s, self._batch)
+        for call_id in due:
+            try:
+                await self._calls.apply(call_id, lambda call: (PromiseDue(),) if call.status is CallStatus.SCHEDULED else ())
+            except CallNotFound:
+                log.warning("promise-without-call", call_id=call_id)
+        return len(due)
+
+    async def fire(self, claim: Claim) -> None:
+        """Give a timer back to its call."""
+        command = claim.command
+        assert isinstance(command, Timer)
+        event = TimerFired(name=command.name, leg_id=command.leg_id)
+        await self._calls.apply(command.call_id, lambda _call: (event,), done=(claim.command_id, claim.token))

@@ -1,0 +1,177 @@
+"""The only writer of calls: load, step, commit, and again if somebody else was first.
+
+Everybody who learns something of a call (dialer, reconciler, inbox, bridge, REST) says it here as an event; what follows
+is decided by the core, stored in one write with the commands that it asks for, and then told to the observers.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+from msgspec import Struct
+
+from gateway.domain import call as calls
+from gateway.domain.call import BreakerWord
+from gateway.domain.commands import AnyCommand
+from gateway.domain.errors import HoldlineError, StoreUnavailable
+from gateway.domain.events import CallAccepted, CallEvent, LegEvent, LegReported
+from gateway.domain.policy import Policy
+from gateway.domain.records import Call
+from gateway.runtime import journal
+from gateway.runtime.clock import Clock
+from gateway.runtime.store.contract import (
+    Change,
+    CommitResult,
+    Committed,
+    Conflict,
+    DialPermit,
+    HookMark,
+    IdempotencyRecord,
+    LogEntry,
+    Store,
+)
+
+log = structlog.get_logger(__name__)
+
+_TRIES = 64
+
+
+class CallNotFound(HoldlineError):
+    """No call of this id, or purged."""
+
+
+class Applied(Struct, frozen=True, kw_only=True):
+    """What became of an event: the call as it stands, and the store's word (None: nothing was to be written)."""
+
+    call: Call
+    result: CommitResult | None
+
+
+class News(Struct, frozen=True, kw_only=True):
+    """One committed change, told to observers in this process."""
+
+    before: Call | None
+    after: Call
+    entries: tuple[LogEntry, ...]
+    words: tuple[BreakerWord, ...]
+
+
+Decide = Callable[[Call], Sequence[CallEvent]]
+Observer = Callable[[News], Awaitable[None]]
+
+
+class Calls:
+    """See the head of this file. `new_id(prefix)` gives random ids."""
+
+    def __init__(self, store: Store, clock: Clock, new_id: Callable[[str], str], policy: Policy) -> None:
+        self.store, self._clock, self._new_id, self._policy = store, clock, new_id, policy
+        self._observers: list[Observer] = []
+
+    def observe(self, observer: Observer) -> None:
+        """Be told of every change that this process commits, after it is stored."""
+        self._observers.append(observer)
+
+    async def accept(self, call: Call, idempotency: IdempotencyRecord) -> CommitResult:
+        """Store a new call, its idempotency record and its first command in one write."""
+        now = self._clock.now()
+        step = calls.step(call, CallAccepted(), now, self._policy)
+        entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)
+        result = await self.store.commit(self._change(step.call, entries, step.commands, idempotency=idempotency), now)
+        if isinstance(result, Committed):
+            await self._tell(News(before=None, after=result.call, entries=entries, words=()))
+        return result
+
+    async def report(self, call_id: str, leg_id: str, event: LegEvent) -> Call:
+        """Say one event of one leg; the call as it stands afterwards."""
+        return (await self.apply(call_id, lambda _call: (LegReported(leg_id=leg_id, event=event),))).call  # type: ignore[arg-type]
+
+    async def apply(
+        self,
+        call_id: str,
+        decide: Decide,
+        *,
+        done: tuple[str, str] | None = None,
+        permit: DialPermit | None = None,
+        mark: Callable[[Call], HookMark] | None = None,
+    ) -> Applied:
+        """Apply what `decide` makes of the call as it now stands; it is asked again after every conflict.
+
+        Everything is one write: state, log, commands, permit, the webhook's mark, and the acknowledgement of `done`.
+        Raise CallNotFound, IllegalTransition, StoreUnavailable.
+        """
+        for _ in range(_TRIES):
+            before = await self.store.load(call_id)
+            if before is None:
+                raise CallNotFound(call_id)
+            now = self._clock.now()
+            run = self._run(before, decide(before), now)
+            if run.silent and done is None and mark is None:
+                return Applied(call=before, result=None)
+            change = self._change(run.call, run.entries, run.commands, released=run.released)
+            # a permit belongs to the leg that its event makes; without the event nothing may be taken
+            change = _with(change, done, None if run.silent else permit, mark(run.call) if mark else None)
+            result = await self.store.commit(change, now)
+            if isinstance(result, Conflict):
+                continue
+            if isinstance(result, Committed):
+                await self._tell(News(before=before, after=result.call, entries=run.entries, words=run.words))
+                return Applied(call=result.call, result=result)
+            return Applied(call=before, result=result)
+        raise StoreUnavailable(f"call {call_id} is being written by too many at once")
+
+    def _run(self, before: Call, events: Sequence[CallEvent], now: float) -> "_Run":
+        run = _Run(call=before)
+        for event in events:
+            step = calls.step(run.call, event, now, self._policy)
+            if step.ignored and step.call == run.call:
+                continue
+            run = _Run(
+                call=step.call,
+                silent=False,
+                entries=(*run.entries, *journal.lines(event, run.call, step.call, now, self._new_id)),
+                commands=(*run.commands, *step.commands),
+                words=(*run.words, *step.words),
+                released=(*run.released, *step.released),
+            )
+        return run
+
+    def _change(
+        self,
+        call: Call,
+        entries: tuple[LogEntry, ...],
+        commands: tuple[AnyCommand, ...],
+        *,
+        released: tuple[tuple[str, str], ...] = (),
+        idempotency: IdempotencyRecord | None = None,
+    ) -> Change:
+        ids = tuple(self._new_id("cmd") for _ in commands)
+        return Change(call=call, entries=entries, commands=commands, command_ids=ids, released=released, idempotency=idempotency)
+
+    async def _tell(self, news: News) -> None:
+        for observer in self._observers:
+            try:
+                await observer(news)
+            except Exception:
+                # What is committed stays committed: an observer's failure is its own.
+                log.exception("observer-failed", call_id=news.after.id)
+
+
+class _Run(Struct, frozen=True, kw_only=True):
+    call: Call
+    silent: bool = True
+    entries: tuple[LogEntry, ...] = ()
+    commands: tuple[AnyCommand, ...] = ()
+    words: tuple[BreakerWord, ...] = ()
+    released: tuple[tuple[str, str], ...] = ()
+
+
+def _with(change: Change, done: tuple[str, str] | None, permit: DialPermit | None, mark: HookMark | None) -> Change:
+    return Change(
+        call=change.call,
+        entries=change.entries,
+        commands=change.commands,
+        command_ids=change.command_ids,
+        released=change.released,
+        permit=permit,
+        mark=mark,
+        done=done,
+    )

@@ -1,0 +1,222 @@
+"""Chooses carriers and places legs. A dial is three durable writes: intended, sending, result.
+
+Route writes the intent, with the carrier's permit taken in the same write. Dial wins `intended -> sending`, and only
+the winner POSTs; a Dial that finds `sending` written by somebody else makes the leg unknown and leaves it to the
+reconciler. So a dial happens at most once, whatever dies in between.
+"""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+from msgspec import Struct
+
+from gateway.compliance.decision import Denied as ComplianceDenied
+from gateway.compliance.decision import decide as comply
+from gateway.domain import breaker as breakers
+from gateway.domain import routing
+from gateway.domain.breaker import Breaker, BreakerPolicy
+from gateway.domain.events import (
+    CallEvent,
+    DialDenied,
+    DialOrphaned,
+    DialReported,
+    DialSending,
+    LegReported,
+    PaceHeld,
+    RouteChosen,
+    RouteExhausted,
+)
+from gateway.domain.outcome import CallStatus, LegPhase
+from gateway.domain.policy import Policy
+from gateway.domain.records import Call
+from gateway.domain.routing import Candidate, CarrierView, Passed
+from gateway.runtime.calls import Calls, News
+from gateway.runtime.clock import Clock
+from gateway.runtime.fleet import Fleet
+from gateway.runtime.store.contract import Claim, Denied, DialPermit
+
+log = structlog.get_logger(__name__)
+
+
+class RouteRule(Struct, frozen=True, kw_only=True):
+    """What the config's route says to the dialer."""
+
+    carriers: tuple[str, ...]
+    compliance: str = "none"
+
+
+class Dialer:
+    """Handles the commands Route and Dial."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        fleet: Fleet,
+        routes: Mapping[str, RouteRule],
+        clock: Clock,
+        new_id: Callable[[str], str],
+        new_token: Callable[[], str],
+        policy: Policy,
+        breaker_policy: BreakerPolicy,
+    ) -> None:
+        self._calls, self._store, self._fleet, self._routes = calls, calls.store, fleet, routes
+        self._clock, self._new_id, self._new_token = clock, new_id, new_token
+        self._policy, self._breaker_policy = policy, breaker_policy
+        self._sending: set[str] = set()
+        """Legs whose `sending` mark is ours; looked at by worker threads in the line before the request."""
+
+    # --- Route: the first write -------------------------------------------------------------------------------
+
+    async def route(self, claim: Claim) -> None:
+        """Take the first carrier that gives a permit; else hold for pace, or say that there is none."""
+        call = await self._store.load(claim.command.call_id)
+        if call is None or not _wants_carrier(call):
+            await self._store.done(claim)
+            return
+        now = self._clock.now()
+        rule = self._routes.get(call.route) or RouteRule(carriers=tuple(self._fleet.members))
+        decision = comply(rule.compliance, call, now)
+        if isinstance(decision, ComplianceDenied):
+            await self._say(claim, DialDenied(rule=decision.rule, retry_at=decision.until))
+            return
+        views = await self._fleet.views(self._store)
+        plan = routing.plan(call, rule.carriers, views, now, self._breaker_policy)
+        await self._take_first(claim, call, plan, {view.name: view for view in views})
+
+    async def _take_first(self, claim: Claim, call: Call, plan: routing.Plan, views: Mapping[str, CarrierView]) -> None:
+        passed = list(plan.passed)
+        for candidate in plan.candidates:
+            denied = await self._take(claim, call, candidate, views[candidate.carrier].breaker, passed)
+            if denied is None:
+                return
+            held = self._hold(call, candidate, denied)
+            if held is not None:
+                await self._say(claim, held)
+                return
+            passed.append(Passed(carrier=candidate.carrier, reason=denied.why, retry_at=denied.retry_at))
+        await self._say(claim, _exhausted(passed, self._clock.now() + self._policy.retry_every_s))
+
+    async def _take(
+        self, claim: Claim, call: Call, candidate: Candidate, breaker: Breaker, passed: list[Passed]
+    ) -> Denied | None:
+        """Write the intent; the reason if the permit is not to be had. Done also when the call has moved on."""
+        now = self._clock.now()
+        probe = breakers.take_probe(breaker, now) if candidate.permit.probe else None
+        epoch = probe.epoch if probe else candidate.permit.epoch
+        event = self._chosen(candidate, epoch, passed)
+        member = self._fleet.members[candidate.carrier]
+        permit = DialPermit(
+            carrier=candidate.carrier,
+            leg_id=event.leg_id,
+            calls_per_second=member.calls_per_second,
+            concurrent_calls=member.concurrent_calls,
+            holds_until=now + call.ring_timeout_s + call.max_duration_s + 120,
+            breaker_epoch=breaker.epoch,
+            probe=probe,
+            breaker_version=breaker.version,
+        )
+        applied = await self._calls.apply(
+            call.id,
+            lambda fresh: (event,) if _wants_carrier(fresh) and fresh.round == call.round else (),
+            done=(claim.command_id, claim.token),
+            permit=permit,
+        )
+        return applied.result if isinstance(applied.result, Denied) else None
+
+    def _chosen(self, candidate: Candidate, epoch: int, passed: list[Passed]) -> RouteChosen:
+        capabilities = self._fleet.members[candidate.carrier].carrier.capabilities
+        return RouteChosen(
+            leg_id=self._new_id("leg"),
+            media_token=self._new_token(),
+            carrier=candidate.carrier,
+            caller_id=candidate.caller_id,
+            why=candidate.why,
+            passed=tuple(str(entry) for entry in passed),
+            probe=candidate.permit.probe,
+            breaker_epoch=epoch,
+            ringing_events=capabilities.ringing_events,
+            lookup_settles_s=capabilities.lookup_settles_s,
+            place_timeout_s=capabilities.place_timeout_s,
+        )
+
+    def _hold(self, call: Call, candidate: Candidate, denied: Denied) -> PaceHeld | None:
+        """Wait for the carrier's turn, `pace_wait_s` in all; a breaker that just changed is no reason to wait."""
+        now = self._clock.now()
+        since = call.pace_since if call.pace_since is not None else now
+        last = since + self._policy.pace_wait_s
+        if denied.why == "breaker" or now >= last:
+            return None
+        return PaceHeld(carrier=candidate.carrier, until=min(max(denied.retry_at, now + 0.02), last))
+
+    async def _say(self, claim: Claim, event: CallEvent) -> None:
+        await self._calls.apply(
+            claim.command.call_id,
+            lambda fresh: (event,) if _wants_carrier(fresh) else (),
+            done=(claim.command_id, claim.token),
+        )
+
+    # --- Dial: the second and third write ---------------------------------------------------------------------
+
+    async def dial(self, claim: Claim) -> None:
+        """Win the leg and POST once; or find out that somebody else may have."""
+        leg_id = claim.command.leg_id
+        fence = await self._store.next_fence()
+        call = await self._win(claim, fence)
+        leg = call.find(leg_id)
+        if leg is None or leg.phase is not LegPhase.SENDING or leg.fence != fence:
+            await self._not_ours(claim)
+            return
+        member = self._fleet.members[leg.carrier]
+        self._sending.add(leg_id)
+        try:
+            placed = await member.carrier.place(self._fleet.attempt(call, leg), leg.deadline, lambda: leg_id in self._sending)
+        finally:
+            self._sending.discard(leg_id)
+        report = DialReported(
+            knowledge=placed.knowledge,
+            verdict=placed.verdict,
+            carrier_call_id=placed.carrier_call_id,
+            carrier_data=placed.carrier_data,
+            fence=fence,
+        )
+        await self._calls.apply(
+            call.id, lambda _fresh: (LegReported(leg_id=leg_id, event=report),), done=(claim.command_id, claim.token)
+        )
+
+    async def _win(self, claim: Claim, fence: int) -> Call:
+        leg_id = claim.command.leg_id
+
+        def sending(call: Call) -> tuple[CallEvent, ...]:
+            leg = call.find(leg_id)
+            if leg is None or leg.phase is not LegPhase.INTENDED or leg.hangup_wanted:
+                return ()
+            deadline = self._clock.now() + leg.place_timeout_s
+            return (LegReported(leg_id=leg_id, event=DialSending(fence=fence, deadline=deadline)),)
+
+        return (await self._calls.apply(claim.command.call_id, sending)).call
+
+    async def _not_ours(self, claim: Claim) -> None:
+        """Redelivered: if the leg is still `sending`, its worker is gone or slow, and nobody may POST."""
+
+        def orphaned(call: Call) -> tuple[CallEvent, ...]:
+            leg = call.find(claim.command.leg_id)
+            if leg is None or leg.phase is not LegPhase.SENDING:
+                return ()
+            return (LegReported(leg_id=leg.id, event=DialOrphaned()),)
+
+        await self._calls.apply(claim.command.call_id, orphaned, done=(claim.command_id, claim.token))
+
+    async def heed(self, news: News) -> None:
+        """Observer of commits: a leg that is no longer to be sent closes its gate, also for a thread about to write."""
+        for leg in news.after.legs:
+            if leg.id in self._sending and (leg.phase is not LegPhase.SENDING or leg.hangup_wanted):
+                self._sending.discard(leg.id)
+
+
+def _wants_carrier(call: Call) -> bool:
+    return call.status is CallStatus.DIALING and not (call.leg is not None and call.leg.live) and not call.cancel_wanted
+
+
+def _exhausted(passed: list[Passed], latest: float) -> RouteExhausted:
+    times = [entry.retry_at for entry in passed if entry.retry_at is not None]
+    return RouteExhausted(passed=tuple(str(entry) for entry in passed), retry_at=min([latest, *times]))

@@ -1,0 +1,117 @@
+"""Webhooks: verify, store and apply in one write, answer.
+
+The event, its dedupe mark, the state after it and the commands that follow are one atomic write, made before the 2xx. A
+valid repeat gets the first answer again, byte for byte, and changes nothing. What expects a document is answered from
+the state after its own event. When the store is gone, a live call of this process is still answered, from memory.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from carriers.contract import Document, Expectation, Hook, HookRequest
+from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
+from gateway.domain.events import CallEvent, LegReported, StreamFailed
+from gateway.domain.outcome import LegPhase
+from gateway.domain.records import Call, Leg
+from gateway.runtime.calls import CallNotFound, Calls, News
+from gateway.runtime.clock import Clock
+from gateway.runtime.fleet import Fleet, Member
+from gateway.runtime.store.contract import HookMark, Repeated
+
+log = structlog.get_logger(__name__)
+
+MARK_KEPT_S = 48 * 3600.0
+"""Longer than any carrier repeats a webhook, longer than any call lives."""
+
+
+class UnknownHook(CarrierError):
+    """A hook URL whose carrier, call or leg does not exist, or do not belong together."""
+
+
+class Inbox:
+    """`receive` is all that the web needs."""
+
+    def __init__(self, calls: Calls, fleet: Fleet, clock: Clock, count: Callable[..., None]) -> None:
+        self._calls, self._fleet, self._clock, self._count = calls, fleet, clock, count
+        self._live: dict[str, Call] = {}
+        """Calls that this process has written and that have not ended: what to answer when the store is gone."""
+
+    async def receive(self, carrier: str, request: HookRequest) -> Document:
+        """Answer one webhook. Raise BadSignature, Malformed, UnknownHook, StoreUnavailable."""
+        member = self._fleet.members.get(carrier)
+        if member is None:
+            raise UnknownHook("no-such-carrier", carrier)
+        verified = member.carrier.webhooks.verify(request, self._clock.now())
+        hook = member.carrier.webhooks.parse(request, self._clock.now())
+        try:
+            return await self._apply(member, request, hook, f"{carrier}:{verified.key}")
+        except StoreUnavailable:
+            if hook.expects is Expectation.ACKNOWLEDGEMENT or request.call_id not in self._live:
+                raise
+            return self._answer(member, self._live[request.call_id], request.leg_id, hook)
+
+    async def heed(self, news: News) -> None:
+        """Observer of commits: keep what lives."""
+        if news.after.ended:
+            self._live.pop(news.after.id, None)
+        else:
+            self._live[news.after.id] = news.after
+
+    async def _apply(self, member: Member, request: HookRequest, hook: Hook, key: str) -> Document:
+        first = await self._calls.store.hook_answer(key)
+        if first is not None:
+            return self._again(member, first)
+
+        def mark(call: Call) -> HookMark:
+            answer = msgspec.json.encode(self._answer(member, call, request.leg_id, hook))
+            return HookMark(key=key, answer=answer, expires_at=self._clock.now() + MARK_KEPT_S)
+
+        try:
+            applied = await self._calls.apply(
+                request.call_id, lambda call: self._events(member, call, request.leg_id, hook), mark=mark
+            )
+        except CallNotFound as error:
+            raise UnknownHook("no-such-call", request.call_id) from error
+        except IllegalTransition as error:
+            return self._quarantine(member, request, error)
+        if isinstance(applied.result, Repeated):
+            return self._again(member, applied.result.answer)
+        return self._answer(member, applied.call, request.leg_id, hook)
+
+    def _events(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Sequence[CallEvent]:
+        leg = call.find(leg_id)
+        if leg is None or leg.carrier != member.carrier.name:
+            raise UnknownHook("no-such-leg", leg_id)
+        events = list(hook.events)
+        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.phase is LegPhase.ANSWERED and not leg.streams:
+            events.append(StreamFailed(reason="never-opened"))
+        return [LegReported(leg_id=leg_id, event=event) for event in events]  # type: ignore[arg-type]
+
+    def _answer(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
+        """The document for the state that the call is in now."""
+        markup, leg = member.carrier.markup, call.find(leg_id)
+        if hook.expects is Expectation.ACKNOWLEDGEMENT:
+            return markup.acknowledge()
+        if leg is None or not _may_be_heard(call, leg):
+            return markup.hang_up()
+        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.streams:
+            return markup.hang_up()
+        return markup.connect(self._fleet.attempt(call, leg))
+
+    def _again(self, member: Member, answer: bytes) -> Document:
+        self._count("webhooks_total", carrier=member.carrier.name, result="duplicate")
+        return msgspec.json.decode(answer, type=Document)
+
+    def _quarantine(self, member: Member, request: HookRequest, error: IllegalTransition) -> Document:
+        """Authentic and impossible: a repetition by the carrier would not help, so it is told 2xx, and we are told loudly."""
+        self._count("webhooks_total", carrier=member.carrier.name, result="illegal")
+        log.error(
+            "webhook-illegal", carrier=member.carrier.name, call_id=request.call_id, leg_id=request.leg_id, error=str(error)
+        )
+        return member.carrier.markup.acknowledge()
+
+
+def _may_be_heard(call: Call, leg: Leg) -> bool:
+    return leg.live and not leg.hangup_wanted and not call.cancel_wanted and not call.ended

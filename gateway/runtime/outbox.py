@@ -1,0 +1,108 @@
+"""Carries out the commands that the core wrote: claims what is due, hands each to its handler, and tries again what failed.
+
+Every claim is leased: if this process dies, another one gets the command, with a new fencing token. A handler
+acknowledges its command itself, in the write that stores what came of it; what it leaves is delivered again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from gateway.domain.commands import Command
+from gateway.domain.errors import IllegalTransition, StoreUnavailable
+from gateway.runtime.calls import CallNotFound, News
+from gateway.runtime.clock import Clock
+from gateway.runtime.store.contract import Claim, Store
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[Claim], Awaitable[None]]
+
+
+class Outbox:
+    """`run` until cancelled; `wake` when there is something new. At most `at_once` commands are in hand."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        handlers: Mapping[type[Command], Handler],
+        *,
+        at_once: int = 200,
+        lease_s: float = 30.0,
+        poll_s: float = 0.2,
+    ) -> None:
+        self._store, self._clock, self._handlers = store, clock, handlers
+        self._at_once, self._lease_s, self._poll_s = at_once, lease_s, poll_s
+        self._awake = asyncio.Event()
+        self._in_hand: set[asyncio.Task[None]] = set()
+
+    async def heed(self, news: News) -> None:
+        """Observer of commits: look at once instead of at the next poll."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Work for ever; a store that does not answer is waited for."""
+        try:
+            while True:
+                try:
+                    worked = await self.work_once()
+                except StoreUnavailable as error:
+                    log.warning("outbox-store-unavailable", error=str(error))
+                    worked = 0
+                if not worked:
+                    await self._pause()
+        finally:
+            for task in self._in_hand:
+                task.cancel()
+            await asyncio.gather(*self._in_hand, return_exceptions=True)
+
+    async def work_once(self) -> int:
+        """Claim what is due and start it; how many."""
+        room = self._at_once - len(self._in_hand)
+        if room <= 0:
+            await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
+            return 1
+        self._awake.clear()
+        claims = await self._store.claim(self._clock.now(), self._lease_s, room)
+        for claim in claims:
+            task = asyncio.create_task(self._carry_out(claim), name=f"outbox-{claim.command_id}")
+            self._in_hand.add(task)
+            task.add_done_callback(self._in_hand.discard)
+        return len(claims)
+
+    async def idle(self) -> None:
+        """Wait until everything in hand is done (tests and shutdown)."""
+        while self._in_hand:
+            await asyncio.wait(self._in_hand)
+
+    async def _pause(self) -> None:
+        wait = asyncio.ensure_future(self._awake.wait())
+        nap = asyncio.ensure_future(self._clock.sleep(self._poll_s))
+        try:
+            await asyncio.wait({wait, nap}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wait.cancel()
+            nap.cancel()
+
+    async def _carry_out(self, claim: Claim) -> None:
+        command = claim.command
+        try:
+            await self._handlers[type(command)](claim)
+        except (CallNotFound, IllegalTransition) as error:
+            # The call is purged, or the command means nothing to it any more: carrying it out again would not help.
+            log.warning("command-dropped", call_id=command.call_id, command=type(command).__name__, error=str(error))
+            await self._quietly(self._store.done(claim))
+        except Exception as error:
+            delay = min(30.0, 0.5 * 2**claim.deliveries)
+            log.warning(
+                "command-deferred", call_id=command.call_id, command=type(command).__name__, error=repr(error), delay_s=delay
+            )
+            await self._quietly(self._store.defer(claim, self._clock.now() + delay))
+
+    async def _quietly(self, acknowledgement: Awaitable[bool]) -> None:
+        try:
+            await acknowledgement
+        except StoreUnavailable:
+            pass  # the lease runs out, and the command is delivered again

@@ -1,0 +1,83 @@
+"""Finds out what became of legs of which we do not know enough, and ends legs that must end.
+
+Handles Resolve (one look-up at the carrier; what an empty one means, the leg decides) and HangUp (idempotent, by every
+handle that we have). Neither ever places anything.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+import tenacity
+
+from carriers.contract import LegAtCarrier, Sighting
+from gateway.domain.errors import CarrierError
+from gateway.domain.events import LegEvent, LegFound, LegMissing, LegReported, LookupFailed
+from gateway.domain.records import Call, Leg
+from gateway.runtime.calls import Calls
+from gateway.runtime.fleet import Fleet, handle_of
+from gateway.runtime.store.contract import Claim
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Handles the commands Resolve and HangUp. `nap` waits between two tries of a hang-up."""
+
+    def __init__(self, calls: Calls, fleet: Fleet, nap: Callable[[float], Awaitable[None]]) -> None:
+        self._calls, self._fleet, self._nap = calls, fleet, nap
+
+    async def resolve(self, claim: Claim) -> None:
+        """Ask the carrier once and report what it says."""
+        call, leg = await self._subject(claim)
+        if call is None or leg is None or leg.ended_at is not None:
+            await self._calls.store.done(claim)
+            return
+        event = await self._look_up(call, leg)
+        await self._calls.apply(
+            call.id,
+            lambda _fresh: (LegReported(leg_id=leg.id, event=event),),  # type: ignore[arg-type]
+            done=(claim.command_id, claim.token),
+        )
+
+    async def hang_up(self, claim: Claim) -> None:
+        """End the leg at its carrier. If the carrier does not obey, the leg's own timer asks again."""
+        call, leg = await self._subject(claim)
+        if call is not None and leg is not None and leg.ended_at is None:
+            await self._end_at_carrier(call, leg)
+        await self._calls.store.done(claim)
+
+    async def _look_up(self, call: Call, leg: Leg) -> LegEvent:
+        try:
+            sighting = await self._fleet.members[leg.carrier].carrier.find(handle_of(call, leg))
+        except CarrierError as error:
+            return LookupFailed(reason=error.reason)
+        return _event_of(sighting)
+
+    async def _end_at_carrier(self, call: Call, leg: Leg) -> None:
+        carrier = self._fleet.members[leg.carrier].carrier
+        tries = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(2),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=1.0),
+            retry=tenacity.retry_if_exception_type(CarrierError),
+            sleep=self._nap,
+            reraise=True,
+        )
+        try:
+            await tries(carrier.hang_up, handle_of(call, leg))
+        except CarrierError as error:
+            log.warning("hang-up-failed", call_id=call.id, leg_id=leg.id, carrier=leg.carrier, reason=error.reason)
+
+    async def _subject(self, claim: Claim) -> tuple[Call | None, Leg | None]:
+        call = await self._calls.store.load(claim.command.call_id)
+        return call, call.find(claim.command.leg_id) if call else None
+
+
+def _event_of(sighting: Sighting) -> LegEvent:
+    if sighting.state is LegAtCarrier.MISSING:
+        return LegMissing()
+    return LegFound(
+        phase=sighting.state.value,
+        verdict=sighting.verdict,
+        carrier_call_id=sighting.carrier_call_id,
+        carrier_data=sighting.carrier_data,
+    )
