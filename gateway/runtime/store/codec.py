@@ -1,0 +1,33 @@
+"""Bodies back to values. Readers ignore fields that they do not know, so that two versions of Holdline can share a store."""
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.domain.breaker import Breaker
+from gateway.domain.commands import AnyCommand
+from gateway.domain.records import Call, MediaCounters
+from gateway.runtime.store.contract import IdempotencyRecord, LogEntry
+
+decode_call = msgspec.json.Decoder(Call).decode
+decode_breaker = msgspec.json.Decoder(Breaker).decode
+decode_media = msgspec.json.Decoder(MediaCounters).decode
+decode_record = msgspec.json.Decoder(IdempotencyRecord).decode
+encode = msgspec.json.Encoder().encode
+plain = msgspec.json.Decoder().decode
+"""A body as dicts and lists, for dumps."""
+
+_decode_command = msgspec.json.Decoder(AnyCommand).decode
+_decode_entry = msgspec.json.Decoder(LogEntry).decode
+
+
+def decode_command(body: bytes) -> AnyCommand | None:
+    """None for a command that only another version of Holdline knows: its lease runs out, and that one may have it."""
+    try:
+        return _decode_command(body)  # type: ignore[no-any-return]
+    except msgspec.ValidationError:
+        return None
+
+
+def decode_entry(seq: int, body: bytes) -> LogEntry:
+    """A log line with the number that the store gave it."""
+    return replace(_decode_entry(body), seq=seq)

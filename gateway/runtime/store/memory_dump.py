@@ -1,0 +1,103 @@
+"""The in-memory store's whole content in the neutral shape of `Store.dump`; `redis_dump.py` makes the same from Redis.
+
+Expired keys, marks and places are left out: when their bytes go is each store's own affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from gateway.runtime.store.codec import encode, plain
+
+if TYPE_CHECKING:
+    from gateway.runtime.store.memory_store import MemoryStore
+
+
+def dump(store: MemoryStore) -> dict[str, Any]:
+    """Plain dicts and lists only; a section without content is absent."""
+    sections: dict[str, Any] = {
+        "clock": store.clock,
+        "calls": {key: {"version": call.version, "body": plain(call.body)} for key, call in store.calls.items()},
+        "lists": _lists(store),
+        "ended": {call_id: ended_at for ended_at, call_id in store.ended},
+        "entries": {key: _lines(call.entries) for key, call in store.calls.items() if call.entries},
+        "media": {
+            key: {leg_id: plain(body) for leg_id, body in call.media.items()} for key, call in store.calls.items() if call.media
+        },
+        "keys": {key: sorted(call.keys) for key, call in store.calls.items() if call.keys},
+        "feed": _lines(store.lines),
+        "feed_end": store.seq,
+        "idempotency": _idempotency(store),
+        "marks": _marks(store),
+        "outbox": _outbox(store),
+        "tokens": store.outbox.tokens,
+        "promises": _promises(store),
+        "waiting": _waiting(store),
+        "places": _places(store),
+        "next_free": dict(store.next_free),
+        "breakers": {carrier: plain(encode(breaker)) for carrier, breaker in store.breakers.items()},
+        "fence": store.fence,
+    }
+    return {name: section for name, section in sections.items() if section}
+
+
+def _lines(lines: Iterable[tuple[int, bytes]]) -> list[Any]:
+    return [[seq, plain(body)] for seq, body in lines]
+
+
+def _lists(store: MemoryStore) -> dict[str, list[str]]:
+    lists: dict[str, list[str]] = {}
+    for position, call_id in store.positions:
+        for name in store.calls[call_id].indexes:
+            lists.setdefault(name, []).append(position)
+    return lists
+
+
+def _idempotency(store: MemoryStore) -> dict[str, Any]:
+    return {
+        key: {"record": plain(bound.record), "call": bound.call_id, "expires_at": bound.expires_at}
+        for key, bound in store.bound.items()
+        if bound.expires_at is None or bound.expires_at > store.clock
+    }
+
+
+def _marks(store: MemoryStore) -> dict[str, Any]:
+    live = (mark for mark in store.marks.values() if mark.expires_at > store.clock)
+    return {mark.key: {"answer": mark.answer.hex(), "expires_at": mark.expires_at} for mark in live}
+
+
+def _outbox(store: MemoryStore) -> dict[str, Any]:
+    return {
+        key: {
+            "due": store.outbox.due.score(key),
+            "call": item.call_id,
+            "body": plain(item.body),
+            "deliveries": item.deliveries,
+            "token": item.token,
+        }
+        for key, item in store.outbox.items.items()
+    }
+
+
+def _promises(store: MemoryStore) -> dict[str, Any]:
+    return {
+        key: {"due": store.promises.due.score(key), "body": plain(promise.body), "leased": key in store.promises.leased}
+        for key, promise in store.promises.items.items()
+    }
+
+
+def _waiting(store: MemoryStore) -> dict[str, dict[str, float]]:
+    waiting: dict[str, dict[str, float]] = {}
+    for score, call_id in store.promises.due:
+        if call_id not in store.promises.leased:
+            waiting.setdefault(store.promises.items[call_id].reason, {})[call_id] = score
+    return waiting
+
+
+def _places(store: MemoryStore) -> dict[str, Any]:
+    live = {
+        carrier: {leg_id: until for leg_id, until in places.items() if until > store.clock}
+        for carrier, places in store.places.items()
+    }
+    return {carrier: places for carrier, places in live.items() if places}

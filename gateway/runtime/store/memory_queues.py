@@ -1,0 +1,138 @@
+"""The in-memory store's queues: members ordered by the time at which they are due, as a Redis sorted set orders them."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from gateway.runtime.store.plan import PlannedCommand, PlannedPromise
+
+
+class DueSet:
+    """Members ordered by (score, name)."""
+
+    def __init__(self) -> None:
+        self._scores: dict[str, float] = {}
+        self._order: list[tuple[float, str]] = []
+
+    def __iter__(self) -> Iterator[tuple[float, str]]:
+        return iter(self._order)
+
+    def put(self, member: str, score: float) -> None:
+        """Add, or move."""
+        self.drop(member)
+        self._scores[member] = score
+        insort(self._order, (score, member))
+
+    def drop(self, member: str) -> None:
+        """Remove, if it is there."""
+        score = self._scores.pop(member, None)
+        if score is not None:
+            del self._order[bisect_left(self._order, (score, member))]
+
+    def score(self, member: str) -> float | None:
+        """Its time, or None."""
+        return self._scores.get(member)
+
+    def due(self, now: float, limit: int) -> tuple[str, ...]:
+        """The earliest members whose time has come (`score <= now`)."""
+        found = []
+        for score, member in self._order[: max(limit, 0)]:
+            if score > now:
+                break
+            found.append(member)
+        return tuple(found)
+
+    def first(self) -> float | None:
+        """The earliest time."""
+        return self._order[0][0] if self._order else None
+
+
+class OutboxItem(Struct, kw_only=True):
+    """A command; `token` is the newest delivery's, empty while nobody holds it."""
+
+    call_id: str
+    body: bytes
+    deliveries: int = 0
+    token: str = ""
+
+
+class Outbox:
+    """Commands, each held by at most one worker at a time."""
+
+    def __init__(self) -> None:
+        self.due = DueSet()
+        self.items: dict[str, OutboxItem] = {}
+        self.tokens = 0
+        """Counts all deliveries ever, so that a token is never given twice, not even to a command id used again."""
+
+    def add(self, command: PlannedCommand, call_id: str, clock: float) -> None:
+        """Due not before now, so that commands without a due time stand in the order of their coming."""
+        self.items[command.id] = OutboxItem(call_id=call_id, body=command.body)
+        self.due.put(command.id, max(command.due, clock))
+
+    def held(self, command_id: str, token: str) -> bool:
+        """Whether this token is the newest delivery's."""
+        item = self.items.get(command_id)
+        return item is not None and item.token != "" and item.token == token
+
+    def take(self, command_id: str, until: float) -> OutboxItem:
+        """One delivery."""
+        item = self.items[command_id]
+        self.tokens += 1
+        item.deliveries, item.token = item.deliveries + 1, str(self.tokens)
+        self.due.put(command_id, until)
+        return item
+
+    def give_back(self, command_id: str, due: float) -> None:
+        """Nobody holds it any more."""
+        self.items[command_id].token = ""
+        self.due.put(command_id, due)
+
+    def remove(self, command_id: str) -> None:
+        """Done, or its call is gone."""
+        del self.items[command_id]
+        self.due.drop(command_id)
+
+    def remove_call(self, call_id: str) -> None:
+        """All commands of a call."""
+        for command_id in [key for key, item in self.items.items() if item.call_id == call_id]:
+            self.remove(command_id)
+
+
+class Promises:
+    """One line for each call that holds an open promise."""
+
+    def __init__(self) -> None:
+        self.due = DueSet()
+        self.items: dict[str, PlannedPromise] = {}
+        self.leased: set[str] = set()
+
+    def mirror(self, call_id: str, promise: PlannedPromise | None) -> None:
+        """Follow `call.promise`; the same promise keeps its lease and its haste."""
+        known = self.items.get(call_id)
+        if promise is None:
+            self.remove(call_id)
+        elif known is None or known.body != promise.body:
+            self.items[call_id] = promise
+            self.leased.discard(call_id)
+            self.due.put(call_id, promise.due)
+
+    def remove(self, call_id: str) -> None:
+        """Kept, broken, or its call is gone."""
+        self.items.pop(call_id, None)
+        self.leased.discard(call_id)
+        self.due.drop(call_id)
+
+    def take(self, call_id: str, until: float) -> None:
+        """Not again before `until`."""
+        self.leased.add(call_id)
+        self.due.put(call_id, until)
+
+    def hasten(self, clock: float, reasons: frozenset[str], limit: int) -> int:
+        """Make the earliest of those that wait due now; a leased one is in somebody's hands already."""
+        waiting = [member for score, member in self.due if score > clock and member not in self.leased]
+        chosen = [member for member in waiting if self.items[member].reason in reasons][: max(limit, 0)]
+        for member in chosen:
+            self.due.put(member, clock)
+        return len(chosen)

@@ -1,0 +1,175 @@
+"""A `Change` made ready for writing: every body encoded, every index named, so that a store only has to check and to put.
+
+Pure, and shared by both stores. What is built here before the first byte is written cannot fail half-way: an entry that
+does not encode, or a command without an id, raises before anything has changed. `Plan` travels to the Lua scripts as
+MessagePack, which keeps floats exact (`cjson` and Lua's own `tostring` round to 14 digits; unix times need 17).
+"""
+
+import struct
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.domain.commands import AnyCommand
+from gateway.domain.records import Call
+from gateway.runtime.store.contract import CallFilter, Change, DialPermit, HookMark, LogEntry
+
+IDEMPOTENCY_S = 48 * 3600.0
+"""How long a client's key lives on after its call has ended."""
+FEED_KEPT = 10_000
+"""Lines of the gateway's feed that stay readable."""
+CONCURRENCY_RETRY_S = 1.0
+"""A taken place mostly comes free when its call ends, long before `holds_until`: ask again this soon."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class PlannedCommand(Struct, frozen=True, kw_only=True):
+    """One line of the outbox."""
+
+    id: str
+    due: float
+    body: bytes
+
+
+class PlannedPermit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A `DialPermit` with the pace as seconds between two dials. `probe` is set for half-open probes only."""
+
+    carrier: str
+    leg_id: str
+    spacing: float
+    concurrent: int
+    holds_until: float
+    epoch: int
+    version: int = 0
+    probe: bytes | None = None
+    probe_epoch: int = 0
+
+
+class PlannedPromise(Struct, frozen=True, kw_only=True):
+    """The promise queue's line for a call; another `body` is another promise, and ends the old one's lease."""
+
+    due: float
+    reason: str
+    body: bytes
+
+
+class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One atomic write, in the words of a store. Absent is absent (never null), so that Lua sees nil."""
+
+    now: float
+    call_id: str
+    expected: int
+    body: bytes
+    position: str
+    indexes: tuple[str, ...]
+    ended_at: float | None = None
+    entries: tuple[bytes, ...] = ()
+    commands: tuple[PlannedCommand, ...] = ()
+    permit: PlannedPermit | None = None
+    released: tuple[tuple[str, str], ...] = ()
+    key: str | None = None
+    record: bytes = b""
+    mark: HookMark | None = None
+    done_id: str | None = None
+    done_token: str = ""
+    promise: PlannedPromise | None = None
+    feed_kept: int = FEED_KEPT
+    idempotency_s: float = IDEMPOTENCY_S
+    concurrency_retry_s: float = CONCURRENCY_RETRY_S
+
+
+def written(change: Change) -> Call:
+    """The call as it stands once the change is written."""
+    return replace(change.call, version=change.call.version + 1)
+
+
+def plan(change: Change, now: float, feed_kept: int = FEED_KEPT) -> Plan:
+    """Encode everything, or raise (TypeError, ValueError) before anything is written."""
+    call = written(change)
+    return Plan(
+        now=now,
+        call_id=call.id,
+        expected=change.call.version,
+        body=_encode(call),
+        position=position(call),
+        indexes=indexes(call),
+        ended_at=_ended_at(call, now),
+        entries=tuple(_encode(_unnumbered(entry)) for entry in change.entries),
+        commands=_commands(change),
+        permit=_permit(change.permit) if change.permit else None,
+        released=change.released,
+        key=change.idempotency.key if change.idempotency else None,
+        record=_encode(change.idempotency) if change.idempotency else b"",
+        mark=change.mark,
+        done_id=change.done[0] if change.done else None,
+        done_token=change.done[1] if change.done else "",
+        promise=_promise(call),
+        feed_kept=feed_kept,
+    )
+
+
+def position(call: Call) -> str:
+    """Where a call stands in every list: sorts like (created_at, id), byte by byte; it is also the page cursor.
+
+    The bits of a non-negative double, read as big-endian bytes, sort like the number itself.
+    """
+    return f"{struct.pack('>d', max(call.created_at, 0.0)).hex()}:{call.id}"
+
+
+def indexes(call: Call) -> tuple[str, ...]:
+    """The lists that a call is in: all calls, and one for each value that it can be filtered by."""
+    names = {"all", f"status:{call.status}", f"to:{call.to}", f"direction:{call.direction}"}
+    names |= {f"carrier:{leg.carrier}" for leg in call.legs}
+    if call.outcome is not None:
+        names.add(f"outcome:{call.outcome}")
+    return tuple(sorted(names))
+
+
+def wanted_indexes(wanted: CallFilter) -> tuple[str, ...]:
+    """The lists that a call must all be in to pass the filter; a carrier is that of any of its legs."""
+    given = ((name, getattr(wanted, name)) for name in CallFilter.__struct_fields__)
+    return tuple(f"{name}:{value}" for name, value in given if value is not None) or ("all",)
+
+
+def _ended_at(call: Call, now: float) -> float | None:
+    if not call.ended:
+        return None
+    return now if call.ended_at is None else call.ended_at
+
+
+def _unnumbered(entry: LogEntry) -> LogEntry:
+    return replace(entry, seq=0)
+
+
+def _commands(change: Change) -> tuple[PlannedCommand, ...]:
+    pairs = zip(change.command_ids, change.commands, strict=True)
+    return tuple(_command(command_id, command) for command_id, command in pairs)
+
+
+def _command(command_id: str, command: AnyCommand) -> PlannedCommand:
+    return PlannedCommand(id=command_id, due=command.due, body=_encode(command))
+
+
+def _permit(permit: DialPermit) -> PlannedPermit:
+    if permit.calls_per_second <= 0:
+        raise ValueError(f"{permit.carrier} may place {permit.calls_per_second:g} calls a second, which is none")
+    probe = None if permit.probe is None else replace(permit.probe, version=permit.breaker_version + 1)
+    return PlannedPermit(
+        carrier=permit.carrier,
+        leg_id=permit.leg_id,
+        spacing=1.0 / permit.calls_per_second,
+        concurrent=permit.concurrent_calls,
+        holds_until=permit.holds_until,
+        epoch=permit.breaker_epoch,
+        version=permit.breaker_version,
+        probe=None if probe is None else _encode(probe),
+        probe_epoch=0 if probe is None else probe.epoch,
+    )
+
+
+def _promise(call: Call) -> PlannedPromise | None:
+    if call.promise is None:
+        return None
+    return PlannedPromise(due=call.promise.due_at, reason=call.promise.reason, body=_encode(call.promise))
