@@ -56,9 +56,10 @@ def unknown_name(path: str, name: str, known: Iterable[str], what: str) -> Probl
 
 
 def _faults(value: object, wanted: mi.Type, path: str, hide: Hide) -> Iterable[Problem]:
-    while isinstance(wanted, mi.Metadata):
-        wanted = wanted.type
-    return _CHECKS[type(wanted)](value, wanted, path, hide)
+    hint, plain = _unwrapped(wanted)
+    for problem in _CHECKS[type(plain)](value, plain, path, hide):
+        mine = hint and problem.path == path
+        yield Problem(path, problem.found, f"{problem.allowed} ({hint})") if mine else problem
 
 
 def _struct(value: object, wanted: mi.StructType, path: str, hide: Hide) -> Iterable[Problem]:
@@ -178,12 +179,18 @@ _WORDS: dict[type[mi.Type], Callable[[Any], str]] = {
 
 
 def _allowed(wanted: mi.Type) -> str:
+    hint, plain = _unwrapped(wanted)
+    words = _WORDS.get(type(plain), lambda _: "a value")(plain)
+    return f"{words} ({hint})" if hint else words
+
+
+def _unwrapped(wanted: mi.Type) -> tuple[str, mi.Type]:
+    """The description that `Meta` gave, and the type itself."""
     hint = ""
     while isinstance(wanted, mi.Metadata):
-        hint = hint or (wanted.extra_json_schema or {}).get("description", "")
+        hint = hint or (wanted.extra_json_schema or {}).get("description", "").rstrip(".")
         wanted = wanted.type
-    words = _WORDS.get(type(wanted), lambda _: "a value")(wanted)
-    return f"{words} ({hint.rstrip('.')})" if hint else words
+    return hint, wanted
 
 
 def _wrong(value: object, allowed: str, path: str, hide: Hide) -> Problem:
