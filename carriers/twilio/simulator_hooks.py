@@ -1,0 +1,162 @@
+"""The lab's Twilio asks its customer: signed requests, connection overrides, retries, and the book of what is under way."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urldefrag, urlencode, urlsplit
+
+from msgspec import Struct, structs
+
+from carriers.lab.contract import Site, Webhook, WebhookReply
+from carriers.twilio.simulator_call import API_VERSION, Call, stamp
+
+SIGNATURE = "X-Twilio-Signature"
+DEFAULT_RETRIES, DEFAULT_POLICY = 1, frozenset({"ct"})
+
+
+class Override(Struct, frozen=True, kw_only=True):
+    """Per-URL settings from the fragment: `#ct=2000&rt=3000&rc=2&rp=4xx,5xx,ct,rt`; times there in ms, here in s."""
+
+    connect_s: float = 5.0
+    read_s: float = 15.0
+    retries: int = DEFAULT_RETRIES
+    policy: frozenset[str] = DEFAULT_POLICY
+
+    def retries_on(self, reply: WebhookReply) -> bool:
+        """`ct` covers refused and failed connections, `rt` a connection without an answer in time."""
+        words = {"connect": "ct", "timeout": "rt", "reset": "ct"}
+        word = words.get(reply.failure, "") if reply.status == 0 else f"{reply.status // 100}xx"
+        return word in self.policy or ("all" in self.policy and (reply.status == 0 or reply.status >= 400))
+
+
+class Sending(Struct, frozen=True, kw_only=True):
+    """One request under way. `purpose` is `status`, `stream` or `document`; `step` is the call's when it was sent."""
+
+    call_sid: str
+    purpose: str
+    step: int
+    webhook: Webhook
+    override: Override
+
+
+class Hooks:
+    """Sends to the customer and remembers what for; replies are given back by id."""
+
+    def __init__(self, site: Site, auth_token: str) -> None:
+        self._site, self._secret = site, auth_token.encode()
+        self._under_way: dict[str, Sending] = {}
+
+    def send(self, now: float, call: Call, purpose: str, url: str, method: str, fields: Mapping[str, str]) -> None:
+        """Sign and emit; the same fields always, so that a signature over them all is a test of the receiver."""
+        target, fragment = urldefrag(url)
+        override = read_override(fragment)
+        body = urlencode(fields).encode() if method == "POST" else b""
+        if method != "POST":
+            target += ("&" if urlsplit(target).query else "?") + urlencode(fields)
+        signed = f"{target}#{fragment}" if fragment and self._site.knobs.get("sign_fragment", False) else target
+        webhook = Webhook(
+            id=self._id(),
+            url=target,
+            method=method,
+            headers=self._headers(signed, fields if method == "POST" else {}),
+            body=body,
+            connect_timeout_s=override.connect_s,
+            timeout_s=override.read_s,
+            carrier_call_id=call.sid,
+            number=call.to,
+        )
+        self._emit(Sending(call_sid=call.sid, purpose=purpose, step=call.step, webhook=webhook, override=override))
+        call.requests.append((now, {"request": {"method": method, "url": url, "parameters": dict(fields)}, "response": {}}))
+
+    def replied(self, webhook_id: str, reply: WebhookReply) -> Sending | None:
+        """What the reply belongs to; None if nothing does, or if the request is being repeated."""
+        sending = self._under_way.pop(webhook_id, None)
+        if sending is None:
+            return None
+        if sending.webhook.attempt <= sending.override.retries and sending.override.retries_on(reply):
+            self._emit(structs.replace(sending, webhook=self._again(sending.webhook)))
+            return None
+        return sending
+
+    def sign(self, url: str, fields: Mapping[str, str]) -> str:
+        """base64(HMAC-SHA1(token, url + each field's name and value, by name))."""
+        text = url + "".join(name + fields[name] for name in sorted(fields))
+        return base64.b64encode(hmac.new(self._secret, text.encode(), hashlib.sha1).digest()).decode()
+
+    def forget(self) -> None:
+        """Replies to what was sent before mean nothing any more."""
+        self._under_way.clear()
+
+    def _again(self, webhook: Webhook) -> Webhook:
+        """A repeat carries the same body, signature and idempotency token."""
+        return structs.replace(webhook, id=self._id(), attempt=webhook.attempt + 1)
+
+    def _emit(self, sending: Sending) -> None:
+        self._under_way[sending.webhook.id] = sending
+        self._site.emit(sending.webhook)
+
+    def _headers(self, url: str, fields: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "User-Agent": "TwilioProxy/1.1",
+            "Accept": "*/*",
+            "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
+            "I-Twilio-Idempotency-Token": self._id(),
+            "X-Home-Region": "us1",
+            SIGNATURE: self.sign(url, fields),
+        }
+
+    def _id(self) -> str:
+        return f"{self._site.random.getrandbits(128):032x}"
+
+
+def read_override(fragment: str) -> Override:
+    """Unknown words and numbers out of range fall back to the defaults."""
+    words = dict(parse_qsl(fragment))
+    return Override(
+        connect_s=_number(words.get("ct"), 100, 10000, 5000) / 1000,
+        read_s=_number(words.get("rt"), 100, 15000, 15000) / 1000,
+        retries=_number(words.get("rc"), 0, 5, DEFAULT_RETRIES),
+        policy=frozenset(words["rp"].split(",")) if "rp" in words else DEFAULT_POLICY,
+    )
+
+
+def call_fields(call: Call, status: str) -> dict[str, str]:
+    """What every request about a call carries; blank values included, because Twilio sends (and signs) them too."""
+    return {
+        "AccountSid": call.account_sid,
+        "ApiVersion": API_VERSION,
+        "CallSid": call.sid,
+        "CallStatus": status,
+        "Direction": "outbound-api",
+        "From": call.caller_id,
+        "To": call.to,
+        "Caller": call.caller_id,
+        "Called": call.to,
+        "FromCountry": "US",
+        "FromState": "",
+        "FromCity": "",
+        "FromZip": "",
+        "ToCountry": "US",
+        "ToState": "",
+        "ToCity": "",
+        "ToZip": "",
+    }
+
+
+def status_fields(call: Call, status: str, sip_code: str, now: float) -> dict[str, str]:
+    """A status callback; durations and SIP code only with a final status."""
+    fields = call_fields(call, status) | {
+        "Timestamp": stamp(now) or "",
+        "CallbackSource": "call-progress-events",
+        "SequenceNumber": str(call.sequence),
+    }
+    if call.live:
+        return fields
+    fields |= {"CallDuration": str(call.seconds), "Duration": str(-(-call.seconds // 60))}
+    return fields | ({"SipResponseCode": sip_code} if sip_code else {})
+
+
+def _number(text: str | None, least: int, most: int, default: int) -> int:
+    value = int(text) if text and text.isdigit() else default
+    return value if least <= value <= most else default
