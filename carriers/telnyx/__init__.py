@@ -1,0 +1,54 @@
+"""Telnyx, through Call Control (JSON REST and JSON webhooks), never TeXML: the two do not mix on one call."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from carriers.contract import Capabilities, Carrier, CarrierSettings, Kind
+
+if TYPE_CHECKING:
+    from carriers.lab.contract import Simulator, Site
+
+
+class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the portal shows: an API v2 key, the account's webhook key, and the id of a Call Control application."""
+
+    api_key: str
+    public_key: str
+    """Base64 of 32 bytes (Ed25519); the account's, under "Keys & Credentials"."""
+    connection_id: str
+
+
+CAPABILITIES = Capabilities(
+    ringing_events=False,  # no captured or typed webhook says "ringing"; only TeXML has one
+    lookup_settles_s=5.0,
+    resends_safely=True,  # a second Dial with the same command_id is ignored for 60 s
+    calls_per_second=30.0,  # 150 in any 5 s, above that 429 and no queue
+    concurrent_calls=10,  # a level-2 account; support raises it
+    clear_returns_marks=True,
+    upgrade_signed=False,
+    stream_loss_ends_leg=False,  # the stream is a fork: the person stays on the line without it
+)
+
+
+def _open(settings: CarrierSettings, clock: Callable[[], float]) -> Carrier:
+    from carriers.telnyx.api import TelnyxCarrier
+
+    return TelnyxCarrier(settings, clock)
+
+
+def _simulator(site: "Site") -> "Simulator":
+    from carriers.telnyx.simulator import TelnyxSimulator
+
+    return TelnyxSimulator(site)
+
+
+KIND = Kind(
+    kind="telnyx",
+    title="Telnyx",
+    credentials=Credentials,
+    capabilities=CAPABILITIES,
+    open=_open,
+    simulator=_simulator,
+)

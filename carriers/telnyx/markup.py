@@ -1,0 +1,21 @@
+"""Telnyx reads no documents: it ignores the body of every webhook answer, and what a leg does comes with its dial.
+
+The stream is connected by `stream_url` in the dial, the end is a command of `api`; so each document is an empty 200.
+"""
+
+from carriers.contract import Attempt, Document
+
+_NOTHING = Document()
+
+
+class TelnyxMarkup:
+    """An empty 200, whatever is asked."""
+
+    def connect(self, attempt: Attempt) -> Document:
+        return _NOTHING
+
+    def hang_up(self) -> Document:
+        return _NOTHING
+
+    def acknowledge(self) -> Document:
+        return _NOTHING

@@ -1,0 +1,187 @@
+"""What Telnyx posts to us: Ed25519 over `timestamp|raw body`, and JSON events.
+
+    {"data": {"id", "event_type", "occurred_at", "payload": {...}, "record_type": "event"}, "meta": {"attempt", ...}}
+
+The signature does not cover the URL, so a captured event could be posted to another leg's URL while it is fresh; the
+leg's tag, which comes back in `client_state`, ties the event to the leg that the URL names.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import msgspec
+from msgspec import Raw, Struct
+from nacl.exceptions import BadSignatureError
+from nacl.signing import VerifyKey
+
+from carriers.contract import Hook, HookRequest, Verified
+from carriers.telnyx import verdicts
+from gateway.domain.errors import BadSignature, Malformed
+from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, StreamFailed
+
+SIGNATURE = "telnyx-signature-ed25519"
+TIMESTAMP = "telnyx-timestamp"
+TOLERANCE_S = 300
+
+
+class Payload(Struct):
+    """The fields of all call events that we read; real captures lack what the SDK's types promise, so all may be absent."""
+
+    call_control_id: str | None = None
+    client_state: str | None = None
+    direction: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    hangup_cause: str | None = None
+    sip_hangup_cause: str | None = None
+    failure_reason: str | None = None
+
+
+class _Event(Struct):
+    event_type: str
+    payload: Payload
+    id: str | None = None
+
+
+class _Envelope(Struct):
+    data: _Event
+
+
+class _Outer(Struct):
+    data: Raw = Raw()
+
+
+class _Identity(Struct):
+    id: str | None = None
+    payload: Payload | None = None
+
+
+def tag_of(leg_id: str) -> str:
+    """The leg's id as `client_state`, which must be base64 (90017 otherwise)."""
+    return base64.b64encode(leg_id.encode()).decode()
+
+
+class TelnyxWebhooks:
+    """Verifies with the account's public key (base64 of 32 bytes; ValueError for any other)."""
+
+    def __init__(self, public_key: str) -> None:
+        raw = base64.b64decode(public_key, validate=True)
+        if len(raw) != 32:
+            raise ValueError(f"a public key has 32 bytes, not {len(raw)}")
+        self._key = VerifyKey(raw)
+
+    def verify(self, request: HookRequest, now: float) -> Verified:
+        timestamp = request.headers.get(TIMESTAMP, "")
+        self._check_signature(request.headers.get(SIGNATURE, ""), timestamp, request.body)
+        if not timestamp.isdecimal() or abs(now - int(timestamp)) > TOLERANCE_S:
+            raise BadSignature("stale")
+        return Verified(key=_delivery_key(request))
+
+    def verify_upgrade(self, url: str, headers: Mapping[str, str], now: float) -> bool:
+        """No signature on the upgrade is documented; the one-time token in the path is all there is."""
+        return False
+
+    def parse(self, request: HookRequest, now: float) -> Hook:
+        event = _event_of(request.body)
+        read = _READERS.get(event.event_type)
+        if read is None:
+            return Hook()
+        if not event.payload.call_control_id:
+            raise Malformed("no-call-control-id", event.event_type)
+        return Hook(events=read(event.payload.call_control_id, event.payload))
+
+    def _check_signature(self, signature: str, timestamp: str, body: bytes) -> None:
+        if not signature or not timestamp:
+            raise BadSignature("unsigned")
+        try:
+            raw = base64.b64decode(signature, validate=True)
+            # libsodium compares in constant time; it raises ValueError for a signature that has not 64 bytes.
+            self._key.verify(timestamp.encode() + b"|" + body, raw)
+        except (BadSignatureError, ValueError, binascii.Error) as error:
+            raise BadSignature("wrong-signature") from error
+
+
+def _delivery_key(request: HookRequest) -> str:
+    """`data.id` is one event's, and the same in all its repeats; `meta.attempt` counts them and must not be part of it."""
+    try:
+        data = bytes(msgspec.json.decode(request.body, type=_Outer).data) or request.body
+        identity = msgspec.json.decode(data, type=_Identity)
+    except msgspec.DecodeError:
+        data, identity = request.body, _Identity()
+    _check_tag(request.leg_id, identity.payload)
+    return identity.id or hashlib.sha256(request.path.encode() + b"\0" + data).hexdigest()
+
+
+def _check_tag(leg_id: str, payload: Payload | None) -> None:
+    tag = payload.client_state if payload is not None else None
+    if leg_id and tag and tag != tag_of(leg_id):
+        raise BadSignature("foreign-leg", "client_state names another leg than the URL")
+
+
+def _event_of(body: bytes) -> _Event:
+    try:
+        return msgspec.json.decode(body, type=_Envelope).data
+    except msgspec.DecodeError as error:
+        if _is_version_1(body):
+            raise Malformed("api-v1-webhook", "set the application's webhook API version to 2") from error
+        raise Malformed("not-a-telnyx-event", str(error)) from error
+
+
+def _is_version_1(body: bytes) -> bool:
+    """The flat shape of old: {"event_type", "payload", "created_at", "webhook_id"}, without `data`."""
+    try:
+        return "data" not in (fields := msgspec.json.decode(body, type=dict[str, Raw])) and "event_type" in fields
+    except msgspec.DecodeError:
+        return False
+
+
+# --- one event each ----------------------------------------------------------------------------------------------
+
+
+def _progressed(call: str, payload: Payload) -> tuple[LegEvent, ...]:
+    return () if payload.direction == "incoming" else (LegProgressed(carrier_call_id=call),)
+
+
+def _answered(call: str, _payload: Payload) -> tuple[LegEvent, ...]:
+    return (LegAnswered(carrier_call_id=call),)
+
+
+def _ended(call: str, payload: Payload) -> tuple[LegEvent, ...]:
+    ending = ending_of(payload)
+    event = LegEnded(carrier_call_id=call, verdict=ending.verdict, alerted=ending.alerted, answered=ending.answered)
+    return (event,)
+
+
+def _stream_failed(call: str, payload: Payload) -> tuple[LegEvent, ...]:
+    words = re.findall(r"[a-z0-9]+", (payload.failure_reason or "").lower())
+    return (StreamFailed(carrier_call_id=call, reason="-".join(words) or "unspecified"),)
+
+
+_READERS: dict[str, Callable[[str, Payload], tuple[LegEvent, ...]]] = {
+    "call.initiated": _progressed,
+    "call.answered": _answered,
+    "call.bridged": _answered,
+    "call.hangup": _ended,
+    "streaming.failed": _stream_failed,
+    # `streaming.started` is sent before the socket opens and proves nothing. `streaming.stopped` comes at every end of
+    # a leg, even of one that was never answered, often before its `call.hangup`: taken for a broken stream it would
+    # start a rescue of a leg that ended well. A stream that really stops closes its socket.
+}
+
+
+def ending_of(payload: Payload) -> verdicts.Ending:
+    """The judgement of a `call.hangup` payload."""
+    return verdicts.judge_hangup(
+        (payload.hangup_cause or "").lower(), payload.sip_hangup_cause or "", _seconds(payload.start_time, payload.end_time)
+    )
+
+
+def _seconds(start: str | None, end: str | None) -> float | None:
+    try:
+        return (datetime.fromisoformat(end or "") - datetime.fromisoformat(start or "")).total_seconds()
+    except (ValueError, TypeError):  # absent, unreadable, or one with and one without a time zone
+        return None
