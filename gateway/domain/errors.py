@@ -6,6 +6,7 @@ HoldlineError
 |   +-- NotSent            not one byte of the request left: another carrier may be tried at once
 |   +-- BadSignature       a webhook or upgrade that is unsigned, wrongly signed or stale: 403, nothing changes
 |   +-- Malformed          signed, but not in the carrier's language
++-- AgentUnavailable       the agent cannot take the call: known while the phone rings, before anybody hears dead air
 +-- StoreUnavailable       the store did not answer: refuse new work before accepting it
 +-- Misconfigured          the configuration cannot work; carries every problem at once
 """
@@ -41,6 +42,14 @@ class BadSignature(CarrierError):
 
 class Malformed(CarrierError):
     """Authentic, but not what the carrier's documents promise."""
+
+
+class AgentUnavailable(HoldlineError):
+    """The agent of a call could not be started; `reason` is kebab-case."""
+
+    def __init__(self, agent: str, reason: str) -> None:
+        super().__init__(f"agent {agent!r} is unavailable: {reason}")
+        self.agent, self.reason = agent, reason
 
 
 class StoreUnavailable(HoldlineError):

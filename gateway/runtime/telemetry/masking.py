@@ -2,10 +2,13 @@
 
 import re
 
-_NUMBER = re.compile(r"(?<![\w.])(?P<sign>\+|%2[Bb])?(?P<digits>[1-9]\d{7,14})(?![\w.]?\d)")
-_BARE_MINIMUM = 11
-"""A run of digits without `+` is taken for a number from this length on: shorter ones are times and counts."""
+_NUMBER = re.compile(
+    r"(?P<sign>\+|%2[Bb])(?P<digits>[1-9]\d{6,14})"
+    # Some carriers leave the plus away. Shorter runs of digits are times and counts.
+    r"|(?<![\w.])(?P<bare>[1-9]\d{10,14})(?![\w.]?\d)"
+)
 _MEDIA_TOKEN = re.compile(r"(/carriers/[^/\s]*/media/[^/\s]*/[^/\s]*/)[^\s\"'?]+")
+_SHORT = 10
 
 
 def mask_number(text: str) -> str:
@@ -19,7 +22,6 @@ def mask_media_path(text: str) -> str:
 
 
 def _masked(found: re.Match[str]) -> str:
-    sign, digits = found["sign"] or "", found["digits"]
-    if not sign and len(digits) < _BARE_MINIMUM:
-        return digits
-    return f"{sign}{digits[:4]}***{digits[-4:]}"
+    digits = found["digits"] or found["bare"]
+    shown = 4 if len(digits) >= _SHORT else 2
+    return f"{found['sign'] or ''}{digits[:shown]}***{digits[-shown:]}"

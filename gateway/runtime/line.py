@@ -1,0 +1,152 @@
+"""The agent's telephone line: queues what it says, paces it onto whatever stream the call has now, keeps its marks.
+
+At most `LEAD_FRAMES` (60 ms) lie at the carrier and unheard, so that a barge-in is heard at once whatever the carrier
+does with `clear`. Sound goes out the moment it is queued as long as that bound allows it, else with the ticker.
+
+Without a stream (before the answer, and while a lost leg is replaced) the queue is kept and waits: what was said and not
+sent is heard when the line is back. An agent that wants to start afresh calls `clear` in `on_line_lost`.
+"""
+
+from collections.abc import Callable
+
+from gateway.domain.media import AudioFormat
+from gateway.runtime.marks import Marks
+from gateway.runtime.playout import Mark, Playout
+from gateway.runtime.stream import Stream
+
+LEAD_FRAMES = 3
+QUEUE_LIMIT_S = 60.0
+MARK_LIMIT = 1000
+"""Marks that may wait; one more comes back at once."""
+FAREWELL_TICKS = 150
+"""How long we wait for the carrier to confirm the last sound (3 s) before the call is ended without."""
+
+
+class PacedLine:
+    """`agent.contract.Line`. `on_mark` and `on_end` are called from within these methods: a mark may come back while
+    the agent is still inside `clear`, so that it can never be mistaken for a later one of the same name.
+    """
+
+    def __init__(
+        self,
+        form: AudioFormat,
+        on_mark: Callable[[str], None],
+        on_end: Callable[[], None],
+        on_dropped: Callable[[], None],
+    ) -> None:
+        self._queue = Playout(form, QUEUE_LIMIT_S)
+        self._marks = Marks()
+        self._queued_marks = 0
+        self._on_mark, self._on_end, self._on_dropped = on_mark, on_end, on_dropped
+        self._stream: Stream | None = None
+        self._ahead = 0
+        self._leaving = self._ended = False
+        self._farewell_ticks = 0
+
+    # --- the agent's side ---
+
+    def play(self, audio: bytes) -> None:
+        if self._leaving:
+            return
+        if self._queue.add(audio):
+            self._on_dropped()
+        self._pump()
+
+    def mark(self, name: str) -> None:
+        if self._leaving:
+            return
+        if self._queued_marks + len(self._marks) >= MARK_LIMIT:
+            self._on_mark(name)
+            return
+        self._queue_mark(Mark(name))
+
+    def clear(self) -> None:
+        thrown = self._marks.take() + self._queue.clear()
+        self._queued_marks = self._ahead = 0
+        if self._stream is not None:
+            self._stream.clear()
+        self._give_back(thrown)
+
+    def hang_up(self) -> None:
+        if self._leaving:
+            return
+        self._leaving = True
+        if self._stream is None:
+            self._end()
+        else:
+            self._queue_mark(Mark(farewell=True))
+
+    # --- the bridge's side ---
+
+    def attach(self, stream: Stream) -> None:
+        """The call has a stream (again)."""
+        self._stream, self._ahead = stream, 0
+        self._pump()
+
+    def detach(self) -> None:
+        """The stream is gone; call `give_up_sent` when the agent has been told."""
+        self._stream, self._ahead = None, 0
+
+    def give_up_sent(self) -> None:
+        """Marks that the lost carrier had will not be played any more; and nobody waits to say goodbye."""
+        self._give_back(self._marks.take())
+        if self._leaving:
+            self._end()
+
+    def played(self, wire_name: str) -> None:
+        """The carrier echoed a mark."""
+        self._give_back(self._marks.played(wire_name))
+
+    def tick(self) -> None:
+        """20 ms have passed."""
+        self._ahead = max(0, self._ahead - 1)
+        self._pump(starving=not self._ahead)
+        if self._farewell_ticks:
+            self._farewell_ticks -= 1
+            if not self._farewell_ticks:
+                self._end()
+
+    def silence(self) -> None:
+        """The call is over: nothing said from here on goes anywhere."""
+        self._stream, self._leaving, self._ended = None, True, True
+        self._queue.clear()
+        self._marks.take()
+
+    # --- between them ---
+
+    def _queue_mark(self, mark: Mark) -> None:
+        self._queue.mark(mark)
+        self._queued_marks += 1
+        self._pump()
+
+    def _pump(self, *, starving: bool = False) -> None:
+        """Send what may be sent now. `starving`: the carrier has nothing left to play, so a last piece need not wait."""
+        if self._stream is None:
+            return
+        self._send_marks(self._stream)
+        while self._ahead < LEAD_FRAMES:
+            frame = self._queue.frame(pad=starving)
+            if frame is None:
+                return
+            self._stream.speak(frame)
+            self._ahead += 1
+            self._send_marks(self._stream)
+
+    def _send_marks(self, stream: Stream) -> None:
+        for mark in self._queue.due_marks():
+            self._queued_marks -= 1
+            stream.mark(self._marks.sent(mark))
+            if mark.farewell:
+                self._farewell_ticks = FAREWELL_TICKS
+
+    def _give_back(self, marks: list[Mark]) -> None:
+        for mark in marks:
+            if mark.farewell:
+                self._end()
+            else:
+                self._on_mark(mark.name)
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
+            self._on_end()
