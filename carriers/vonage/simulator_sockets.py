@@ -1,0 +1,149 @@
+"""The media side of the simulated carrier: WebSocket legs, their frames and what is played to the person."""
+
+from typing import Any
+
+import msgspec
+
+from carriers.lab.contract import CloseSocket, OpenSocket, SendFrame, Site
+from carriers.lab.playback import Playback
+from carriers.lab.sound import to_linear, to_mulaw
+from carriers.vonage.simulator_account import Account
+from carriers.vonage.simulator_legs import SocketLeg
+
+FRAME_S = 0.02
+
+
+class Sockets:
+    """Opens, feeds and closes sockets. What a lost socket means for the call is decided elsewhere."""
+
+    def __init__(self, site: Site, account: Account) -> None:
+        self._site, self._account = site, account
+        self._legs: dict[str, SocketLeg] = {}
+
+    def playback(self) -> Playback:
+        """An empty buffer of the carrier's size."""
+        return Playback(int(self._site.knobs.get("buffer_messages", 3072)) * FRAME_S)
+
+    def get(self, stream: str) -> SocketLeg | None:
+        """The leg of a stream that has not been closed."""
+        return self._legs.get(stream)
+
+    def drop(self, stream: str) -> SocketLeg | None:
+        """Forget a stream that the other side has ended."""
+        return self._legs.pop(stream, None)
+
+    def connect(self, now: float, leg: SocketLeg, authorization: dict[str, Any] | None) -> None:
+        """Ask for the upgrade; `authorization` is the endpoint's own."""
+        headers: dict[str, str] = {}
+        if authorization is not None:
+            vonage = authorization["type"] == "vonage"
+            headers["authorization"] = f"Bearer {self._account.token(now, None)}" if vonage else str(authorization["value"])
+        self._legs[leg.uuid] = leg
+        self._site.emit(OpenSocket(stream=leg.uuid, url=leg.uri, headers=headers, carrier_call_id=leg.ref, number=leg.number))
+
+    def opened(self, leg: SocketLeg) -> None:
+        """The first message: the format, and the endpoint's headers at the top level."""
+        leg.open = True
+        self._say(leg, {"event": "websocket:connected", "content-type": f"audio/l16;rate={leg.rate}", **leg.headers})
+
+    def close(self, leg: SocketLeg, code: int = 1000, abrupt: bool = False) -> None:
+        """Close from the carrier's side; there is no message that announces it."""
+        if self._legs.pop(leg.uuid, None) is not None:
+            leg.open = False
+            self._site.emit(CloseSocket(stream=leg.uuid, code=code, abrupt=abrupt))
+
+    def digit(self, leg: SocketLeg, digit: str) -> None:
+        """The person pressed a key."""
+        if leg.open:
+            self._say(leg, {"event": "websocket:dtmf", "digit": digit, "duration": 260})
+
+    def tick(self) -> None:
+        """20 ms each way on every open socket."""
+        for leg in list(self._legs.values()):
+            if leg.open:
+                self._send_person(leg)
+                self._play_customer(leg)
+
+    def frame(self, now: float, leg: SocketLeg, data: str | bytes) -> bool:
+        """Take one message; False if the carrier stops listening and drops the socket."""
+        if isinstance(data, bytes):
+            return self._sound(now, leg, data)
+        self._command(now, leg, data)
+        return True
+
+    def reset(self) -> None:
+        """Forget all sockets."""
+        self._legs.clear()
+
+    # --- sound ---------------------------------------------------------------------------------------------------
+
+    def _send_person(self, leg: SocketLeg) -> None:
+        linear = to_linear(self._site.network.say(self._site.name, leg.ref))
+        self._site.emit(SendFrame(stream=leg.uuid, data=_stretched(linear, leg.rate // 8000)))
+
+    def _play_customer(self, leg: SocketLeg) -> None:
+        frame, reached = leg.playback.next_frame()
+        self._site.network.hear(self._site.name, leg.ref, frame)
+        for name in reached:
+            self._notify(leg, leg.notices.pop(name))
+
+    def _sound(self, now: float, leg: SocketLeg, data: bytes) -> bool:
+        required = leg.rate // 50 * 2
+        if len(data) != required:
+            self._reject(now, leg, f"unexpected frame size {len(data)}, when required {required}")
+            return not self._site.knobs.get("strict_frames", True)
+        leg.playback.add(to_mulaw(_thinned(data, leg.rate // 8000)))
+        return True
+
+    # --- words ---------------------------------------------------------------------------------------------------
+
+    def _command(self, now: float, leg: SocketLeg, data: str) -> None:
+        try:
+            command = msgspec.json.decode(data, type=dict[str, Any])
+        except msgspec.MsgspecError:
+            command = {}
+        if command.get("action") == "clear":
+            self._clear(leg)
+        elif command.get("action") == "notify" and isinstance(command.get("payload"), dict):
+            self._queue_notify(leg, command["payload"])
+        else:
+            self._reject(now, leg, f"text that is no command: {data[:80]}")
+
+    def _clear(self, leg: SocketLeg) -> None:
+        dropped = [leg.notices.pop(name) for name in leg.playback.clear()]
+        if self._site.knobs.get("clear_answers_notifies", False):
+            for payload in dropped:
+                self._notify(leg, payload)
+        self._say(leg, {"event": "websocket:cleared"})
+
+    def _queue_notify(self, leg: SocketLeg, payload: dict[str, Any]) -> None:
+        leg.said += 1
+        name = str(leg.said)
+        if leg.playback.mark(name):
+            self._notify(leg, payload)
+        else:
+            leg.notices[name] = payload
+
+    def _notify(self, leg: SocketLeg, payload: Any) -> None:
+        self._say(leg, {"event": "websocket:notify", "payload": payload})
+
+    def _say(self, leg: SocketLeg, message: dict[str, Any]) -> None:
+        self._site.emit(SendFrame(stream=leg.uuid, data=msgspec.json.encode(message).decode()))
+
+    def _reject(self, now: float, leg: SocketLeg, reason: str) -> None:
+        self._site.ledger.write(
+            now, "rejected_frame", carrier=self._site.name, number=leg.number, carrier_call_id=leg.ref, reason=reason
+        )
+
+
+def _stretched(linear: bytes, factor: int) -> bytes:
+    """8 kHz to a multiple, each sample repeated: enough for speech that nobody judges."""
+    if factor == 1:
+        return linear
+    return b"".join(linear[at : at + 2] * factor for at in range(0, len(linear), 2))
+
+
+def _thinned(linear: bytes, factor: int) -> bytes:
+    if factor == 1:
+        return linear
+    return b"".join(linear[at : at + 2] for at in range(0, len(linear), 2 * factor))
