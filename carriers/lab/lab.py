@@ -1,0 +1,196 @@
+"""The lab for Python: `async with Lab() as lab:` starts carriers, phones and the control surface on loopback ports.
+
+`lab.phones`, `lab.set_faults` and `lab.ledger` do what the control surface does, without HTTP. Every method belongs to
+the event loop that entered the lab. Leaving it raises what a simulator raised in the meantime.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from carriers.contract import Kind
+from carriers.lab.desk import DeskPlan
+from carriers.lab.exchange import CarrierReport, Exchange
+from carriers.lab.faults import Fault
+from carriers.lab.http_listener import HttpListener
+from carriers.lab.ledger import Entry, LabLedger
+from carriers.lab.phones import Phone, PhoneCall, PhoneSetup, read_phone
+from carriers.lab.shell import Shell
+from carriers.registry import kinds as known_kinds
+
+T = TypeVar("T")
+
+NUMBERS_EACH = 3
+
+
+class Lab:
+    """`kinds`: words of the config or `Kind`s of your own; None for all that are installed. `knobs`: {kind: {name: value}}.
+
+    `numbers`: {kind: numbers}; otherwise the n-th kind in alphabetical order owns +155501900(n)1 to +155501900(n)3.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        kinds: Sequence[str | Kind] | None = None,
+        knobs: Mapping[str, Mapping[str, Any]] | None = None,
+        numbers: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._seed, self._host, self._port = seed, host, port
+        self._kinds = _resolved(kinds)
+        self._knobs, self._numbers = knobs or {}, numbers or {}
+        self._shell: Shell | None = None
+        self._exchange: Exchange | None = None
+
+    # --- its life ------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        listeners = {kind.kind: HttpListener(self._host) for kind in self._kinds}
+        plans = [self._plan(index, kind, listeners[kind.kind]) for index, kind in enumerate(self._kinds)]
+        self._exchange = Exchange(plans, self._seed)
+        self._shell = Shell(self._exchange, listeners)
+        self._shell.start()
+        self.phones = Phones(self._exchange, self._shell)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        shell = self._running
+        await shell.aclose()
+        if error is None and shell.crashes:
+            raise shell.crashes[0]
+
+    # --- what it is ----------------------------------------------------------------------------------------------
+
+    @property
+    def exchange(self) -> Exchange:
+        """The pure core, for looking; to change something go through `act`, so that the shell carries it out."""
+        if self._exchange is None:
+            raise RuntimeError("enter the lab first: async with Lab() as lab")
+        return self._exchange
+
+    @property
+    def ledger(self) -> LabLedger:
+        """The ground truth."""
+        return self.exchange.ledger
+
+    def credentials(self, name: str) -> dict[str, Any]:
+        """All that an SDK needs to reach this carrier, with `base_url` and `numbers`."""
+        return self.exchange.desk(name).simulator.credentials()
+
+    def carriers(self) -> list[CarrierReport]:
+        """Every carrier's faults and loads."""
+        return self.exchange.report(self.now())
+
+    def now(self) -> float:
+        """The lab's unix time, as the ledger has it."""
+        return self._running.now()
+
+    # --- what can be done ----------------------------------------------------------------------------------------
+
+    def set_faults(self, name: str, faults: Sequence[Fault | dict[str, Any]]) -> list[Fault]:
+        """Replace a carrier's faults; in force when this returns. Raise BadField for what is wrong."""
+        return self.act(lambda now: self.exchange.set_faults(now, name, faults))
+
+    def clear_faults(self, name: str) -> None:
+        """Make a carrier well."""
+        self.set_faults(name, [])
+
+    def reset(self) -> None:
+        """Clear calls, phones, faults and ledger; credentials, ports and numbers stay."""
+        self.act(self.exchange.reset)
+
+    def act(self, deed: Callable[[float], T]) -> T:
+        """Do something to the exchange at this moment (`deed` gets the time) and carry out what follows."""
+        return self._running.act(deed)
+
+    async def until(
+        self, kind: str, *, count: int = 1, carrier: str = "", number: str = "", timeout_s: float = 5.0
+    ) -> list[Entry]:
+        """Wait until the ledger has that many entries of a kind; raise TimeoutError with what it has instead,
+        or what a simulator raised.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._until(kind, count, carrier, number)
+        except TimeoutError as error:
+            raise TimeoutError(f"no {count} x {kind} within {timeout_s:g} s; the ledger: {self._summary()}") from error
+
+    async def _until(self, kind: str, count: int, carrier: str, number: str) -> list[Entry]:
+        news = asyncio.Event()
+        with self.ledger.reading(lambda _entry: news.set()):
+            while len(found := self.ledger.entries(kind, carrier, number)) < count:
+                if self._running.crashes:
+                    raise self._running.crashes[0]
+                news.clear()
+                await news.wait()
+        return found
+
+    @property
+    def _running(self) -> Shell:
+        if self._shell is None:
+            raise RuntimeError("enter the lab first: async with Lab() as lab")
+        return self._shell
+
+    def _summary(self) -> str:
+        return " | ".join(str(entry.flat()) for entry in self.ledger.entries()[-20:]) or "empty"
+
+    def _plan(self, index: int, kind: Kind, listener: HttpListener) -> DeskPlan:
+        own = tuple(f"+1555019{10 * index + place:04d}" for place in range(1, NUMBERS_EACH + 1))
+        return DeskPlan(
+            name=kind.kind,
+            kind=kind.kind,
+            simulator=kind.simulator,
+            base_url=listener.base_url,
+            numbers=tuple(self._numbers.get(kind.kind, own)),
+            knobs=dict(self._knobs.get(kind.kind, {})),
+        )
+
+
+class Phones:
+    """People on phones. Numbers with or without `+`."""
+
+    def __init__(self, exchange: Exchange, shell: Shell) -> None:
+        self._exchange, self._shell = exchange, shell
+
+    def put(self, number: str, **setup: Any) -> Phone:
+        """Set a phone up: behavior, answer_after_s, hangup_after_s, says, dtmf. Raise BadField for what is wrong."""
+        return self.set_up(number, read_phone(setup))
+
+    def set_up(self, number: str, setup: PhoneSetup) -> Phone:
+        """As `put`, with a ready set-up."""
+        return self._shell.act(lambda now: self._exchange.set_phone(now, number, setup))
+
+    def get(self, number: str) -> Phone:
+        """The phone and its history."""
+        return self._exchange.network.phone(number)
+
+    def call(self, number: str, index: int = -1) -> PhoneCall | None:
+        """An answered call whose sound is kept; -1 is the last."""
+        return self.get(number).recorded(index)
+
+    def answer(self, number: str) -> bool:
+        """Pick up; False if it does not ring."""
+        return self._shell.act(lambda now: self._with_people(now, lambda net: net.pick_up(now, number)))
+
+    def hang_up(self, number: str) -> bool:
+        """Put down, or decline; False if there is no call."""
+        return self._shell.act(lambda now: self._with_people(now, lambda net: net.put_down(now, number)))
+
+    def press(self, number: str, digit: str) -> bool:
+        """Press a key; False if there is no answered call."""
+        return self._shell.act(lambda now: self._with_people(now, lambda net: net.press(number, digit)))
+
+    def _with_people(self, now: float, deed: Callable[[Any], bool]) -> bool:
+        with self._exchange.people(now) as network:
+            return deed(network)
+
+
+def _resolved(kinds: Sequence[str | Kind] | None) -> list[Kind]:
+    if kinds is None:
+        return list(known_kinds().values())
+    found = [kind if isinstance(kind, Kind) else known_kinds()[kind] for kind in kinds]
+    return sorted(found, key=lambda kind: kind.kind)

@@ -1,0 +1,99 @@
+"""The ground truth of every reliability test: what really happened at carriers and phones, never what anybody believes.
+
+Kinds and what they carry beside time, carrier, number and carrier_call_id:
+
+    dial            a create-call POST received, whatever was answered; `fault` where the lab answered in the carrier's place
+    ring            a phone rang; `caller_id`; `while_busy` where it was ringing or talking already
+    answer          the phone was picked up
+    bridge          sound went both ways between a stream and the phone (once per stream)
+    hangup          a call to a phone ended: `by` (phone, carrier, network), `cause`, `answered`, `seconds` since the answer
+    webhook         a webhook left: `url`, `method`, `attempt`, `status` of the answer (0: none, then `failure`), `sent_at`;
+                    `fault` where one meddled, `copy` for the second of a pair
+    stream_open     a media socket was accepted; `url`
+    stream_refused  it was not: `status` (0: no connection)
+    stream_close    it ended: `by` (carrier, customer, fault), `code`, `frames_out`, `frames_in`
+    fault           somebody set or cleared faults: `faults`
+    crash           a simulator raised: `error`; never in a healthy lab
+    message, rejected_frame, refused   written by simulators
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from carriers.lab.fields import e164
+
+LIMIT = 200_000
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One line. `at` is unix time in seconds; `more` holds what the kind adds."""
+
+    at: float
+    kind: str
+    carrier: str = ""
+    number: str = ""
+    carrier_call_id: str = ""
+    more: dict[str, Any] = {}
+
+    def flat(self) -> dict[str, Any]:
+        """As the control surface prints it."""
+        head = {"at": self.at, "kind": self.kind, "carrier": self.carrier, "number": self.number}
+        return {**head, "carrier_call_id": self.carrier_call_id, **self.more}
+
+
+class LabLedger:
+    """Append-only, in order of writing, the last 200,000 entries."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self.dropped = 0
+        self.totals: Counter[str] = Counter()
+        self._readers: list[Callable[[Entry], None]] = []
+
+    def write(
+        self, now: float, kind: str, *, carrier: str = "", number: str = "", carrier_call_id: str = "", **more: Any
+    ) -> None:
+        """Add one entry; the number is brought to E.164 with `+`."""
+        entry = Entry(
+            at=now, kind=kind, carrier=carrier, number=e164(number) if number else "", carrier_call_id=carrier_call_id, more=more
+        )
+        self._entries.append(entry)
+        self.totals[kind] += 1
+        self._forget_oldest()
+        for reader in list(self._readers):
+            reader(entry)
+
+    def entries(self, kind: str = "", carrier: str = "", number: str = "") -> list[Entry]:
+        """The entries that match everything that is given."""
+        wanted = e164(number) if number else ""
+        return [
+            entry
+            for entry in self._entries
+            if (not kind or entry.kind == kind)
+            and (not carrier or entry.carrier == carrier)
+            and (not wanted or entry.number == wanted)
+        ]
+
+    @contextmanager
+    def reading(self, reader: Callable[[Entry], None]) -> Iterator[None]:
+        """Hand every entry to `reader` as it is written, for as long as the context lasts."""
+        self._readers.append(reader)
+        try:
+            yield
+        finally:
+            self._readers.remove(reader)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._entries.clear()
+        self.totals.clear()
+        self.dropped = 0
+
+    def _forget_oldest(self) -> None:
+        if len(self._entries) > LIMIT:
+            del self._entries[: LIMIT // 10]
+            self.dropped += LIMIT // 10

@@ -1,0 +1,348 @@
+"""The virtual telephone network: phones that ring, answer, talk and hang up, reachable through every carrier. Pure.
+
+A call to a phone is (`carrier`, `ref`); `ref` is the carrier's own id of the call and stands in the ledger as
+`carrier_call_id`. What the phone does comes out as `PhoneEvent`s through `tell`, what a person at a line client should
+see and hear as `LineNotice`s through `notice`; times to come are asked for through `wake`.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from msgspec import Struct
+
+from carriers.lab.contract import Ledger, PhoneEvent
+from carriers.lab.fields import e164
+from carriers.lab.phones import Behavior, CallState, Phone, PhoneCall, PhoneSetup
+from carriers.lab.recording import Recording
+from carriers.lab.sound import SILENCE
+from carriers.lab.voices import Line
+
+SETUP_S = 0.1
+"""From the carrier's dial to the first ring: no phone rings in the same instant."""
+GIVE_UP_S = 120.0
+"""How long the network lets a phone ring that nobody answers."""
+OFF_S = 2.0
+"""How long the network looks for a phone that is off."""
+FIRST_KEY_S, NEXT_KEY_S, KEY_PAUSE_S = 0.5, 0.3, 0.5
+
+
+_AFTER_RING = {Behavior.ANSWER: "pick_up", Behavior.MACHINE: "pick_up", Behavior.DECLINE: "decline"}
+_NEVER_RINGS = {
+    Behavior.BUSY: ("busy", "phone", 0.0),
+    Behavior.UNREACHABLE: ("unreachable", "network", OFF_S),
+    Behavior.INVALID: ("invalid", "network", 0.0),
+}
+
+
+class LineNotice(Struct, frozen=True, kw_only=True):
+    """For the client of `/lab/phones/{number}/line`. kinds: ring, answered, ended, audio (`sound`: mu-law)."""
+
+    number: str
+    kind: str
+    carrier: str = ""
+    carrier_call_id: str = ""
+    caller_id: str = ""
+    cause: str = ""
+    by: str = ""
+    sound: bytes = b""
+
+
+class Conditions(Protocol):
+    """What the faults of a carrier do to its wires; the exchange answers for the switchboards."""
+
+    def dead(self, carrier: str) -> bool:
+        """The carrier is down: it reaches no phone."""
+        ...
+
+    def dial_delay(self, carrier: str, number: str) -> float:
+        """Seconds that a dial waits in the carrier's queue."""
+        ...
+
+    def muted(self, carrier: str, ref: str, number: str, direction: str) -> bool:
+        """Whether sound `to_person` or `from_person` is lost."""
+        ...
+
+
+class PhoneNetwork:
+    """Implements `carriers.lab.contract.Network`. `now` is kept by the exchange for the two calls that have none."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        conditions: Conditions,
+        wake: Callable[[float, Any], None],
+        tell: Callable[[PhoneEvent], None],
+        notice: Callable[[LineNotice], None],
+    ) -> None:
+        self._ledger, self._conditions = ledger, conditions
+        self._wake, self._tell, self._notice = wake, tell, notice
+        self.now = 0.0
+        self.phones: dict[str, Phone] = {}
+        self._calls: dict[tuple[str, str], PhoneCall] = {}
+
+    # --- what carriers ask ---------------------------------------------------------------------------------------
+
+    def dial(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str) -> None:
+        if (carrier, ref) in self._calls:
+            raise ValueError(f"{carrier} dialled its call {ref} twice")
+        phone = self.phone(to)
+        call = PhoneCall(carrier=carrier, ref=ref, number=phone.number, caller_id=caller_id, setup=phone.setup)
+        self._calls[carrier, ref] = call
+        phone.keep(call)
+        self._later(now + SETUP_S + self._conditions.dial_delay(carrier, phone.number), call, "reach")
+
+    def hang_up(self, now: float, *, carrier: str, ref: str) -> None:
+        call = self._calls.get((carrier, ref))
+        if call is not None:
+            self._end(now, call, "normal" if call.answered_at else "canceled", "carrier")
+
+    def say(self, carrier: str, ref: str) -> bytes:
+        call = self._calls.get((carrier, ref))
+        if call is None or call.voice is None or call.recording is None:
+            return SILENCE
+        frame = call.voice.next_frame()
+        call.recording.say(self.now, frame)
+        if self._conditions.muted(carrier, ref, call.number, "from_person"):
+            return SILENCE
+        call.person_flows = True
+        return frame
+
+    def hear(self, carrier: str, ref: str, frame: bytes) -> None:
+        call = self._calls.get((carrier, ref))
+        if call is None or call.voice is None or call.recording is None:
+            return
+        if self._conditions.muted(carrier, ref, call.number, "to_person"):
+            frame = SILENCE
+        call.recording.hear(self.now, frame)
+        call.voice.heard(frame)
+        self._bridge_if_both(call)
+
+    # --- what streams and faults do ------------------------------------------------------------------------------
+
+    def stream_spoke(self, carrier: str, ref: str) -> None:
+        """The customer's first frame on a stream of this call."""
+        call = self._calls.get((carrier, ref))
+        if call is not None:
+            call.customer_flows = True
+
+    def stream_gone(self, carrier: str, ref: str) -> None:
+        """The call has no stream any more; the next one is a bridge of its own."""
+        call = self._calls.get((carrier, ref))
+        if call is not None:
+            call.person_flows = call.customer_flows = call.bridged = False
+
+    def drop_carrier(self, now: float, carrier: str) -> None:
+        """All calls of a carrier die in the network."""
+        for call in [call for call in self._calls.values() if call.carrier == carrier]:
+            self._drop(now, call)
+
+    def drop(self, now: float, carrier: str, ref: str) -> bool:
+        """One call dies in the network; False if it had ended."""
+        call = self._calls.get((carrier, ref))
+        if call is not None:
+            self._drop(now, call)
+        return call is not None
+
+    def live(self, carrier: str) -> list[PhoneCall]:
+        """A carrier's calls that have not ended."""
+        return [call for call in self._calls.values() if call.carrier == carrier]
+
+    # --- what people do ------------------------------------------------------------------------------------------
+
+    def phone(self, number: str) -> Phone:
+        """The phone of a number, with or without `+`; every number has one."""
+        known = e164(number)
+        if known not in self.phones:
+            self.phones[known] = Phone(number=known)
+        return self.phones[known]
+
+    def set_up(self, number: str, setup: PhoneSetup) -> Phone:
+        """Change how a phone behaves from its next call on."""
+        phone = self.phone(number)
+        phone.setup = setup
+        return phone
+
+    def attend(self, now: float, number: str, present: bool) -> None:
+        """Somebody takes the line of a phone, or leaves it; leaving hangs up."""
+        phone = self.phone(number)
+        phone.attended = present
+        if not present:
+            self.put_down(now, number)
+
+    def pick_up(self, now: float, number: str) -> bool:
+        """Answer the ringing call; False if the phone does not ring."""
+        call = self._in_state(number, CallState.RINGING)
+        if call is not None:
+            self._answer(now, call)
+        return call is not None
+
+    def put_down(self, now: float, number: str) -> bool:
+        """Hang up, or decline what rings; False if there was no call."""
+        live = [call for call in self.phone(number).live if call.state is not CallState.DIALED]
+        for call in live:
+            self._end(now, call, "normal" if call.answered_at else "declined", "phone")
+        return bool(live)
+
+    def press(self, number: str, digit: str) -> bool:
+        """Press one key; False if the phone is not in a call."""
+        call = self._in_state(number, CallState.ANSWERED)
+        if call is not None:
+            self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="digit", digit=digit))
+        return call is not None
+
+    def speak(self, number: str, mulaw: bytes) -> bool:
+        """Say something on an attended line; False if there is no call to say it in."""
+        call = self._in_state(number, CallState.ANSWERED)
+        if call is None or not isinstance(call.voice, Line):
+            return False
+        call.voice.speak(mulaw)
+        return True
+
+    def reset(self) -> None:
+        """Forget phones and calls; attended lines stay attended, and are told that their calls ended."""
+        attended = [phone.number for phone in self.phones.values() if phone.attended]
+        for number in attended:
+            for call in self.phones[number].live:
+                call.cause, call.by = "canceled", "network"
+                self._inform(call, "ended")
+        self._calls.clear()
+        self.phones = {number: Phone(number=number, attended=True) for number in attended}
+
+    # --- how a call goes -----------------------------------------------------------------------------------------
+
+    def on_timer(self, now: float, key: tuple[str, str, str, str]) -> None:
+        """A time asked for through `wake` has come: key is (carrier, ref, step, detail)."""
+        carrier, ref, step, detail = key
+        call = self._calls.get((carrier, ref))
+        if call is not None:
+            self._STEPS[step](self, now, call, detail)
+
+    def _reach(self, now: float, call: PhoneCall, _detail: str) -> None:
+        phone = self.phone(call.number)
+        if self._conditions.dead(call.carrier):
+            self._end(now, call, "unreachable", "network")
+        elif phone.occupied and call.setup.behavior not in _NEVER_RINGS:
+            self._knock(now, phone, call)
+        elif call.setup.behavior in _NEVER_RINGS:
+            cause, by, after_s = _NEVER_RINGS[call.setup.behavior]
+            self._later(now + after_s, call, "fail", f"{cause} {by}")
+        else:
+            self._ring(now, phone, call)
+
+    def _knock(self, now: float, phone: Phone, call: PhoneCall) -> None:
+        # A person on the phone hears the call waiting tone: for them it rang, for the caller it is busy.
+        call.while_busy, call.rang_at = True, now
+        phone.rings += 1
+        self._write(now, "ring", call, caller_id=call.caller_id, while_busy=True)
+        self._end(now, call, "busy", "phone")
+
+    def _ring(self, now: float, phone: Phone, call: PhoneCall) -> None:
+        call.state, call.rang_at = CallState.RINGING, now
+        phone.rings += 1
+        self._write(now, "ring", call, caller_id=call.caller_id)
+        self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="ringing"))
+        self._inform(call, "ring")
+        self._later(now + GIVE_UP_S, call, "give_up")
+        step = _AFTER_RING.get(call.setup.behavior)
+        if step and not phone.attended:
+            self._later(now + call.setup.answer_after_s, call, step)
+
+    def _give_up(self, now: float, call: PhoneCall, _detail: str) -> None:
+        if call.state is CallState.RINGING:
+            self._end(now, call, "no_answer", "network")
+
+    def _decline(self, now: float, call: PhoneCall, _detail: str) -> None:
+        if call.state is CallState.RINGING:
+            self._end(now, call, "declined", "phone")
+
+    def _pick_up(self, now: float, call: PhoneCall, _detail: str) -> None:
+        if call.state is CallState.RINGING:
+            self._answer(now, call)
+
+    def _answer(self, now: float, call: PhoneCall) -> None:
+        phone = self.phone(call.number)
+        phone.answers += 1
+        call.state, call.answered_at, call.recording = CallState.ANSWERED, now, Recording(now)
+        call.voice = Line(self._listener(call)) if phone.attended else call.setup.speech.voice()
+        self._write(now, "answer", call)
+        self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="answered"))
+        self._inform(call, "answered")
+        self._plan_talk(now, call)
+
+    def _plan_talk(self, now: float, call: PhoneCall) -> None:
+        if call.setup.hangup_after_s is not None:
+            self._later(now + call.setup.hangup_after_s, call, "fail", "normal phone")
+        at = now + FIRST_KEY_S
+        for key in call.setup.dtmf:
+            if key != "w":
+                self._later(at, call, "key", key)
+            at += KEY_PAUSE_S if key == "w" else NEXT_KEY_S
+
+    def _key(self, _now: float, call: PhoneCall, digit: str) -> None:
+        self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="digit", digit=digit))
+
+    def _fail(self, now: float, call: PhoneCall, detail: str) -> None:
+        cause, _, by = detail.partition(" ")
+        self._end(now, call, cause, by)
+
+    def _drop(self, now: float, call: PhoneCall) -> None:
+        self._end(now, call, "normal" if call.answered_at else "unreachable", "network")
+
+    def _end(self, now: float, call: PhoneCall, cause: str, by: str) -> None:
+        del self._calls[call.carrier, call.ref]
+        if call.recording is not None:
+            call.recording.finish(now)
+            call.heard = call.recording.measure(now)
+        call.state, call.ended_at, call.cause, call.by, call.voice = CallState.ENDED, now, cause, by, None
+        seconds = round(now - call.answered_at, 3) if call.answered_at else 0.0
+        self._write(now, "hangup", call, by=by, cause=cause, answered=bool(call.answered_at), seconds=seconds)
+        self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="ended", cause=cause, by=by))
+        self._inform(call, "ended")
+
+    # --- small things --------------------------------------------------------------------------------------------
+
+    def _bridge_if_both(self, call: PhoneCall) -> None:
+        if call.person_flows and call.customer_flows and not call.bridged:
+            call.bridged = True
+            self._write(self.now, "bridge", call)
+
+    def _in_state(self, number: str, state: CallState) -> PhoneCall | None:
+        return next((call for call in self.phone(number).live if call.state is state), None)
+
+    def _later(self, at: float, call: PhoneCall, step: str, detail: str = "") -> None:
+        self._wake(at, (call.carrier, call.ref, step, detail))
+
+    def _write(self, now: float, kind: str, call: PhoneCall, **more: Any) -> None:
+        self._ledger.write(now, kind, carrier=call.carrier, number=call.number, carrier_call_id=call.ref, **more)
+
+    def _inform(self, call: PhoneCall, kind: str) -> None:
+        if self.phone(call.number).attended:
+            self._notice(
+                LineNotice(
+                    number=call.number,
+                    kind=kind,
+                    carrier=call.carrier,
+                    carrier_call_id=call.ref,
+                    caller_id=call.caller_id,
+                    cause=call.cause,
+                    by=call.by,
+                )
+            )
+
+    def _listener(self, call: PhoneCall) -> Callable[[bytes], None]:
+        number, carrier, ref = call.number, call.carrier, call.ref
+
+        def listen(frame: bytes) -> None:
+            self._notice(LineNotice(number=number, kind="audio", carrier=carrier, carrier_call_id=ref, sound=frame))
+
+        return listen
+
+    _STEPS: ClassVar[dict[str, Callable[["PhoneNetwork", float, PhoneCall, str], None]]] = {
+        "reach": _reach,
+        "pick_up": _pick_up,
+        "decline": _decline,
+        "give_up": _give_up,
+        "key": _key,
+        "fail": _fail,
+    }

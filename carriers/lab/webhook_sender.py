@@ -1,0 +1,53 @@
+"""Sends the carriers' webhooks with httpx and reports what came back, in the words of `WebhookReply`."""
+
+import asyncio
+
+import httpx
+
+from carriers.lab.contract import Webhook, WebhookReply
+
+MAX_ANSWER = 1_000_000
+
+
+class WebhookSender:
+    """One client for all carriers: no redirects, no proxies from the environment, each webhook with its own time-outs."""
+
+    def __init__(self) -> None:
+        limits = httpx.Limits(max_connections=500, max_keepalive_connections=50, keepalive_expiry=2.0)
+        self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits, verify=True)
+
+    async def send(self, hook: Webhook) -> WebhookReply:
+        """Never raises for what a customer or a network can do."""
+        try:
+            async with asyncio.timeout(hook.timeout_s):
+                return await self._send(hook)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL):
+            return WebhookReply(status=0, failure="connect")
+        except (TimeoutError, httpx.TimeoutException):
+            return WebhookReply(status=0, failure="timeout")
+        except httpx.HTTPError:
+            return WebhookReply(status=0, failure="reset")
+
+    async def aclose(self) -> None:
+        """Let the connections go."""
+        await self._client.aclose()
+
+    async def _send(self, hook: Webhook) -> WebhookReply:
+        timeout = httpx.Timeout(hook.timeout_s, connect=min(hook.connect_timeout_s, hook.timeout_s))
+        content = hook.body or None
+        request = self._client.build_request(hook.method, hook.url, headers=dict(hook.headers), content=content, timeout=timeout)
+        response = await self._client.send(request, stream=True)
+        try:
+            body = await _bounded(response)
+        finally:
+            await response.aclose()
+        return WebhookReply(status=response.status_code, body=body, content_type=response.headers.get("content-type", ""))
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            break
+    return bytes(body[:MAX_ANSWER])

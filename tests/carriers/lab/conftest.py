@@ -1,0 +1,181 @@
+"""A carrier that exists only here: the plainest dialect that has everything, so that the lab is tested without any real one.
+
+POST /calls {"to", "from", "hook"} -> 201 {"id"}      GET, DELETE /calls/{id}
+webhooks: POST hook {"id", "event", ...}, signed by x-fake-signature; the answer to `answered` is a document:
+"stream ws://..." or "hangup" or nothing
+media: binary messages of raw mu-law both ways; the text "hangup" from the customer ends the call
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from carriers.contract import Capabilities, Kind
+from carriers.lab.contract import (
+    CloseSocket,
+    OpenSocket,
+    PhoneEvent,
+    RestReply,
+    RestRequest,
+    SendFrame,
+    Site,
+    Wake,
+    Webhook,
+    WebhookReply,
+)
+from carriers.lab.lab import Lab
+from carriers.lab.playback import Playback
+
+
+class FakeCall(msgspec.Struct, kw_only=True):
+    id: str
+    to: str
+    hook: str
+    state: str = "queued"
+    hooks: int = 0
+    playback: Playback = msgspec.field(default_factory=lambda: Playback(10.0))
+    streaming: bool = False
+
+
+class FakeSimulator:
+    """Implements `carriers.lab.contract.Simulator`."""
+
+    causes = frozenset({"no-route", "congestion"})
+    signature_headers = frozenset({"x-fake-signature"})
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.calls: dict[str, FakeCall] = {}
+        self.replies: list[tuple[str, WebhookReply]] = []
+        self.sockets: list[tuple[str, str, int]] = []
+        self.timers: list[str] = []
+
+    def credentials(self) -> dict[str, Any]:
+        return {"key": "fake", "base_url": self.site.base_url, "numbers": list(self.site.numbers)}
+
+    def is_dial(self, request: RestRequest) -> str | None:
+        if request.method != "POST" or request.path != "/calls":
+            return None
+        return str(msgspec.json.decode(request.body)["to"])
+
+    def on_request(self, now: float, request: RestRequest) -> RestReply:
+        if request.path == "/crash":
+            raise RuntimeError("a bug in the simulator")
+        if request.method == "POST":
+            return self._create(now, msgspec.json.decode(request.body))
+        call = self.calls.get(request.path.removeprefix("/calls/"))
+        if call is None:
+            return RestReply(status=404, body=b"{}")
+        if request.method == "DELETE":
+            self.site.network.hang_up(now, carrier=self.site.name, ref=call.id)
+        return RestReply(status=200, body=msgspec.json.encode({"id": call.id, "state": call.state}))
+
+    def _create(self, now: float, wish: dict[str, str]) -> RestReply:
+        call = FakeCall(id=f"{self.site.name}-{self.site.random.getrandbits(32):08x}", to=wish["to"], hook=wish.get("hook", ""))
+        self.site.ledger.write(now, "dial", carrier=self.site.name, number=call.to, carrier_call_id=call.id)
+        self.calls[call.id] = call
+        cause = self.site.reject_cause(now, call.to)
+        if cause:
+            self.site.emit(Wake(at=now + 0.05, key=f"reject {call.id} {cause}"))
+        else:
+            self.site.network.dial(now, carrier=self.site.name, ref=call.id, to=call.to, caller_id=wish["from"])
+        return RestReply(status=201, body=msgspec.json.encode({"id": call.id}))
+
+    def fault_reply(self, kind: str, status: int | None = None, code: str | None = None) -> RestReply:
+        statuses = {"auth_error": 401, "suspended": 403, "rate_limited": 429}
+        return RestReply(status=status or statuses[kind], body=msgspec.json.encode({"fault": kind, "code": code}))
+
+    def on_webhook_reply(self, now: float, webhook_id: str, reply: WebhookReply) -> None:
+        self.replies.append((webhook_id, reply))
+        call_id, _, event = webhook_id.rpartition("/")
+        call = self.calls[call_id]
+        document = reply.body.decode()
+        if event == "answered" and document.startswith("stream "):
+            url = document.removeprefix("stream ")
+            self.site.emit(OpenSocket(stream=call.id, url=url, carrier_call_id=call.id, number=call.to))
+        elif event == "answered" and document == "hangup":
+            self.site.network.hang_up(now, carrier=self.site.name, ref=call.id)
+
+    def on_timer(self, now: float, key: str) -> None:
+        self.timers.append(key)
+        word, call_id, cause = key.split(" ")
+        if word == "reject":
+            self.calls[call_id].state = "failed"
+            self._hook(self.calls[call_id], "failed", cause=cause)
+
+    def on_phone(self, now: float, event: PhoneEvent) -> None:
+        call = self.calls[event.ref]
+        call.state = event.kind
+        if event.kind == "ended" and call.streaming:
+            call.streaming = False
+            self.site.emit(CloseSocket(stream=call.id))
+        self._hook(call, event.kind, cause=event.cause, by=event.by, digit=event.digit)
+
+    def on_socket_open(self, now: float, stream: str) -> None:
+        self.sockets.append(("open", stream, 0))
+        self.calls[stream].streaming = True
+
+    def on_socket_refused(self, now: float, stream: str, status: int) -> None:
+        self.sockets.append(("refused", stream, status))
+
+    def on_socket_frame(self, now: float, stream: str, data: str | bytes) -> None:
+        if isinstance(data, bytes):
+            self.calls[stream].playback.add(data)
+        elif data == "hangup":
+            self.site.network.hang_up(now, carrier=self.site.name, ref=stream)
+
+    def on_socket_closed(self, now: float, stream: str, code: int) -> None:
+        self.sockets.append(("closed", stream, code))
+        self.calls[stream].streaming = False
+
+    def on_tick(self, now: float) -> None:
+        for call in [call for call in self.calls.values() if call.streaming]:
+            frame, _ = call.playback.next_frame()
+            self.site.network.hear(self.site.name, call.id, frame)
+            self.site.emit(SendFrame(stream=call.id, data=self.site.network.say(self.site.name, call.id)))
+
+    def live_calls(self) -> int:
+        return sum(1 for call in self.calls.values() if call.state not in {"ended", "failed"})
+
+    def reset(self) -> None:
+        self.calls.clear()
+
+    def _hook(self, call: FakeCall, event: str, **more: str) -> None:
+        if not call.hook:
+            return
+        call.hooks += 1
+        body = msgspec.json.encode({"id": call.id, "event": event, "seq": call.hooks, **more})
+        headers = {"content-type": "application/json", "X-Fake-Signature": "signed"}
+        self.site.emit(
+            Webhook(
+                id=f"{call.id}/{event}",
+                url=call.hook,
+                headers=headers,
+                body=body,
+                timeout_s=3.0,
+                carrier_call_id=call.id,
+                number=call.to,
+            )
+        )
+
+
+@pytest.fixture
+def fake_kind() -> Kind:
+    """The calling card of the carrier that exists only in these tests."""
+    return Kind(
+        kind="fake",
+        title="Fake",
+        credentials=msgspec.defstruct("FakeCredentials", [("key", str)]),
+        capabilities=Capabilities(),
+        open=None,
+        simulator=FakeSimulator,
+    )
+
+
+@pytest.fixture
+async def lab(fake_kind: Kind) -> AsyncIterator[Lab]:
+    """A running lab with the fake carrier alone."""
+    async with Lab(kinds=[fake_kind]) as running:
+        yield running
