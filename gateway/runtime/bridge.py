@@ -35,7 +35,7 @@ _REMEMBERED = 1000
 
 Report = Callable[[str, str, LegEvent], Awaitable[Call]]
 """(call id, leg id, event) -> the call as it stands after it."""
-EndCall = Callable[[str, str], Awaitable[None]]
+EndCall = Callable[[str, str], Awaitable[object]]
 """(call id, by): `agent` hung up; `agent-failed` raised; `agent-unavailable` could not be started."""
 
 
@@ -46,7 +46,7 @@ class Unwanted(HoldlineError):
 class Count(Protocol):
     """Adds one to a metric of `telemetry.metrics`."""
 
-    def __call__(self, name: str, **labels: str) -> None: ...
+    def __call__(self, name: str, amount: float = 1, **labels: str) -> None: ...
 
 
 class Bridge:
@@ -186,19 +186,22 @@ class Bridge:
         agent = self._agents.get(call.agent)
         if agent is None:
             raise AgentUnavailable(call.agent, "not-configured")
-        session = Session(
-            call.id,
-            agent.session(_info(call)),
-            end=lambda by: self._ended(call, by),
-            dropped=lambda: self._count("agent_audio_dropped_total", agent=call.agent),
-            resumed=context is not None,
-        )
         try:
+            session = self._session(call, agent, resumed=context is not None)
             async with asyncio.timeout(self._start_within_s):
                 await session.start(context)
         except Exception as error:
             raise AgentUnavailable(call.agent, "start-too-slow" if isinstance(error, TimeoutError) else "start-failed") from error
         self._sessions[call.id] = session
+
+    def _session(self, call: Call, agent: Agent, *, resumed: bool) -> Session:
+        return Session(
+            call.id,
+            agent.session(_info(call)),
+            end=lambda by: self._ended(call, by),
+            dropped=lambda frames: self._count("media_audio_dropped_total", frames, direction="out"),
+            resumed=resumed,
+        )
 
     def _started(self, call_id: str, task: asyncio.Task[None]) -> None:
         del self._starting[call_id]

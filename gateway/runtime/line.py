@@ -7,6 +7,7 @@ Without a stream (before the answer, and while a lost leg is replaced) the queue
 sent is heard when the line is back. An agent that wants to start afresh calls `clear` in `on_line_lost`.
 """
 
+import math
 from collections.abc import Callable
 
 from gateway.domain.media import AudioFormat
@@ -32,11 +33,12 @@ class PacedLine:
         form: AudioFormat,
         on_mark: Callable[[str], None],
         on_end: Callable[[], None],
-        on_dropped: Callable[[], None],
+        on_dropped: Callable[[int], None],
     ) -> None:
         self._queue = Playout(form, QUEUE_LIMIT_S)
         self._marks = Marks()
         self._queued_marks = 0
+        self._frame_bytes = form.frame_bytes
         self._on_mark, self._on_end, self._on_dropped = on_mark, on_end, on_dropped
         self._stream: Stream | None = None
         self._ahead = 0
@@ -48,8 +50,9 @@ class PacedLine:
     def play(self, audio: bytes) -> None:
         if self._leaving:
             return
-        if self._queue.add(audio):
-            self._on_dropped()
+        dropped = self._queue.add(audio)
+        if dropped:
+            self._on_dropped(math.ceil(dropped / self._frame_bytes))
         self._pump()
 
     def mark(self, name: str) -> None:

@@ -22,12 +22,12 @@ log = structlog.get_logger()
 class Session:
     """`end(by)` is called at most once: when the agent hangs up (`agent`), or when it raises (`agent-failed`).
 
-    `dropped()` is called whenever sound of the agent found no room. `resumed`: the person has been on the line before, in
+    `dropped(frames)` is told of sound of the agent that found no room. `resumed`: the person has been on the line before, in
     another process.
     """
 
     def __init__(
-        self, call_id: str, agent: AgentSession, *, end: Callable[[str], None], dropped: Callable[[], None], resumed: bool
+        self, call_id: str, agent: AgentSession, *, end: Callable[[str], None], dropped: Callable[[int], None], resumed: bool
     ) -> None:
         self.call_id, self.agent = call_id, agent
         self.line = PacedLine(agent.format, self._on_mark, lambda: self._end("agent"), dropped)
