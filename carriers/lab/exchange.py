@@ -6,11 +6,10 @@ Whoever drives it (the shell with sockets and a clock, or a simulation with virt
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from random import Random
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -23,6 +22,8 @@ from carriers.lab.network import LineNotice, PhoneNetwork
 from carriers.lab.orders import Answer, Order, TellLine
 from carriers.lab.phones import CallState, Phone, PhoneSetup
 from carriers.lab.timers import Timers
+
+T = TypeVar("T")
 
 
 class CarrierReport(Struct, frozen=True, kw_only=True):
@@ -157,11 +158,10 @@ class Exchange:
         with self._step(now):
             return self.network.set_up(number, setup)
 
-    @contextmanager
-    def people(self, now: float) -> Iterator[PhoneNetwork]:
+    def as_people(self, now: float, deed: Callable[[PhoneNetwork, float], T]) -> T:
         """Act as the people on the phones: pick up, put down, press, speak, attend."""
         with self._step(now):
-            yield self.network
+            return deed(self.network, self.now)
 
     def reset(self, now: float) -> None:
         """Forget calls, phones, faults and ledger."""

@@ -6,15 +6,20 @@ the event loop that entered the lab. Leaving it raises what a simulator raised i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from carriers.contract import Kind
+from carriers.lab.control import control_app
+from carriers.lab.control_server import ControlServer
 from carriers.lab.desk import DeskPlan
 from carriers.lab.exchange import CarrierReport, Exchange
 from carriers.lab.faults import Fault
 from carriers.lab.http_listener import HttpListener
 from carriers.lab.ledger import Entry, LabLedger
+from carriers.lab.lines import Lines
+from carriers.lab.network import PhoneNetwork
 from carriers.lab.phones import Phone, PhoneCall, PhoneSetup, read_phone
 from carriers.lab.shell import Shell
 from carriers.registry import kinds as known_kinds
@@ -49,19 +54,30 @@ class Lab:
     # --- its life ------------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        listeners = {kind.kind: HttpListener(self._host) for kind in self._kinds}
+        async with AsyncExitStack() as stack:
+            listeners = {kind.kind: HttpListener(self._host) for kind in self._kinds}
+            for listener in listeners.values():
+                stack.push_async_callback(listener.aclose)
+            await self._start(stack, listeners)
+            self._closing = stack.pop_all()
+        return self
+
+    async def _start(self, stack: AsyncExitStack, listeners: dict[str, HttpListener]) -> None:
         plans = [self._plan(index, kind, listeners[kind.kind]) for index, kind in enumerate(self._kinds)]
         self._exchange = Exchange(plans, self._seed)
         self._shell = Shell(self._exchange, listeners)
-        self._shell.start()
+        stack.push_async_callback(self._shell.aclose)
         self.phones = Phones(self._exchange, self._shell)
-        return self
+        self.lines = Lines(self._exchange, self._shell)
+        self._control = ControlServer(control_app(self), self._host, self._port)
+        stack.push_async_callback(self._control.aclose)
+        self._shell.start()
+        await self._control.start()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        shell = self._running
-        await shell.aclose()
-        if error is None and shell.crashes:
-            raise shell.crashes[0]
+        await self._closing.aclose()
+        if error is None and self._running.crashes:
+            raise self._running.crashes[0]
 
     # --- what it is ----------------------------------------------------------------------------------------------
 
@@ -76,6 +92,11 @@ class Lab:
     def ledger(self) -> LabLedger:
         """The ground truth."""
         return self.exchange.ledger
+
+    @property
+    def url(self) -> str:
+        """Where the control surface listens: `http://127.0.0.1:4010`."""
+        return self._control.url
 
     def credentials(self, name: str) -> dict[str, Any]:
         """All that an SDK needs to reach this carrier, with `base_url` and `numbers`."""
@@ -174,19 +195,18 @@ class Phones:
 
     def answer(self, number: str) -> bool:
         """Pick up; False if it does not ring."""
-        return self._shell.act(lambda now: self._with_people(now, lambda net: net.pick_up(now, number)))
+        return self._do(lambda network, now: network.pick_up(now, number))
 
     def hang_up(self, number: str) -> bool:
         """Put down, or decline; False if there is no call."""
-        return self._shell.act(lambda now: self._with_people(now, lambda net: net.put_down(now, number)))
+        return self._do(lambda network, now: network.put_down(now, number))
 
     def press(self, number: str, digit: str) -> bool:
         """Press a key; False if there is no answered call."""
-        return self._shell.act(lambda now: self._with_people(now, lambda net: net.press(number, digit)))
+        return self._do(lambda network, _now: network.press(number, digit))
 
-    def _with_people(self, now: float, deed: Callable[[Any], bool]) -> bool:
-        with self._exchange.people(now) as network:
-            return deed(network)
+    def _do(self, deed: Callable[[PhoneNetwork, float], bool]) -> bool:
+        return self._shell.act(lambda now: self._exchange.as_people(now, deed))
 
 
 def _resolved(kinds: Sequence[str | Kind] | None) -> list[Kind]:

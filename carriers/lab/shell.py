@@ -43,14 +43,13 @@ class Shell:
             listener.start(self._server(name))
 
     async def aclose(self) -> None:
-        """Stop everything and wait until it has stopped."""
+        """Stop everything and wait until it has stopped; the listeners belong to whoever made them."""
         self._ticker.run(False)
         if self._alarm is not None:
             self._alarm.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(listener.aclose() for listener in self._listeners.values()))
         await self._webhooks.aclose()
 
     def now(self) -> float:

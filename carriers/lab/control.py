@@ -1,0 +1,142 @@
+"""The lab's control surface over HTTP: every route of the lab beside the carriers' own APIs. Thin: all sense is elsewhere.
+
+Errors are `application/problem+json` with `code`, `field` and `cure`, so that a wrong word in a fault says what the right
+words are.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar import Litestar, Request, Response, WebSocket, delete, get, post, put
+from litestar.exceptions import HTTPException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.handlers.websocket_handlers import websocket
+from litestar.params import FromPath, FromQuery
+
+from carriers.lab.fields import BadField, e164
+from carriers.lab.line_socket import attend_line
+from carriers.lab.phones import PhoneCall, read_phone
+from carriers.lab.sound import to_wav
+
+if TYPE_CHECKING:
+    from carriers.lab.lab import Lab
+
+_STATUS = {"not-found": 404, "conflict": 409}
+_MAX_BODY = 30_000_000
+"""A phone may be given a WAV of some minutes as base64."""
+
+
+def control_app(lab: "Lab") -> Litestar:
+    """The ASGI application of one lab."""
+    return Litestar(
+        route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_lab_routes(lab)],
+        openapi_config=None,
+        exception_handlers={BadField: _bad_field, HTTPException: _http_error},
+        request_max_body_size=_MAX_BODY,
+    )
+
+
+def _lab_routes(lab: "Lab") -> list[BaseRouteHandler]:
+    @get("/lab/credentials")
+    async def credentials() -> dict[str, Any]:
+        return lab.exchange.credentials()
+
+    @get("/lab/ledger")
+    async def ledger(kind: FromQuery[str] = "", carrier: FromQuery[str] = "", number: FromQuery[str] = "") -> dict[str, Any]:
+        entries = lab.ledger.entries(kind, carrier, number)
+        return {"entries": [entry.flat() for entry in entries], "dropped": lab.ledger.dropped}
+
+    @delete("/lab")
+    async def reset() -> None:
+        lab.reset()
+
+    return [credentials, ledger, reset]
+
+
+def _carrier_routes(lab: "Lab") -> list[BaseRouteHandler]:
+    @get("/lab/carriers")
+    async def carriers() -> dict[str, Any]:
+        return {"carriers": [msgspec.to_builtins(report) for report in lab.carriers()]}
+
+    @put("/lab/carriers/{name:str}/faults")
+    async def set_faults(name: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, Any]:
+        body = await _json(request)
+        if not isinstance(body, dict) or set(body) != {"faults"} or not isinstance(body["faults"], list):
+            raise BadField("faults", 'send {"faults": [{"kind": ...}, ...]} and nothing beside it')
+        return {"faults": msgspec.to_builtins(lab.set_faults(name, body["faults"]))}
+
+    @delete("/lab/carriers/{name:str}/faults")
+    async def clear_faults(name: FromPath[str]) -> None:
+        lab.clear_faults(name)
+
+    return [carriers, set_faults, clear_faults]
+
+
+def _phone_routes(lab: "Lab") -> list[BaseRouteHandler]:
+    @put("/lab/phones/{number:str}")
+    async def set_phone(number: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return lab.phones.set_up(_number(number), read_phone(await _json(request))).report(lab.now())
+
+    @get("/lab/phones/{number:str}")
+    async def get_phone(number: FromPath[str]) -> dict[str, Any]:
+        return lab.phones.get(_number(number)).report(lab.now())
+
+    @get("/lab/phones/{number:str}/audio", media_type="audio/wav")
+    async def audio(number: FromPath[str], said: FromQuery[int] = 0, call: FromQuery[int | None] = None) -> bytes:
+        recorded = _recorded(lab, _number(number), call)
+        return _wav(recorded, stereo=bool(said))
+
+    @post("/lab/phones/{number:str}/call")
+    async def dial(number: FromPath[str]) -> None:
+        raise BadField("to", "phones that call our numbers are not supported yet", code="not-supported-yet")
+
+    @websocket("/lab/phones/{number:str}/line")
+    async def line(number: FromPath[str], socket: WebSocket[Any, Any, Any]) -> None:
+        await attend_line(lab.lines, number, socket)
+
+    return [set_phone, get_phone, audio, dial, line]
+
+
+def _number(text: str) -> str:
+    if not 3 <= sum(map(str.isdigit, text)) <= 15 or text.strip("+0123456789"):
+        raise BadField("number", f"must be a number of 3 to 15 digits, with or without +; not {text!r}")
+    return e164(text)
+
+
+async def _json(request: Request[Any, Any, Any]) -> Any:
+    try:
+        return msgspec.json.decode(await request.body())
+    except msgspec.DecodeError as error:
+        raise BadField("body", f"must be JSON: {error}") from error
+
+
+def _recorded(lab: "Lab", number: str, index: int | None) -> PhoneCall:
+    if index == 0:
+        raise BadField("call", "calls are counted from 1, or from -1 backwards; leave it out for the last one")
+    place = -1 if index is None else index - 1 if index > 0 else index
+    call = lab.phones.call(number, place)
+    if call is None:
+        raise BadField("call", f"{number} has no such answered call whose sound is kept", code="not-found")
+    return call
+
+
+def _wav(call: PhoneCall, *, stereo: bool) -> bytes:
+    if call.recording is None:
+        raise BadField("call", "its sound is not kept any more", code="not-found")
+    heard, said = bytes(call.recording.heard.sound), bytes(call.recording.said.sound)
+    return to_wav(said, heard) if stereo else to_wav(heard)
+
+
+def _bad_field(_request: Request[Any, Any, Any], error: BadField) -> Response[bytes]:
+    status = _STATUS.get(error.code, 422)
+    return _problem(status, error.code, str(error), field=error.field, cure=error.cure)
+
+
+def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    cure = "see carriers/lab/README.md for the routes" if error.status_code in {404, 405} else error.detail
+    return _problem(error.status_code, "http-error", error.detail, field=request.url.path, cure=cure)
+
+
+def _problem(status: int, code: str, detail: str, **more: str) -> Response[bytes]:
+    body = {"type": f"urn:holdline:lab:{code}", "title": code, "status": status, "detail": detail, "code": code, **more}
+    return Response(msgspec.json.encode(body), status_code=status, media_type="application/problem+json")
