@@ -1,0 +1,24 @@
+#!/bin/sh
+# Speaks the receptionist's sentences into raw mu-law files (8 kHz, mono), with Debian's espeak-ng and sox.
+# The files are committed; only who changes a sentence needs to run this: sh agent/speech/make.sh
+set -eu
+cd "$(dirname "$0")"
+
+speak() {
+    espeak-ng -v en-us+f3 -s 185 -g 0 --stdout "$2" |
+        sox -q -t wav - -t raw -r 8000 -c 1 -e mu-law "$1.ulaw" \
+            silence 1 0.01 0.5% reverse silence 1 0.01 0.5% reverse highpass 200 norm -4 pad 0 0.04
+}
+
+speak greeting "Hello, this is Holdline's receptionist."
+speak menu "Press one, two or zero, or just talk to me."
+speak key-1 "We are open around the clock."
+speak key-2 "I keep your call alive when a carrier fails."
+speak key-0 "My colleagues are out, but I am here."
+speak key-other "Try one, two or zero."
+speak understood-1 "I see. Go on."
+speak understood-2 "All right. And?"
+speak understood-3 "Thank you, I got that."
+speak still-there "Are you still there?"
+speak cut-off "Sorry, we were cut off."
+speak goodbye "Thank you. Goodbye!"
