@@ -12,15 +12,20 @@ decode_call = msgspec.json.Decoder(Call).decode
 decode_breaker = msgspec.json.Decoder(Breaker).decode
 decode_media = msgspec.json.Decoder(MediaCounters).decode
 decode_record = msgspec.json.Decoder(IdempotencyRecord).decode
-encode = msgspec.json.Encoder().encode
 plain = msgspec.json.Decoder().decode
 """A body as dicts and lists, for dumps."""
 
+_encode = msgspec.json.Encoder().encode
 _decode_command = msgspec.json.Decoder(AnyCommand).decode
 _decode_entry = msgspec.json.Decoder(LogEntry).decode
 
 
-def decode_command(body: bytes) -> AnyCommand | None:
+def encode(value: msgspec.Struct) -> str:
+    """A body: JSON, as text, since the MessagePack of Redis' Lua knows no binary."""
+    return _encode(value).decode()
+
+
+def decode_command(body: bytes | str) -> AnyCommand | None:
     """None for a command that only another version of Holdline knows: its lease runs out, and that one may have it."""
     try:
         return _decode_command(body)  # type: ignore[no-any-return]
@@ -28,6 +33,6 @@ def decode_command(body: bytes) -> AnyCommand | None:
         return None
 
 
-def decode_entry(seq: int, body: bytes) -> LogEntry:
+def decode_entry(seq: int, body: bytes | str) -> LogEntry:
     """A log line with the number that the store gave it."""
     return replace(_decode_entry(body), seq=seq)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from gateway.domain.breaker import Breaker
 from gateway.runtime.store.codec import encode, plain
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def dump(store: MemoryStore) -> dict[str, Any]:
             key: {leg_id: plain(body) for leg_id, body in call.media.items()} for key, call in store.calls.items() if call.media
         },
         "keys": {key: sorted(call.keys) for key, call in store.calls.items() if call.keys},
+        "commands": _commands(store),
         "feed": _lines(store.lines),
         "feed_end": store.seq,
         "idempotency": _idempotency(store),
@@ -36,13 +38,13 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "waiting": _waiting(store),
         "places": _places(store),
         "next_free": dict(store.next_free),
-        "breakers": {carrier: plain(encode(breaker)) for carrier, breaker in store.breakers.items()},
+        "breakers": {carrier: _breaker(breaker) for carrier, breaker in store.breakers.items()},
         "fence": store.fence,
     }
     return {name: section for name, section in sections.items() if section}
 
 
-def _lines(lines: Iterable[tuple[int, bytes]]) -> list[Any]:
+def _lines(lines: Iterable[tuple[int, str]]) -> list[Any]:
     return [[seq, plain(body)] for seq, body in lines]
 
 
@@ -52,6 +54,17 @@ def _lists(store: MemoryStore) -> dict[str, list[str]]:
         for name in store.calls[call_id].indexes:
             lists.setdefault(name, []).append(position)
     return lists
+
+
+def _commands(store: MemoryStore) -> dict[str, list[str]]:
+    commands: dict[str, list[str]] = {}
+    for command_id, item in sorted(store.outbox.items.items()):
+        commands.setdefault(item.call_id, []).append(command_id)
+    return commands
+
+
+def _breaker(breaker: Breaker) -> dict[str, Any]:
+    return {"version": breaker.version, "epoch": breaker.epoch, "body": plain(encode(breaker))}
 
 
 def _idempotency(store: MemoryStore) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class OutboxItem(Struct, kw_only=True):
     """A command; `token` is the newest delivery's, empty while nobody holds it."""
 
     call_id: str
-    body: bytes
+    body: str
     deliveries: int = 0
     token: str = ""
 

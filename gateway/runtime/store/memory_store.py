@@ -40,11 +40,11 @@ class StoredCall(Struct, kw_only=True):
     """A call, and all that goes when it is purged."""
 
     version: int
-    body: bytes
+    body: str
     position: str
     indexes: tuple[str, ...]
-    entries: list[tuple[int, bytes]]
-    media: dict[str, bytes]
+    entries: list[tuple[int, str]]
+    media: dict[str, str]
     keys: set[str]
 
 
@@ -52,7 +52,7 @@ class BoundKey(Struct, kw_only=True):
     """An idempotency key; `expires_at` is None until its call has ended."""
 
     call_id: str
-    record: bytes
+    record: str
     expires_at: float | None = None
 
 
@@ -67,7 +67,7 @@ class MemoryStore:
         self.positions: list[tuple[str, str]] = []
         """(position, call id), oldest call first."""
         self.ended = DueSet()
-        self.lines: deque[tuple[int, bytes]] = deque(maxlen=feed_kept)
+        self.lines: deque[tuple[int, str]] = deque(maxlen=feed_kept)
         self.seq = 0
         self.bound: dict[str, BoundKey] = {}
         self.marks: dict[str, HookMark] = {}
@@ -91,6 +91,8 @@ class MemoryStore:
         self._write_log(planned)
         self._write_queues(planned)
         self._write_keys(planned)
+        if change.mark is not None:
+            self.marks[change.mark.key] = change.mark
         self._write_permits(planned)
         return Committed(call=written(change))
 
@@ -259,7 +261,7 @@ class MemoryStore:
     def _write_call(self, planned: Plan) -> None:
         stored = self.calls.get(planned.call_id)
         if stored is None:
-            stored = StoredCall(version=0, body=b"", position="", indexes=(), entries=[], media={}, keys=set())
+            stored = StoredCall(version=0, body="", position="", indexes=(), entries=[], media={}, keys=set())
             self.calls[planned.call_id] = stored
         if stored.position != planned.position:
             if stored.position:
@@ -296,8 +298,6 @@ class MemoryStore:
         for bound in (self.bound[key] for key in keys if key in self.bound):
             if bound.call_id == planned.call_id and not _expired(bound, self.clock):
                 bound.expires_at = expires_at
-        if planned.mark is not None:
-            self.marks[planned.mark.key] = planned.mark
 
     def _write_permits(self, planned: Plan) -> None:
         for carrier, leg_id in planned.released:

@@ -2,17 +2,19 @@
 
 Pure, and shared by both stores. What is built here before the first byte is written cannot fail half-way: an entry that
 does not encode, or a command without an id, raises before anything has changed. `Plan` travels to the Lua scripts as
-MessagePack, which keeps floats exact (`cjson` and Lua's own `tostring` round to 14 digits; unix times need 17).
+MessagePack, which keeps floats exact (`cjson` and Lua's own `tostring` round to 14 digits; unix times need 17); its Lua
+reader knows no binary, so bodies are text.
 """
 
+import math
 import struct
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.commands import AnyCommand
 from gateway.domain.records import Call
+from gateway.runtime.store.codec import encode
 from gateway.runtime.store.contract import CallFilter, Change, DialPermit, HookMark, LogEntry
 
 IDEMPOTENCY_S = 48 * 3600.0
@@ -22,15 +24,13 @@ FEED_KEPT = 10_000
 CONCURRENCY_RETRY_S = 1.0
 """A taken place mostly comes free when its call ends, long before `holds_until`: ask again this soon."""
 
-_encode = msgspec.json.Encoder().encode
-
 
 class PlannedCommand(Struct, frozen=True, kw_only=True):
     """One line of the outbox."""
 
     id: str
     due: float
-    body: bytes
+    body: str
 
 
 class PlannedPermit(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,7 +43,7 @@ class PlannedPermit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     holds_until: float
     epoch: int
     version: int = 0
-    probe: bytes | None = None
+    probe: str | None = None
     probe_epoch: int = 0
 
 
@@ -52,32 +52,39 @@ class PlannedPromise(Struct, frozen=True, kw_only=True):
 
     due: float
     reason: str
-    body: bytes
+    body: str
+
+
+class PlannedMark(Struct, frozen=True, kw_only=True):
+    """A `HookMark` without its answer, which travels beside the plan: it may be any bytes."""
+
+    key: str
+    expires_at: float
 
 
 class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One atomic write, in the words of a store. Absent is absent (never null), so that Lua sees nil."""
+    """One atomic write, in the words of a store. What has its default is left out, so that Lua sees nil and not null."""
 
     now: float
     call_id: str
     expected: int
-    body: bytes
+    body: str
     position: str
     indexes: tuple[str, ...]
     ended_at: float | None = None
-    entries: tuple[bytes, ...] = ()
+    entries: tuple[str, ...] = ()
     commands: tuple[PlannedCommand, ...] = ()
     permit: PlannedPermit | None = None
     released: tuple[tuple[str, str], ...] = ()
     key: str | None = None
-    record: bytes = b""
-    mark: HookMark | None = None
+    record: str = ""
+    mark: PlannedMark | None = None
     done_id: str | None = None
     done_token: str = ""
     promise: PlannedPromise | None = None
-    feed_kept: int = FEED_KEPT
-    idempotency_s: float = IDEMPOTENCY_S
-    concurrency_retry_s: float = CONCURRENCY_RETRY_S
+    feed_kept: int
+    idempotency_s: float
+    concurrency_retry_s: float
 
 
 def written(change: Change) -> Call:
@@ -88,25 +95,28 @@ def written(change: Change) -> Call:
 def plan(change: Change, now: float, feed_kept: int = FEED_KEPT) -> Plan:
     """Encode everything, or raise (TypeError, ValueError) before anything is written."""
     call = written(change)
+    _check_times(change, now)
     return Plan(
         now=now,
         call_id=call.id,
         expected=change.call.version,
-        body=_encode(call),
+        body=encode(call),
         position=position(call),
         indexes=indexes(call),
         ended_at=_ended_at(call, now),
-        entries=tuple(_encode(_unnumbered(entry)) for entry in change.entries),
+        entries=tuple(encode(_unnumbered(entry)) for entry in change.entries),
         commands=_commands(change),
         permit=_permit(change.permit) if change.permit else None,
         released=change.released,
         key=change.idempotency.key if change.idempotency else None,
-        record=_encode(change.idempotency) if change.idempotency else b"",
-        mark=change.mark,
+        record=encode(change.idempotency) if change.idempotency else "",
+        mark=_mark(change.mark) if change.mark else None,
         done_id=change.done[0] if change.done else None,
         done_token=change.done[1] if change.done else "",
         promise=_promise(call),
         feed_kept=feed_kept,
+        idempotency_s=IDEMPOTENCY_S,
+        concurrency_retry_s=CONCURRENCY_RETRY_S,
     )
 
 
@@ -139,6 +149,16 @@ def _ended_at(call: Call, now: float) -> float | None:
     return now if call.ended_at is None else call.ended_at
 
 
+def _check_times(change: Change, now: float) -> None:
+    """A time that is no number would be refused by a sorted set, in the middle of the write."""
+    times = [now, change.call.created_at, change.call.ended_at or 0.0, *(command.due for command in change.commands)]
+    times += [change.permit.holds_until] if change.permit else []
+    times += [change.mark.expires_at] if change.mark else []
+    times += [change.call.promise.due_at] if change.call.promise else []
+    if not all(math.isfinite(time) for time in times):
+        raise ValueError(f"a time of call {change.call.id} is not finite")
+
+
 def _unnumbered(entry: LogEntry) -> LogEntry:
     return replace(entry, seq=0)
 
@@ -149,7 +169,7 @@ def _commands(change: Change) -> tuple[PlannedCommand, ...]:
 
 
 def _command(command_id: str, command: AnyCommand) -> PlannedCommand:
-    return PlannedCommand(id=command_id, due=command.due, body=_encode(command))
+    return PlannedCommand(id=command_id, due=command.due, body=encode(command))
 
 
 def _permit(permit: DialPermit) -> PlannedPermit:
@@ -164,12 +184,16 @@ def _permit(permit: DialPermit) -> PlannedPermit:
         holds_until=permit.holds_until,
         epoch=permit.breaker_epoch,
         version=permit.breaker_version,
-        probe=None if probe is None else _encode(probe),
+        probe=None if probe is None else encode(probe),
         probe_epoch=0 if probe is None else probe.epoch,
     )
+
+
+def _mark(mark: HookMark) -> PlannedMark:
+    return PlannedMark(key=mark.key, expires_at=mark.expires_at)
 
 
 def _promise(call: Call) -> PlannedPromise | None:
     if call.promise is None:
         return None
-    return PlannedPromise(due=call.promise.due_at, reason=call.promise.reason, body=_encode(call.promise))
+    return PlannedPromise(due=call.promise.due_at, reason=call.promise.reason, body=encode(call.promise))

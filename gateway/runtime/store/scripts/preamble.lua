@@ -1,0 +1,46 @@
+-- Stands before every script. KEYS[1] is the hash tag; all keys are built from it, so all of them live in its slot.
+-- ARGV[1] is one MessagePack map; ARGV[2], where there is one, is raw bytes, which MessagePack here does not read.
+-- Replies carry floats as text, since a Lua number would lose its fraction on the way.
+
+local prefix = KEYS[1]
+local args = cmsgpack.unpack(ARGV[1])
+
+local function key(kind, id)
+  if id then return prefix .. ':' .. kind .. ':' .. id end
+  return prefix .. ':' .. kind
+end
+
+-- tostring() keeps 14 digits; unix times need 17.
+local function text(number)
+  return string.format('%.17g', number)
+end
+
+-- The caller's clock, kept from going back by the latest time of any write.
+local function clock_at(now)
+  return math.max(tonumber(redis.call('GET', key('clock')) or '0'), now)
+end
+
+-- Called by steps that write, never by those that only look: an idle poll costs no disk write.
+local function keep_clock(clock)
+  redis.call('SET', key('clock'), text(clock))
+end
+
+-- The token of a command's newest delivery; older ones may do nothing to it.
+local function held(command_id, token)
+  local newest = redis.call('HGET', key('command', command_id), 'token')
+  return newest and newest ~= '' and newest == token
+end
+
+local function drop_command(command_id)
+  local call_id = redis.call('HGET', key('command', command_id), 'call')
+  if call_id then redis.call('SREM', key('commands', call_id), command_id) end
+  redis.call('ZREM', key('outbox'), command_id)
+  redis.call('DEL', key('command', command_id))
+end
+
+local function drop_promise(call_id)
+  local reason = redis.call('HGET', key('promise', call_id), 'reason')
+  if reason then redis.call('ZREM', key('waiting', reason), call_id) end
+  redis.call('ZREM', key('promises'), call_id)
+  redis.call('DEL', key('promise', call_id))
+end
