@@ -71,9 +71,9 @@ def hashed(key: str) -> str:
 
 
 def _known_agents() -> Collection[str]:
-    from agent.registry import kinds  # here, because agents bring their speech along
+    from agent.registry import AGENTS  # here, because agents bring their speech along
 
-    return tuple(kinds())
+    return tuple(AGENTS)
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,75 @@
+"""What Holdline counts, in a registry of its own. The table below is the whole list; a name or label outside it raises.
+
+No label ever holds a number, a call id or anything else that grows with traffic.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+
+class Metric(Struct, frozen=True):
+    """One line of the table."""
+
+    kind: Literal["counter", "gauge"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: Mapping[str, Metric] = {
+    "gateway_calls_total": Metric("counter", "Calls that ended, by outcome.", ("outcome",)),
+    "gateway_attempts_total": Metric("counter", "Legs that ended, by verdict.", ("carrier", "disposition", "attribution")),
+    "failover_total": Metric("counter", "Attempts that followed another carrier's failure.", ("from", "to", "reason")),
+    "legs_condemned_total": Metric("counter", "Legs given up without knowing their fate.", ("carrier",)),
+    "carrier_breaker_state": Metric("gauge", "0 closed, 0.5 half-open, 1 open.", ("carrier",)),
+    "webhooks_total": Metric("counter", "Webhooks by what became of them.", ("carrier", "result")),
+    "media_sockets_total": Metric("counter", "Media sockets asked for, by what became of them.", ("carrier", "result")),
+    "media_frames_malformed_total": Metric("counter", "Frames that no codec could read.", ("carrier",)),
+    "agent_audio_dropped_total": Metric(
+        "counter", "Times that an agent's sound was thrown away, its buffer being full.", ("agent",)
+    ),
+    "load_shed_total": Metric("counter", "Requests refused before they were accepted.", ("reason",)),
+}
+
+
+class Metrics:
+    """The counters of one gateway process."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self, table: Mapping[str, Metric] = METRICS) -> None:
+        self._registry = CollectorRegistry()
+        self._table = table
+        self._made: dict[str, MetricWrapperBase] = {name: self._make(name, metric) for name, metric in table.items()}
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter; ValueError for a name that is no counter or labels that are not its own."""
+        counter = self._labelled(name, "counter", labels)
+        assert isinstance(counter, Counter)
+        counter.inc(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge; ValueError as above."""
+        gauge = self._labelled(name, "gauge", labels)
+        assert isinstance(gauge, Gauge)
+        gauge.set(value)
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self._registry)
+
+    def _make(self, name: str, metric: Metric) -> MetricWrapperBase:
+        made = {"counter": Counter, "gauge": Gauge}[metric.kind]
+        return made(name, metric.help, metric.labels, registry=self._registry)
+
+    def _labelled(self, name: str, kind: str, labels: Mapping[str, str]) -> MetricWrapperBase:
+        metric = self._table.get(name)
+        if metric is None or metric.kind != kind:
+            raise ValueError(f"{name} is no {kind} in the table of metrics")
+        if set(labels) != set(metric.labels):
+            raise ValueError(f"{name} has the labels {metric.labels}, not {tuple(labels)}")
+        made: MetricWrapperBase = self._made[name].labels(**labels) if labels else self._made[name]
+        return made

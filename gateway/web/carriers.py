@@ -1,0 +1,38 @@
+"""`/v1/carriers`: how each carrier stands."""
+
+from asyncio import gather
+
+from litestar import Router, get
+
+from gateway.config.structs import CarrierConfig
+from gateway.web.auth import needs
+from gateway.web.problems import refusal
+from gateway.web.responses import REFUSALS
+from gateway.web.services import Services
+from gateway.web.views import CarrierPage, CarrierView, carrier_view
+
+
+@get("/", guards=[needs("calls:read")], summary="All carriers", responses=REFUSALS)
+async def list_carriers(services: Services) -> CarrierPage:
+    """In order of priority."""
+    ordered = enumerate(services.config.carriers, 1)
+    return CarrierPage(items=tuple(await gather(*(_view(carrier, priority, services) for priority, carrier in ordered))))
+
+
+@get("/{name:str}", guards=[needs("calls:read")], summary="One carrier", responses=REFUSALS)
+async def get_carrier(name: str, services: Services) -> CarrierView:
+    """Breaker, limits and live legs of one account."""
+    names = [carrier.name for carrier in services.config.carriers]
+    if name not in names:
+        raise refusal("not-found", f"There is no carrier of this name; there are: {', '.join(names)}.")
+    position = names.index(name)
+    return await _view(services.config.carriers[position], position + 1, services)
+
+
+async def _view(carrier: CarrierConfig, priority: int, services: Services) -> CarrierView:
+    breaker = await services.store.breaker(carrier.name)
+    live_legs = await services.store.live_legs(carrier.name, services.clock.now())
+    return carrier_view(carrier, priority, breaker, live_legs)
+
+
+ROUTER = Router("/v1/carriers", route_handlers=[list_carriers, get_carrier], tags=["carriers"])

@@ -1,0 +1,61 @@
+"""The event log: one call's as a list or live, the whole gateway's live."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.params import Parameter
+from litestar.response import Stream
+
+from gateway.web.auth import needs
+from gateway.web.calls import load
+from gateway.web.feed import follow_call, follow_gateway
+from gateway.web.paging import event_page, read_seq, refuse_unknown_parameters
+from gateway.web.responses import REFUSALS
+from gateway.web.services import Services
+from gateway.web.views import EventPage, event_view
+
+EVENT_STREAM = "text/event-stream"
+_STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+LastEventId = Annotated[str | None, Parameter(header="Last-Event-ID", description="`id` of the last event that was seen.")]
+
+
+@get(
+    "/v1/events",
+    guards=[needs("calls:read")],
+    media_type=EVENT_STREAM,
+    summary="Everything, live",
+    responses=REFUSALS,
+    tags=["events"],
+)
+async def gateway_events(services: Services, last_event_id: LastEventId = None) -> Stream:
+    """Server-sent events of the whole gateway, from now on or from behind Last-Event-ID."""
+    after = read_seq("Last-Event-ID", last_event_id) if last_event_id else await services.store.feed_end()
+    return Stream(follow_gateway(services, after), media_type=EVENT_STREAM, headers=_STREAM_HEADERS)
+
+
+@get(
+    "/v1/calls/{call_id:str}/events",
+    guards=[needs("calls:read")],
+    summary="A call's event log",
+    responses=REFUSALS,
+    tags=["events"],
+)
+async def call_events(
+    call_id: str,
+    request: Request[Any, Any, Any],
+    services: Services,
+    limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
+    cursor: Annotated[str | None, Parameter(description="`next` of the page before.")] = None,
+    last_event_id: LastEventId = None,
+) -> Response[EventPage] | Stream:
+    """A page, oldest first; with `Accept: text/event-stream` the log from its beginning (or from behind Last-Event-ID) and
+    then live, until the call ends.
+    """
+    refuse_unknown_parameters(request, ("limit", "cursor"))
+    await load(call_id, services)
+    if EVENT_STREAM in request.headers.get("accept", ""):
+        after = read_seq("Last-Event-ID", last_event_id) if last_event_id else 0
+        return Stream(follow_call(services, call_id, after), media_type=EVENT_STREAM, headers=_STREAM_HEADERS)
+    entries = await services.store.entries(call_id)
+    return Response(event_page([event_view(entry) for entry in entries], limit, cursor))

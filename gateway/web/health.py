@@ -1,0 +1,72 @@
+"""For balancers, supervisors and Prometheus; open to everybody who reaches the port, and free of numbers and secrets."""
+
+from litestar import Response, get
+from msgspec import Struct
+
+from gateway.domain.errors import StoreUnavailable
+from gateway.runtime.telemetry.counting import BREAKER_VALUES
+from gateway.web.services import Services
+
+
+class Alive(Struct, frozen=True, kw_only=True):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """Whether a balancer should send new calls here; carriers and store are told and do not decide."""
+
+    ready: bool
+    draining: bool
+    store: str
+    """`ok` or `unavailable`."""
+    carriers: dict[str, str]
+    """Breaker state by carrier; `unknown` while the store is away."""
+
+
+@get("/healthz", summary="Alive", security=[{}], tags=["operations"])
+async def healthz() -> Alive:
+    """The process answers."""
+    return Alive()
+
+
+@get(
+    "/readyz",
+    summary="Ready for new calls",
+    security=[{}],
+    tags=["operations"],
+)
+async def readyz(services: Services) -> Response[Readiness]:
+    """200, or 503 while starting and draining. A carrier's outage never makes the gateway unready."""
+    ready = services.calls.ready()
+    carriers = await _breakers(services)
+    readiness = Readiness(
+        ready=ready,
+        draining=services.calls.draining,
+        store="ok" if carriers is not None else "unavailable",
+        carriers=carriers or {carrier.name: "unknown" for carrier in services.config.carriers},
+    )
+    return Response(readiness, status_code=200 if ready else 503)
+
+
+@get("/metrics", media_type="text/plain", summary="Counters for Prometheus", security=[{}], tags=["operations"])
+async def metrics(services: Services) -> Response[bytes]:
+    """Prometheus text."""
+    # Breakers may have been moved by another gateway: what the store says now is what is told.
+    try:
+        for carrier in services.config.carriers:
+            state = (await services.store.breaker(carrier.name)).state
+            services.metrics.gauge("carrier_breaker_state", BREAKER_VALUES[state], carrier=carrier.name)
+    except StoreUnavailable:
+        pass
+    return Response(services.metrics.text(), media_type=services.metrics.content_type)
+
+
+async def _breakers(services: Services) -> dict[str, str] | None:
+    try:
+        if not await services.store.ping():
+            return None
+        return {one.name: (await services.store.breaker(one.name)).state.value for one in services.config.carriers}
+    except StoreUnavailable:
+        return None

@@ -1,0 +1,82 @@
+"""Where carriers report: `/carriers/{name}/hooks/{call_id}/{leg_id}/{step}`, any method, answered as the carrier wants it.
+
+What was signed is rebuilt from the configured public URL and the raw path and query, never from the Host header.
+"""
+
+from typing import Any
+
+import structlog
+from litestar import Request, Response, route
+from litestar.enums import HttpMethod
+
+from carriers.contract import Document, HookRequest
+from gateway.domain.errors import BadSignature, Malformed, StoreUnavailable
+from gateway.runtime.inbox import UnknownHook
+from gateway.web.problems import Refusal, refusal, unavailable
+from gateway.web.services import Services
+
+log = structlog.get_logger(__name__)
+
+BODY_LIMIT = 256 * 1024
+
+
+@route(
+    "/carriers/{name:str}/hooks/{call_id:str}/{leg_id:str}/{step:path}",
+    http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
+    request_max_body_size=BODY_LIMIT,
+    summary="A carrier's webhook",
+    security=[{}],
+    status_code=200,
+    tags=["carriers' own"],
+)
+async def receive_hook(
+    name: str, call_id: str, leg_id: str, step: str, request: Request[Any, Any, Any], services: Services
+) -> Response[bytes]:
+    """For carriers; signed in each carrier's own way. Unsigned, wrongly signed or stale: 403, and nothing changes."""
+    hook = HookRequest(
+        method=request.method,
+        url=signed_url(services.config.server.public_url, request.scope),
+        path=step.lstrip("/"),
+        headers=_headers(request),
+        body=await request.body(),
+        call_id=call_id,
+        leg_id=leg_id,
+    )
+    document, result = await _received(name, hook, services)
+    # A carrier's name that is not configured comes from outside: it must not become a label.
+    known = name if services.config.carrier(name) else "unknown"
+    if result:
+        services.metrics.count("webhooks_total", carrier=known, result=result)
+    if isinstance(document, Refusal):
+        log.warning("webhook-refused", carrier=known, call_id=call_id, leg_id=leg_id, step=hook.path, result=result)
+        raise document
+    return Response(document.body, status_code=document.status, media_type=document.content_type)
+
+
+async def _received(name: str, hook: HookRequest, services: Services) -> tuple[Document | Refusal, str]:
+    """The answer, and the word under which it is counted (the inbox counts what it has taken itself)."""
+    try:
+        return await services.inbox.receive(name, hook), ""
+    except BadSignature:
+        return refusal("bad-signature", "Nothing was changed."), "bad_signature"
+    except Malformed as error:
+        # It is authentic: a repetition by the carrier would not help, so it is acknowledged and we are told.
+        log.error("webhook-malformed", carrier=name, call_id=hook.call_id, leg_id=hook.leg_id, error=str(error))
+        return Document(), "malformed"
+    except UnknownHook:
+        return refusal("not-found", "There is no such leg of such a call on this carrier."), "unknown"
+    except StoreUnavailable:
+        return unavailable("The store does not answer; repeat this, or use the fallback URL."), "unavailable"
+
+
+def signed_url(public_url: str, scope: Any) -> str:
+    """The URL as the carrier called it, raw, with our configured origin."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    path = raw.partition(b"?")[0].decode("latin-1")
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{public_url}{path}?{query}" if query else f"{public_url}{path}"
+
+
+def _headers(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """Names in lower case; a header that came twice is joined, so that no second value hides behind the first."""
+    return {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}

@@ -1,0 +1,34 @@
+"""Query parameters, strictly: a misspelt filter must not silently show everything. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from litestar import Request
+
+from gateway.strict import describe, unknown_key
+from gateway.web.problems import FieldError, field_errors, refusal
+from gateway.web.views import EventPage, EventView
+
+
+def refuse_unknown_parameters(request: Request[Any, Any, Any], known: Iterable[str]) -> None:
+    """422 for a query parameter that nobody reads."""
+    names = tuple(known)
+    wrong = [unknown_key("", name, names) for name in dict.fromkeys(request.query_params) if name not in names]
+    if wrong:
+        raise refusal("invalid-request", "Look at `errors`.", field_errors(wrong))
+
+
+def event_page(events: Sequence[EventView], limit: int, cursor: str | None) -> EventPage:
+    """The events after the cursor, which is the `seq` of the last one seen; oldest first."""
+    after = read_seq("cursor", cursor) if cursor else 0
+    later = [event for event in events if event.seq > after]
+    more = len(later) > limit
+    return EventPage(items=tuple(later[:limit]), next=str(later[limit - 1].seq) if more else None)
+
+
+def read_seq(field: str, text: str) -> int:
+    """A place in the feed as a client gives it back; 422 if it never came from us."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        wrong = FieldError(field=field, found=describe(text), allowed="allowed: the `seq` of an event")
+        raise refusal("invalid-request", "Look at `errors`.", [wrong])
+    return int(text)

@@ -1,0 +1,15 @@
+"""The refusals that every protected path may answer with, as OpenAPI shows them."""
+
+from litestar.openapi import ResponseSpec
+
+from gateway.web.problems import MEDIA_TYPE, TITLES, ProblemDetails
+
+_STATUSES = (400, 401, 403, 404, 409, 413, 415, 422, 500, 503)
+
+
+def _spec(status: int) -> ResponseSpec:
+    words = " / ".join(f"`{kind}`" for kind, (of, _) in TITLES.items() if of == status)
+    return ResponseSpec(data_container=ProblemDetails, description=words, media_type=MEDIA_TYPE, generate_examples=False)
+
+
+REFUSALS: dict[int, ResponseSpec] = {status: _spec(status) for status in _STATUSES}

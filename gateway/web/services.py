@@ -1,0 +1,59 @@
+"""All that the web layer is given of the gateway. It decides nothing; it asks these."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from carriers.contract import Document, HookRequest
+from gateway.config.structs import Config
+from gateway.domain.records import Call
+from gateway.runtime.clock import Clock
+from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
+from gateway.runtime.telemetry.metrics import Metrics
+
+
+class Inbox(Protocol):
+    """Takes webhooks."""
+
+    async def receive(self, carrier: str, request: HookRequest) -> Document:
+        """The answer. Raise BadSignature, Malformed, gateway.runtime.inbox.UnknownHook, StoreUnavailable."""
+        ...
+
+
+class CallDesk(Protocol):
+    """Takes what users want of calls."""
+
+    @property
+    def draining(self) -> bool:
+        """The process is on its way out and takes no new calls."""
+        ...
+
+    def ready(self) -> bool:
+        """Started, and not draining."""
+        ...
+
+    async def accept(self, call: Call, idempotency: IdempotencyRecord) -> CommitResult:
+        """Store a new call in one write: Committed, or Replayed if the key is known. Raise StoreUnavailable."""
+        ...
+
+    async def cancel(self, call_id: str) -> Call:
+        """Take back what is not answered; the call afterwards. Raise CallNotFound, IllegalTransition, StoreUnavailable."""
+        ...
+
+    async def hang_up(self, call_id: str) -> Call:
+        """End it in whatever state; the call afterwards. Raises as `cancel`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Handed to `create_app`; lives as long as the process. (No Struct: it holds things that live, and no data.)"""
+
+    config: Config
+    store: Store
+    clock: Clock
+    new_id: Callable[[str], str]
+    """`new_id("call")` -> `call_...`, random."""
+    calls: CallDesk
+    inbox: Inbox
+    metrics: Metrics

@@ -1,0 +1,251 @@
+"""Records as the API shows them. Pure: a record in, a view out; times become RFC 3339, secrets stay behind."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct, field
+
+from gateway.config.structs import CarrierConfig
+from gateway.domain.breaker import Breaker, BreakerState
+from gateway.domain.outcome import CallStatus, Direction, Knowledge, Outcome, Role
+from gateway.domain.records import Call, Leg, MediaCounters, Promise
+from gateway.domain.verdict import Attribution, Disposition, Verdict
+from gateway.runtime.store.contract import LogEntry
+from gateway.web.times import rfc3339
+
+
+class VerdictView(Struct, frozen=True, kw_only=True):
+    """What the end of a leg means."""
+
+    attribution: Attribution
+    disposition: Disposition
+    reason: str
+    code: str | None
+
+
+class LegView(Struct, frozen=True, kw_only=True):
+    """One attempt of a call on one carrier. `status` is dialing, ringing, answered, ended or condemned."""
+
+    id: str
+    role: Role
+    carrier: str
+    carrier_call_id: str | None
+    from_: str = field(name="from")
+    status: str
+    knowledge: Knowledge | None
+    verdict: VerdictView | None
+    created_at: str
+    alerted_at: str | None
+    answered_at: str | None
+    ended_at: str | None
+    media: MediaCounters
+
+
+class CallbackView(Struct, frozen=True, kw_only=True):
+    """An open promise to call."""
+
+    id: str
+    due_at: str
+    attempts: int
+    reason: str
+
+
+class SessionView(Struct, frozen=True, kw_only=True):
+    """The agent's conversation; it outlives the legs."""
+
+    id: str
+    resumed: int
+
+
+class CallView(Struct, frozen=True, kw_only=True):
+    """One conversation with one person, on whatever carrier."""
+
+    id: str
+    direction: Direction
+    to: str
+    from_: str | None = field(name="from")
+    """The caller id of the current leg, else the one asked for."""
+    status: CallStatus
+    outcome: Outcome | None
+    reason: str | None
+    """Why it ended, in a word."""
+    agent: str
+    route: str
+    metadata: dict[str, str]
+    created_at: str
+    answered_at: str | None
+    ended_at: str | None
+    expires_at: str
+    callback: CallbackView | None
+    legs: tuple[LegView, ...]
+    session: SessionView
+
+
+class CallPage(Struct, frozen=True, kw_only=True):
+    """Calls, newest first; `next` is the cursor of the following page."""
+
+    items: tuple[CallView, ...]
+    next: str | None
+
+
+class EventView(Struct, frozen=True, kw_only=True):
+    """One line of the event log; `seq` is its place in the gateway's feed."""
+
+    id: str
+    seq: int
+    at: str
+    kind: str
+    call_id: str
+    leg_id: str | None
+    carrier: str | None
+    data: dict[str, Any]
+
+
+class EventPage(Struct, frozen=True, kw_only=True):
+    """Events, oldest first; `next` is the cursor of the following page."""
+
+    items: tuple[EventView, ...]
+    next: str | None
+
+
+class BreakerView(Struct, frozen=True, kw_only=True):
+    """Whether calls may be placed there; `open_until` while it is open."""
+
+    state: BreakerState
+    reason: str | None
+    open_until: str | None
+
+
+class LimitsView(Struct, frozen=True, kw_only=True):
+    """How hard the carrier may be used."""
+
+    calls_per_second: float
+    concurrent_calls: int
+
+
+class CarrierView(Struct, frozen=True, kw_only=True):
+    """One account at one provider, and how it fares. `priority` counts from 1."""
+
+    name: str
+    kind: str
+    priority: int
+    state: str
+    """`active`: no hand has taken it out of service."""
+    numbers: tuple[str, ...]
+    breaker: dict[str, BreakerView]
+    """By operation; `place` is placing calls."""
+    well: bool
+    """Whether the last health request was answered well."""
+    limits: LimitsView
+    live_legs: int
+
+
+class CarrierPage(Struct, frozen=True, kw_only=True):
+    """Carriers in order of priority; they always fit one page."""
+
+    items: tuple[CarrierView, ...]
+    next: str | None = None
+
+
+# --- from records ---------------------------------------------------------------------------------------------------
+
+
+def call_view(call: Call, media: Mapping[str, MediaCounters]) -> CallView:
+    """`media` by leg id; a leg without counters has had no stream."""
+    return CallView(
+        id=call.id,
+        direction=call.direction,
+        to=call.to,
+        from_=call.leg.caller_id if call.leg else call.from_number,
+        status=call.status,
+        outcome=call.outcome,
+        reason=call.reason or None,
+        agent=call.agent,
+        route=call.route,
+        metadata=call.metadata,
+        created_at=rfc3339(call.created_at),
+        answered_at=_time(call.answered_at),
+        ended_at=_time(call.ended_at),
+        expires_at=rfc3339(call.expires_at),
+        callback=_callback(call.promise),
+        legs=tuple(leg_view(leg, media.get(leg.id, MediaCounters())) for leg in call.legs),
+        session=SessionView(id=call.session_id, resumed=call.resumed),
+    )
+
+
+def leg_view(leg: Leg, media: MediaCounters) -> LegView:
+    """Never shows the leg's media token."""
+    return LegView(
+        id=leg.id,
+        role=leg.role,
+        carrier=leg.carrier,
+        carrier_call_id=leg.carrier_call_id or None,
+        from_=leg.caller_id,
+        status=leg.phase.status,
+        knowledge=leg.knowledge,
+        verdict=_verdict(leg.verdict),
+        created_at=rfc3339(leg.created_at),
+        alerted_at=_time(leg.alerted_at),
+        answered_at=_time(leg.answered_at),
+        ended_at=_time(leg.ended_at),
+        media=media,
+    )
+
+
+def event_view(entry: LogEntry) -> EventView:
+    """Never shows `entry.event`, which may hold a media token."""
+    return EventView(
+        id=entry.id,
+        seq=entry.seq,
+        at=rfc3339(entry.at),
+        kind=entry.kind,
+        call_id=entry.call_id,
+        leg_id=entry.leg_id or None,
+        carrier=entry.carrier or None,
+        data={key: _shown(key, value) for key, value in entry.data.items()},
+    )
+
+
+def carrier_view(carrier: CarrierConfig, priority: int, breaker: Breaker, live_legs: int) -> CarrierView:
+    """How one carrier stands."""
+    return CarrierView(
+        name=carrier.name,
+        kind=carrier.kind,
+        priority=priority,
+        # Nothing can drain or disable a carrier by hand yet (its paths are 404), so every carrier is active.
+        state="active",
+        numbers=carrier.numbers,
+        breaker={"place": _breaker(breaker)},
+        well=breaker.well,
+        limits=LimitsView(calls_per_second=carrier.limits.calls_per_second, concurrent_calls=carrier.limits.concurrent_calls),
+        live_legs=live_legs,
+    )
+
+
+def _breaker(breaker: Breaker) -> BreakerView:
+    is_open = breaker.state is BreakerState.OPEN
+    return BreakerView(
+        state=breaker.state, reason=breaker.reason or None, open_until=rfc3339(breaker.open_until) if is_open else None
+    )
+
+
+def _verdict(verdict: Verdict | None) -> VerdictView | None:
+    if verdict is None:
+        return None
+    return VerdictView(attribution=verdict.attribution, disposition=verdict.disposition, reason=verdict.reason, code=verdict.code)
+
+
+def _callback(promise: Promise | None) -> CallbackView | None:
+    if promise is None:
+        return None
+    return CallbackView(id=promise.id, due_at=rfc3339(promise.due_at), attempts=promise.attempts, reason=promise.reason)
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else rfc3339(at)
+
+
+def _shown(key: str, value: Any) -> Any:
+    """Times inside an event's data are RFC 3339 like all others; their keys end as ours do."""
+    is_time = isinstance(value, float | int) and not isinstance(value, bool) and (key.endswith("_at") or key == "until")
+    return rfc3339(value) if is_time else value
