@@ -260,8 +260,9 @@ def _check_call(fields: Fields) -> None:
 
 
 def _list_of(call: Call, unanswered: str) -> str:
-    names = {Phase.QUEUED: "queued", Phase.ENDED: "", Phase.ANSWERED: "live"}
-    return names.get(call.phase, unanswered)
+    """Which of the three lists holds a call; where a ringing one is listed is not documented."""
+    names = {Phase.RINGING: unanswered, Phase.ANSWERED: "live", Phase.ENDED: ""}
+    return names.get(call.phase, "queued")
 
 
 def _matches(call: Call, query: Mapping[str, str], zone: tzinfo) -> bool:
