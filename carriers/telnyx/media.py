@@ -30,67 +30,67 @@ HELD_FRAMES = 3
 """How many frames (20 ms each) may wait for one that was overtaken; then it counts as lost."""
 
 
-class _Frame(Struct, tag_field="event"):
+class _Frame(Struct, frozen=True, tag_field="event"):
     stream_id: str = ""
 
 
-class _Connected(_Frame, tag="connected"): ...
+class _Connected(_Frame, frozen=True, tag="connected"): ...
 
 
-class _Format(Struct):
+class _Format(Struct, frozen=True):
     encoding: str = "PCMU"
     sample_rate: int = 8000
 
 
-class _StartBody(Struct):
+class _StartBody(Struct, frozen=True):
     call_control_id: str = ""
     media_format: _Format = _Format()
 
 
-class _Start(_Frame, tag="start"):
+class _Start(_Frame, frozen=True, tag="start"):
     start: _StartBody = _StartBody()
 
 
-class _MediaBody(Struct):
+class _MediaBody(Struct, frozen=True):
     payload: bytes
     track: str = "inbound"
     chunk: str | int | None = None
 
 
-class _Media(_Frame, tag="media", kw_only=True):
+class _Media(_Frame, frozen=True, tag="media", kw_only=True):
     media: _MediaBody
 
 
-class _DtmfBody(Struct):
+class _DtmfBody(Struct, frozen=True):
     digit: str
 
 
-class _Dtmf(_Frame, tag="dtmf", kw_only=True):
+class _Dtmf(_Frame, frozen=True, tag="dtmf", kw_only=True):
     dtmf: _DtmfBody
 
 
-class _MarkBody(Struct):
+class _MarkBody(Struct, frozen=True):
     name: str
 
 
-class _Mark(_Frame, tag="mark", kw_only=True):
+class _Mark(_Frame, frozen=True, tag="mark", kw_only=True):
     mark: _MarkBody
 
 
-class _Stop(_Frame, tag="stop"): ...
+class _Stop(_Frame, frozen=True, tag="stop"): ...
 
 
-class _ErrorBody(Struct):
+class _ErrorBody(Struct, frozen=True):
     code: int | str = ""
     title: str | None = None
     detail: str | None = None
 
 
-class _Error(_Frame, tag="error"):
+class _Error(_Frame, frozen=True, tag="error"):
     payload: _ErrorBody = _ErrorBody()
 
 
-class _Any(Struct):
+class _Any(Struct, frozen=True):
     event: str
 
 

@@ -58,14 +58,13 @@ class TelnyxSimulator:
     # --- the REST API --------------------------------------------------------------------------------------------
 
     def is_dial(self, request: RestRequest) -> str | None:
-        if (request.method, request.path) != ("POST", "/v2/calls"):
+        if _route(request)[0] != "POST calls":
             return None
         to = (rest.json_object(request.body) or {}).get("to")
         return to if isinstance(to, str) and rest.E164.fullmatch(to) else None
 
     def on_request(self, now: float, request: RestRequest) -> RestReply:
-        parts = [unquote(part) for part in request.path.strip("/").split("/")]
-        key, word = _route(request.method, parts)
+        key, word = _route(request)
         handler = self._handlers().get(key)
         reply = self._account.unauthenticated(request) or (handler(now, request, word) if handler else self._refuse(now, request))
         if key == "POST calls":
@@ -139,6 +138,7 @@ class TelnyxSimulator:
         self._dials.append(now)
         call = self._lines.place(now, wish, full=self._is_full())
         reply = rest.data(calls.as_dialled(call))
+        self._commands = {word: known for word, known in self._commands.items() if now - known[0] < COMMAND_ID_S}
         if "command_id" in wish:
             self._commands[wish["command_id"]] = (now, reply)
         return reply
@@ -169,6 +169,8 @@ class TelnyxSimulator:
         wish = rest.json_object(request.body) or {}
         wish.pop("command_id", None)
         refused = rest.bad_field(wish, rest.STREAM_FIELDS)
+        if refused is None and "stream_url" not in call.wish | wish:
+            refused = rest.failure(422, "10004", "stream_url is required", "/stream_url")
         if refused is None and call.answered is None:
             refused = rest.failure(422, "90034")
         if refused is None and call.stream is not None:
@@ -250,11 +252,11 @@ class TelnyxSimulator:
         self._lines.on_tick(now)
 
 
-def _route(method: str, parts: list[str]) -> tuple[str, str]:
+def _route(request: RestRequest) -> tuple[str, str]:
     """`POST /v2/calls/v3:x/actions/hangup` is ("POST calls * actions hangup", "v3:x")."""
-    version, *rest_of_path = parts
-    if version != "v2" or not rest_of_path:
+    version, *parts = [unquote(part) for part in request.path.strip("/").split("/")]
+    if version != "v2" or not parts:
         return "", ""
-    word = rest_of_path[1] if len(rest_of_path) > 1 else ""
-    shown = [part if place != 1 else "*" for place, part in enumerate(rest_of_path)]
-    return " ".join([method, *shown]), word
+    word = parts[1] if len(parts) > 1 else ""
+    shown = [part if place != 1 else "*" for place, part in enumerate(parts)]
+    return " ".join([request.method, *shown]), word

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from nacl.signing import SigningKey
 from carriers.lab.contract import Site, Wake, Webhook, WebhookReply
 from carriers.telnyx.simulator_calls import Call, iso, new_uuid
 
+LOG_LENGTH = 20_000
 SIGNATURE, TIMESTAMP = "telnyx-signature-ed25519", "telnyx-timestamp"
 
 
@@ -30,8 +32,8 @@ class Hooks:
         self._site = site
         self._key = SigningKey(site.random.randbytes(32))
         self._under_way: dict[str, Delivery] = {}
-        self.log: list[tuple[float, Delivery]] = []
-        """Every event with its time, delivered or not."""
+        self.log: deque[tuple[float, Delivery]] = deque(maxlen=LOG_LENGTH)
+        """Events with their times, delivered or not."""
 
     @property
     def public_key(self) -> str:
@@ -84,7 +86,6 @@ class Hooks:
             Webhook(
                 id=delivery.event["id"],
                 url=url,
-                method=str(delivery.call.wish.get("webhook_url_method", "POST")),
                 headers={"content-type": "application/json", "user-agent": "telnyx-webhooks"} | self._signed(now, body),
                 body=body,
                 timeout_s=self._site.knobs.get("webhook_timeout_s", 10.0),

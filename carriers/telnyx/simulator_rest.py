@@ -66,7 +66,7 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     """The body as an object; an empty body is an empty one."""
     try:
         value = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
@@ -106,7 +106,7 @@ FIELDS: dict[str, tuple[str, Check]] = {
     "client_state": ("90017", _base64),
     "command_id": ("10015", _text),
     "webhook_url": ("10015", _url("http", "https")),
-    "webhook_url_method": ("10015", _one_of("POST", "GET")),
+    "webhook_url_method": ("10015", _one_of("POST")),
     "timeout_secs": ("10015", _between(5, 600)),
     "retry_on_timeout": ("10015", lambda value: isinstance(value, bool)),
     "time_limit_secs": ("10015", _between(30, 14_400)),

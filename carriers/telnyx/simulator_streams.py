@@ -119,7 +119,7 @@ def _text(message: dict[str, Any]) -> str:
 def _object(data: str) -> dict[str, Any] | None:
     try:
         message = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 

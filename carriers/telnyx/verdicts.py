@@ -72,17 +72,17 @@ _INPUT_CODES = frozenset({"10002", "10004", "10015", "10016"})
 """Codes that say no more than "this value is bad"; the pointer says which value."""
 
 
-class _Source(Struct):
+class _Source(Struct, frozen=True):
     pointer: str | None = None
 
 
-class _Error(Struct):
+class _Error(Struct, frozen=True):
     code: str | int = ""
     title: str | None = ""
     source: _Source | None = None
 
 
-class _Errors(Struct):
+class _Errors(Struct, frozen=True):
     errors: list[_Error] = []
 
 

@@ -28,7 +28,7 @@ TIMESTAMP = "telnyx-timestamp"
 TOLERANCE_S = 300
 
 
-class Payload(Struct):
+class Payload(Struct, frozen=True):
     """The fields of all call events that we read; real captures lack what the SDK's types promise, so all may be absent."""
 
     call_control_id: str | None = None
@@ -41,21 +41,21 @@ class Payload(Struct):
     failure_reason: str | None = None
 
 
-class _Event(Struct):
+class _Event(Struct, frozen=True):
     event_type: str
     payload: Payload
     id: str | None = None
 
 
-class _Envelope(Struct):
+class _Envelope(Struct, frozen=True):
     data: _Event
 
 
-class _Outer(Struct):
+class _Outer(Struct, frozen=True):
     data: Raw = Raw()
 
 
-class _Identity(Struct):
+class _Identity(Struct, frozen=True):
     id: str | None = None
     payload: Payload | None = None
 
