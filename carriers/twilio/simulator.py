@@ -1,7 +1,7 @@
 """Twilio, backwards: the pure core that the lab puts behind real sockets. Written from Twilio's pages, not from the adapter.
 
-The parts: `simulator_rest` answers the API, `simulator_life` moves calls on, `simulator_hooks` asks the customer,
-`simulator_twiml` reads documents, `simulator_stream` speaks Media Streams. README.md lists the knobs.
+The parts: `simulator_rest` and `simulator_library` answer the API, `simulator_life` moves calls on, `simulator_hooks` asks the
+customer, `simulator_twiml` reads documents, `simulator_stream` speaks Media Streams. README.md lists the knobs.
 """
 
 import re
@@ -10,8 +10,9 @@ from typing import Any
 from carriers.lab.contract import PhoneEvent, RestReply, RestRequest, Site, Wake, WebhookReply
 from carriers.twilio.simulator_call import Call, Stream, call_json
 from carriers.twilio.simulator_hooks import Hooks
+from carriers.twilio.simulator_library import Library
 from carriers.twilio.simulator_life import CAUSES, ENDINGS, Life
-from carriers.twilio.simulator_rest import Library, NoSuch, Order, answer, authorised, error, form, read_order
+from carriers.twilio.simulator_rest import NoSuch, Order, answer, authorised, error, form, read_order
 from carriers.twilio.simulator_stream import Streams
 
 UPDATES = frozenset({"Status", "Url", "Method", "Twiml"})
