@@ -112,7 +112,9 @@ async def test_a_hello_into_the_greeting_does_not_cut_it_off() -> None:
     assert line.take() == ["understood-1"]
 
 
-@pytest.mark.parametrize(("key", "answer"), [("1", "key-1"), ("2", "key-2"), ("0", "key-0"), ("7", "key-other"), ("#", "key-other")])
+@pytest.mark.parametrize(
+    ("key", "answer"), [("1", "key-1"), ("2", "key-2"), ("0", "key-0"), ("7", "key-other"), ("#", "key-other")]
+)
 async def test_every_key_has_an_answer(key: str, answer: str) -> None:
     """Known keys get their sentence, all others are told which there are."""
     session, line = await listening()
