@@ -102,8 +102,9 @@ class PacedLine:
 
     def tick(self) -> None:
         """20 ms have passed."""
+        starving = not self._ahead
         self._ahead = max(0, self._ahead - 1)
-        self._pump(starving=not self._ahead)
+        self._pump(starving=starving)
         if self._farewell_ticks:
             self._farewell_ticks -= 1
             if not self._farewell_ticks:
@@ -123,7 +124,7 @@ class PacedLine:
         self._pump()
 
     def _pump(self, *, starving: bool = False) -> None:
-        """Send what may be sent now. `starving`: the carrier has nothing left to play, so a last piece need not wait."""
+        """Send what may be sent now. `starving`: the carrier has had nothing to play, so a last piece need not wait."""
         if self._stream is None:
             return
         self._send_marks(self._stream)

@@ -4,6 +4,7 @@ import math
 import struct
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_voice_keeps_its_pitch_and_its_strength(source: AudioFormat, target: A
     made = b"".join(framewise(source, target, tone(source.rate, 500, 50)))
     linear = ulaw2lin(made, 2) if target == MULAW_8K else made
     samples = struct.unpack(f"<{len(linear) // 2}h", linear)
-    crossings = sum(1 for one, two in zip(samples, samples[1:], strict=False) if one < 0 <= two)
+    crossings = sum(1 for one, two in pairwise(samples) if one < 0 <= two)
     assert crossings == pytest.approx(500, abs=2)
     assert rms(linear, 2) == pytest.approx(8000 / math.sqrt(2), rel=0.03)
 
