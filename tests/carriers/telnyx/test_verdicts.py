@@ -8,9 +8,9 @@ import pytest
 from carriers.shot import HttpAnswer
 from carriers.telnyx import verdicts
 from gateway.domain.outcome import Knowledge, Outcome
-from gateway.domain.verdict import Attribution as A
-from gateway.domain.verdict import Disposition as D
-from gateway.domain.verdict import Signal as S
+from gateway.domain.verdict import Attribution, Disposition, Signal
+
+A, D, S = Attribution, Disposition, Signal  # the tables below are wide
 
 
 def answer(status: int, code: str = "", pointer: str = "", headers: dict[str, str] | None = None) -> HttpAnswer:
@@ -65,7 +65,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("status", "code", "pointer", "reason", "attribution", "disposition", "signal"), REFUSALS)
 def test_each_refusal_of_the_api_has_its_verdict(
-    status: int, code: str, pointer: str, reason: str, attribution: A, disposition: D, signal: S
+    status: int, code: str, pointer: str, reason: str, attribution: Attribution, disposition: Disposition, signal: Signal
 ) -> None:
     """A 4xx is a refusal, judged by its error code, its pointer, or its HTTP status."""
     placed = verdicts.judge_refusal(answer(status, code, pointer))
@@ -81,14 +81,14 @@ def test_every_5xx_leaves_the_dial_unknown(status: int, code: str) -> None:
     """Telnyx may have placed a call that it answers with 5xx, so nobody else may dial yet; the carrier is at fault."""
     placed = verdicts.judge_refusal(answer(status, code))
     assert placed.verdict is not None
-    assert (Knowledge.UNKNOWN, "platform-error", S.FAILURE) == (placed.knowledge, placed.verdict.reason, placed.verdict.signal)
+    assert (placed.knowledge, placed.verdict.reason, placed.verdict.signal) == (Knowledge.UNKNOWN, "platform-error", S.FAILURE)
 
 
 def test_the_error_that_says_most_is_judged() -> None:
     """Of several errors in one answer the first whose code is known decides."""
     body = b'{"errors":[{"code":"55555"},{"code":90103,"title":"Too fast"}]}'
     verdict = verdicts.judge_answer(HttpAnswer(status=429, headers={}, body=body))
-    assert ("pace-limit", "90103", "Too fast") == (verdict.reason, verdict.code, verdict.detail)
+    assert (verdict.reason, verdict.code, verdict.detail) == ("pace-limit", "90103", "Too fast")
 
 
 @pytest.mark.parametrize(("headers", "seconds"), [({"retry-after": "7"}, 7.0), ({"x-ratelimit-reset": "2"}, 2.0), ({}, None)])
@@ -161,7 +161,14 @@ ENDINGS = [
 
 @pytest.mark.parametrize(("cause", "sip", "reason", "disposition", "outcome", "signal", "alerted", "answered"), ENDINGS)
 def test_each_hang_up_has_its_verdict(
-    cause: str, sip: str, reason: str, disposition: D, outcome: Outcome | None, signal: S, alerted: bool, answered: bool
+    cause: str,
+    sip: str,
+    reason: str,
+    disposition: Disposition,
+    outcome: Outcome | None,
+    signal: Signal,
+    alerted: bool,
+    answered: bool,
 ) -> None:
     """The cause that says what happened comes first, then the SIP code, then the bare cause."""
     ending = verdicts.judge_hangup(cause, sip, seconds=9.0)

@@ -1,0 +1,141 @@
+"""A world in memory for the simulator: its effects are kept, its timers and phones do as the test says."""
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from carriers.lab.contract import (
+    Effect,
+    OpenSocket,
+    PhoneEvent,
+    RestReply,
+    RestRequest,
+    SendFrame,
+    Site,
+    Wake,
+    Webhook,
+)
+from carriers.telnyx.simulator import TelnyxSimulator
+
+NOW = 1_795_000_000.0
+FROM, TO = "+15550190011", "+15550100001"
+OURS = ("+15550190011", "+15550190012")
+
+
+class World:
+    """A site, and all that its simulator did to it; it is network and ledger at once."""
+
+    def __init__(self, now: float = NOW, **knobs: Any) -> None:
+        self.now, self.effects, self.entries, self.cause = now, [], [], ""  # type: ignore[var-annotated]
+        self.dialled: dict[str, str] = {}
+        self.heard: list[bytes] = []
+        self.site = Site(
+            name="telnyx",
+            base_url="http://127.0.0.1:4012",
+            numbers=OURS,
+            random=Random(7),
+            network=self,
+            ledger=self,
+            emit=self.effects.append,
+            reject_cause=lambda _now, _to: self.cause or None,
+            knobs=knobs,
+        )
+        self.telnyx = TelnyxSimulator(self.site)
+        self.credentials = self.telnyx.credentials()
+
+    # The network and the ledger, as far as a simulator sees them.
+
+    def dial(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str) -> None:
+        self.dialled[ref] = to
+
+    def hang_up(self, now: float, *, carrier: str, ref: str) -> None:
+        self.phone(ref, "ended", cause="normal", by="carrier")
+
+    def say(self, carrier: str, ref: str) -> bytes:
+        return b"\x11" * 160
+
+    def hear(self, carrier: str, ref: str, frame: bytes) -> None:
+        self.heard.append(frame)
+
+    def write(self, now: float, kind: str, **more: Any) -> None:
+        self.entries.append((kind, more))
+
+    # What a test does.
+
+    def ask(self, method: str, path: str, body: Any = None, query: str = "", key: str | None = None) -> RestReply:
+        given = self.credentials["api_key"] if key is None else key
+        headers = {"authorization": f"Bearer {given}"} if given else {}
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else b""
+        request = RestRequest(method=method, path=path, query=query, headers=headers, body=raw)
+        return self.telnyx.on_request(self.now, request)
+
+    def wish(self, **more: Any) -> dict[str, Any]:
+        plain = {
+            "connection_id": self.credentials["connection_id"],
+            "from": FROM,
+            "to": TO,
+            "webhook_url": "http://127.0.0.1:1/hook",
+            "stream_url": "ws://127.0.0.1:1/media",
+            "stream_bidirectional_mode": "rtp",
+        }
+        return {name: value for name, value in (plain | more).items() if value is not None}
+
+    def place(self, **more: Any) -> str:
+        reply = self.ask("POST", "/v2/calls", self.wish(**more))
+        assert reply.status == 200, reply.body
+        return str(json.loads(reply.body)["data"]["call_control_id"])
+
+    def phone(self, ref: str, kind: str, **more: str) -> None:
+        self.telnyx.on_phone(self.now, PhoneEvent(carrier="telnyx", ref=ref, kind=kind, **more))
+
+    def wake(self, word: str) -> None:
+        """Let the first timer of this kind come."""
+        wake = next(effect for effect in self.effects if isinstance(effect, Wake) and effect.key.startswith(word))
+        self.effects.remove(wake)
+        self.now = max(self.now, wake.at)
+        self.telnyx.on_timer(self.now, wake.key)
+
+    def all(self, kind: type[Effect]) -> Iterator[Any]:
+        return (effect for effect in self.effects if isinstance(effect, kind))
+
+    @property
+    def hooks(self) -> list[Webhook]:
+        return list(self.all(Webhook))
+
+    def told(self) -> list[str]:
+        return [json.loads(hook.body)["data"]["event_type"] for hook in self.hooks]
+
+    def payload(self, event_type: str) -> dict[str, Any]:
+        bodies = [json.loads(hook.body)["data"] for hook in self.hooks]
+        found: dict[str, Any] = next(data["payload"] for data in bodies if data["event_type"] == event_type)
+        return found
+
+    def hangup(self) -> tuple[str, str, str]:
+        payload = self.payload("call.hangup")
+        return payload["hangup_cause"], payload["hangup_source"], payload["sip_hangup_cause"]
+
+    def streaming(self) -> tuple[str, str]:
+        """A call that is answered, and its open stream."""
+        ref = self.place()
+        self.phone(ref, "answered")
+        stream = next(self.all(OpenSocket)).stream
+        self.telnyx.on_socket_open(self.now, stream)
+        return ref, stream
+
+    def frames(self) -> list[dict[str, Any]]:
+        return [json.loads(effect.data) for effect in self.all(SendFrame)]
+
+    @staticmethod
+    def error(reply: RestReply) -> tuple[int, str, str]:
+        """Status, code and pointer of a refusal."""
+        first = json.loads(reply.body)["errors"][0]
+        return reply.status, first["code"], first.get("source", {}).get("pointer", "")
+
+
+@pytest.fixture
+def new_world() -> type[World]:
+    """Call it with knobs."""
+    return World
