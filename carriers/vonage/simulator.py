@@ -5,7 +5,7 @@ This file answers requests; the life of calls is in `simulator_calls`, sound in 
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -143,7 +143,8 @@ class VonageSimulator:
         asked = dict(parse_qsl(request.query))
         size, start = _whole(asked, "page_size", 10, 1, 100), _whole(asked, "record_index", 0, 0, 1_000_000)
         known = float(self._site.knobs.get("listed_after_s", 0.5))
-        legs = [leg for leg in self._legs() if leg.created_at <= now - known and _matches(leg, asked)]
+        start_at, end_at = _time(asked, "date_start", 0.0), min(_time(asked, "date_end", now), now - known)
+        legs = [leg for leg in self._legs() if start_at <= leg.created_at <= end_at and _matches(leg, asked)]
         legs.sort(key=lambda leg: leg.created_at, reverse=asked.get("order", "asc") == "desc")
         page = [record(leg, now) for leg in legs[start : start + size]]
         links = {"self": {"href": f"/calls?page_size={size}&record_index={start}"}}
@@ -207,21 +208,20 @@ class VonageSimulator:
 
 
 def _matches(leg: Leg, asked: Mapping[str, str]) -> bool:
-    start, end = _time(asked, "date_start"), _time(asked, "date_end")
-    return (
-        (start is None or leg.created_at >= start)
-        and (end is None or leg.created_at <= end)
-        and asked.get("status", leg.status) == leg.status
-        and asked.get("conversation_uuid", leg.conversation_uuid) == leg.conversation_uuid
-    )
+    same_status = asked.get("status", leg.status) == leg.status
+    return same_status and asked.get("conversation_uuid", leg.conversation_uuid) == leg.conversation_uuid
 
 
-def _time(asked: Mapping[str, str], name: str) -> float | None:
+def _time(asked: Mapping[str, str], name: str, default: float) -> float:
+    """Unix time of an ISO 8601 parameter; without a zone it is UTC."""
     value = asked.get(name)
+    if value is None:
+        return default
     try:
-        return None if value is None else datetime.fromisoformat(value).timestamp()
+        at = datetime.fromisoformat(value)
     except ValueError:
         raise Wrong({name: "must be ISO 8601"}) from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _whole(asked: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
