@@ -31,6 +31,7 @@ def control_app(lab: "Lab") -> Litestar:
     return Litestar(
         route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_lab_routes(lab)],
         openapi_config=None,
+        logging_config=None,  # else Litestar configures the whole process
         exception_handlers={BadField: _bad_field, HTTPException: _http_error},
         request_max_body_size=_MAX_BODY,
     )

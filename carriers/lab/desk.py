@@ -25,7 +25,7 @@ from carriers.lab.fields import e164
 from carriers.lab.network import PhoneNetwork
 from carriers.lab.orders import Answer, Listen
 from carriers.lab.outbound_webhooks import OutboundWebhooks
-from carriers.lab.phones import CallState, PhoneCall
+from carriers.lab.phones import CallState
 from carriers.lab.streams import Streams
 from carriers.lab.timers import Timers
 
@@ -123,22 +123,29 @@ class Desk:
     def on_phone(self, now: float, event: PhoneEvent) -> None:
         """Something happened at a phone that this carrier called."""
         if event.kind == "answered":
-            for call in self._network.live(self.name):
-                if call.ref == event.ref:
-                    self._plan_leg_drop(now, call)
+            self._plan_leg_drop(now, event.ref)
         self.simulator.on_phone(now, event)
 
-    def _plan_leg_drop(self, now: float, call: PhoneCall) -> None:
-        fault = self.faults.strike_call(now, FaultKind.LEG_DROP, call.number, call.ref)
-        if fault:
-            self._timers.add(max(now, call.answered_at + fault.after_s), self._drop_leg, (call.ref, call.number))
+    def _plan_leg_drop(self, now: float, ref: str) -> None:
+        at = self._leg_drops_at(now, ref)
+        if at is not None:
+            self._timers.add(max(now, at), self._drop_leg, ref)
 
-    def _drop_leg(self, now: float, key: tuple[str, str]) -> None:
-        ref, number = key
-        fault = self.faults.strike_call(now, FaultKind.LEG_DROP, number, ref)
-        if fault is None:
+    def _leg_drops_at(self, now: float, ref: str) -> float | None:
+        call = self._network.call(self.name, ref)
+        if call is None or call.state is not CallState.ANSWERED:
+            return None
+        fault = self.faults.strike_call(now, FaultKind.LEG_DROP, call.number, ref)
+        return call.answered_at + fault.after_s if fault else None
+
+    def _drop_leg(self, now: float, ref: str) -> None:
+        # The faults may have changed since this was planned: ask again.
+        at = self._leg_drops_at(now, ref)
+        call = self._network.call(self.name, ref)
+        if at is None or call is None or now < at - 1e-6:
             return
-        if not fault.webhook:
+        fault = self.faults.strike_call(now, FaultKind.LEG_DROP, call.number, ref)
+        if fault and not fault.webhook:
             self.webhooks.silence(ref)
         self._network.drop(now, self.name, ref)
 
@@ -154,8 +161,7 @@ class Desk:
             self._order(Listen(open=True))
         self.streams.review(now)
         for call in self._network.live(self.name):
-            if call.state is CallState.ANSWERED:
-                self._plan_leg_drop(now, call)
+            self._plan_leg_drop(now, call.ref)
         self._review_at = self.faults.next_change(now)
         if self._review_at is not None:
             self._timers.add(self._review_at, self._review_when_due, self._review_at)

@@ -144,6 +144,10 @@ class PhoneNetwork:
             self._drop(now, call)
         return call is not None
 
+    def call(self, carrier: str, ref: str) -> PhoneCall | None:
+        """A call that has not ended."""
+        return self._calls.get((carrier, ref))
+
     def live(self, carrier: str) -> list[PhoneCall]:
         """A carrier's calls that have not ended."""
         return [call for call in self._calls.values() if call.carrier == carrier]

@@ -174,7 +174,7 @@ def read_phone(data: Any) -> PhoneSetup:
     """A set-up from the user's words; raise BadField naming field and cure."""
     read = read_fields(data, _RULES)
     behavior = Behavior(read.get("behavior", "answer"))
-    speech = read.get("says") or read_says("speech" if behavior is not Behavior.MACHINE else "machine")
+    speech = read.get("says") or read_says("machine" if behavior is Behavior.MACHINE else "speech")
     return PhoneSetup(
         behavior=behavior,
         answer_after_s=read.get("answer_after_s", 1.0),

@@ -5,6 +5,7 @@ The one place where the lab's phones touch the disk; what comes out is a `Speech
 
 import base64
 import binascii
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from carriers.lab.voices import Echo, Recorded, Voice
 
 DEFAULT_TONE_HZ = 440
 MAX_WAV_BYTES = 20_000_000
-WORDS = "silence, tone, tone:HERTZ, speech, echo, data:audio/wav;base64,..., or the path of a .wav file"
+WORDS = "silence, tone, tone:HERTZ, speech, machine, echo, data:audio/wav;base64,..., or the path of a .wav file"
 
 
 class Speech(Struct, frozen=True, kw_only=True):
@@ -34,19 +35,27 @@ class Speech(Struct, frozen=True, kw_only=True):
         return Echo() if self.echo else Recorded(self.mulaw, loop=self.loop)
 
 
-def read_says(text: str) -> Speech:
-    """Raise BadField naming what is allowed."""
-    if text in {"silence", "speech", "echo"}:
-        return Speech(word=text, echo=text == "echo", loop=True, mulaw=builtin("person") if text == "speech" else b"")
-    if text == "tone" or text.startswith("tone:"):
-        return Speech(word=text, loop=True, mulaw=sound.tone(_hertz(text), 1.0))
-    return Speech(word="wav", mulaw=_wav(text))
-
-
 @cache
 def builtin(name: str) -> bytes:
     """A sound of the package (`sounds/make.sh` made it), mu-law."""
     return (files("carriers.lab.sounds") / f"{name}.ulaw").read_bytes()
+
+
+_READY: dict[str, Callable[[], Speech]] = {
+    "silence": lambda: Speech(word="silence"),
+    "speech": lambda: Speech(word="speech", mulaw=builtin("person"), loop=True),
+    "machine": lambda: Speech(word="machine", mulaw=builtin("machine")),
+    "echo": lambda: Speech(word="echo", echo=True),
+}
+
+
+def read_says(text: str) -> Speech:
+    """Raise BadField naming what is allowed."""
+    if text in _READY:
+        return _READY[text]()
+    if text == "tone" or text.startswith("tone:"):
+        return Speech(word=text, loop=True, mulaw=sound.tone(_hertz(text), 1.0))
+    return Speech(word="wav", mulaw=_wav(text))
 
 
 def _hertz(text: str) -> int:

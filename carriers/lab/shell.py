@@ -84,10 +84,13 @@ class Shell:
         try:
             return self.act(deed)
         except Exception as error:
-            log.exception("a simulator crashed")
-            self.crashes.append(error)
-            self._exchange.ledger.write(self.now(), "crash", carrier=carrier, error=f"{type(error).__name__}: {error}")
+            self._crashed(carrier, error)
             return None
+
+    def _crashed(self, carrier: str, error: Exception) -> None:
+        log.error("the lab crashed", exc_info=error)
+        self.crashes.append(error)
+        self._exchange.ledger.write(self.now(), "crash", carrier=carrier, error=f"{type(error).__name__}: {error}")
 
     # --- what is ordered -----------------------------------------------------------------------------------------
 
@@ -147,7 +150,13 @@ class Shell:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._reap)
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._crashed("", error)
 
     def _set_alarm(self) -> None:
         due = self._exchange.next_due

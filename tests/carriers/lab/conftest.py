@@ -15,6 +15,7 @@ import pytest
 from carriers.contract import Capabilities, Kind
 from carriers.lab.contract import (
     CloseSocket,
+    Effect,
     OpenSocket,
     PhoneEvent,
     RestReply,
@@ -25,7 +26,12 @@ from carriers.lab.contract import (
     Webhook,
     WebhookReply,
 )
+from carriers.lab.desk import DeskPlan
+from carriers.lab.exchange import Exchange
 from carriers.lab.lab import Lab
+from carriers.lab.ledger import LabLedger
+from carriers.lab.orders import Answer, Deliver
+from carriers.lab.phones import read_phone
 from carriers.lab.playback import Playback
 
 
@@ -179,3 +185,111 @@ async def lab(fake_kind: Kind) -> AsyncIterator[Lab]:
     """A running lab with the fake carrier alone."""
     async with Lab(kinds=[fake_kind]) as running:
         yield running
+
+
+class World:
+    """Drives an exchange in virtual time: what a deterministic simulation does, and the plainest customer there is.
+
+    `documents`: event -> the customer's answer; `refuses`: HTTP status for media upgrades, None to accept.
+    """
+
+    def __init__(self, kind: Kind, names: tuple[str, ...] = ("fake",)) -> None:
+        plans = [
+            DeskPlan(name=name, kind="fake", simulator=kind.simulator, base_url=f"http://{name}.test", numbers=("+15550190001",))
+            for name in names
+        ]
+        self.exchange = Exchange(plans, seed=1)
+        self.now = 1000.0
+        self.documents: dict[str, str] = {}
+        self.refuses: int | None = None
+        self.silent_customer = False
+        self.hooks: list[tuple[float, dict[str, Any]]] = []
+        self.delivered: list[Deliver] = []
+        self.frames: list[tuple[float, str | bytes]] = []
+        self.orders: list[Effect] = []
+
+    @property
+    def sim(self) -> FakeSimulator:
+        simulator = self.exchange.desks["fake"].simulator
+        assert isinstance(simulator, FakeSimulator)
+        return simulator
+
+    @property
+    def ledger(self) -> LabLedger:
+        return self.exchange.ledger
+
+    def ask(self, method: str, path: str, body: bytes = b"", carrier: str = "fake") -> Answer:
+        answer = self.exchange.on_request(self.now, carrier, RestRequest(method=method, path=path, body=body))
+        self._obey()
+        return answer
+
+    def dial(self, to: str = "+15550107001", carrier: str = "fake") -> Answer:
+        body = msgspec.json.encode({"to": to, "from": "+15550190001", "hook": "http://customer.test/hook"})
+        return self.ask("POST", "/calls", body, carrier)
+
+    def set_faults(self, *faults: dict[str, Any], carrier: str = "fake") -> None:
+        self.exchange.set_faults(self.now, carrier, list(faults))
+        self._obey()
+
+    def put(self, number: str = "+15550107001", **setup: Any) -> None:
+        self.exchange.set_phone(self.now, number, read_phone(setup))
+
+    def speak(self, data: str | bytes) -> None:
+        """The customer sends a message on every open stream."""
+        for call in list(self.sim.calls.values()):
+            self.exchange.on_socket_frame(self.now, "fake", call.id, data)
+        self._obey()
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while (step := self._next_step()) is not None and step <= end:
+            self.now = step
+            if self.exchange.ticking:
+                self.exchange.on_tick(self.now)
+            else:
+                self.exchange.on_time(self.now)
+            self._obey()
+        self.now = end
+        self.exchange.on_time(end)
+        self._obey()
+
+    def kinds(self, *kinds: str) -> list[str]:
+        return [entry.kind for entry in self.ledger.entries() if entry.kind in kinds or not kinds]
+
+    def _next_step(self) -> float | None:
+        due = self.exchange.next_due
+        tick = self.now + 0.02 if self.exchange.ticking else None
+        return min((at for at in (due, tick) if at is not None), default=None)
+
+    def _obey(self) -> None:
+        while orders := self.exchange.take_orders():
+            for order in orders:
+                self.orders.append(order.effect)
+                self._obey_one(order.carrier, order.effect)
+
+    def _obey_one(self, carrier: str, effect: Effect) -> None:
+        if isinstance(effect, Deliver):
+            self.delivered.append(effect)
+            hook = msgspec.json.decode(effect.webhook.body)
+            self.hooks.append((self.now, hook))
+            body = self.documents.get(hook["event"], "").encode()
+            reply = WebhookReply(status=200, body=body) if not self.silent_customer else WebhookReply(status=0, failure="timeout")
+            self.exchange.on_webhook_reply(self.now, carrier, effect.key, reply)
+        elif isinstance(effect, OpenSocket) and self.refuses is not None:
+            self.exchange.on_socket_refused(self.now, carrier, effect.stream, self.refuses)
+        elif isinstance(effect, OpenSocket):
+            self.exchange.on_socket_open(self.now, carrier, effect.stream)
+        elif isinstance(effect, SendFrame):
+            self.frames.append((self.now, effect.data))
+
+
+@pytest.fixture
+def world(fake_kind: Kind) -> World:
+    """The fake carrier alone, in virtual time."""
+    return World(fake_kind)
+
+
+@pytest.fixture
+def two_carriers(fake_kind: Kind) -> World:
+    """Two carriers of the fake kind that reach the same phones."""
+    return World(fake_kind, ("fake", "other"))
