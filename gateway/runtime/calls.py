@@ -13,7 +13,7 @@ from gateway.domain import call as calls
 from gateway.domain.call import BreakerWord
 from gateway.domain.commands import AnyCommand
 from gateway.domain.errors import HoldlineError, StoreUnavailable
-from gateway.domain.events import CallAccepted, CallEvent, LegEvent, LegReported
+from gateway.domain.events import CallAccepted, CallEvent, CancelRequested, HangupRequested, LegEvent, LegReported
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.runtime import journal
@@ -79,6 +79,14 @@ class Calls:
         if isinstance(result, Committed):
             await self._tell(News(before=None, after=result.call, entries=entries, words=()))
         return result
+
+    async def cancel(self, call_id: str) -> Call:
+        """Take back what is not answered yet; raise IllegalTransition if it is."""
+        return (await self.apply(call_id, lambda _call: (CancelRequested(),))).call
+
+    async def hang_up(self, call_id: str, by: str = "user") -> Call:
+        """End the call in whatever state; before the answer that cancels it. An ended call stays as it is."""
+        return (await self.apply(call_id, lambda _call: (HangupRequested(by=by),))).call
 
     async def report(self, call_id: str, leg_id: str, event: LegEvent) -> Call:
         """Say one event of one leg; the call as it stands afterwards."""
