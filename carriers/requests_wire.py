@@ -75,7 +75,8 @@ class Wire(HTTPAdapter):
         if ticket is not None and ticket.fired:
             raise shot.ShotSpent("this dial has been sent once; it is never sent again")
         read_s = self._timeout_s if ticket is None else max(0.05, ticket.remaining)
-        response = super().send(request, stream, (min(CONNECT_TIMEOUT_S, read_s), read_s), verify, cert, proxies)
+        # No proxy, not even the environment's: its connections are not ours, and a POST could leave with the shot unspent.
+        response = super().send(request, stream, (min(CONNECT_TIMEOUT_S, read_s), read_s), verify, cert, None)
         if ticket is not None:
             headers = {name.lower(): value for name, value in response.headers.items()}
             ticket.answer = HttpAnswer(status=response.status_code, headers=headers, body=response.content)

@@ -3,8 +3,6 @@
 What of the SDK is worked round here, and why:
 - it waits for ever by default: the wire below it has time-outs of its own, and a dial has its shot's deadline;
 - it reads TWILIO_EDGE and TWILIO_REGION from the environment and rewrites host names by them: it is given an environment;
-- `requests` takes proxies from the environment, and a proxied connection would not pass through our wire, so that a POST
-  could leave uncounted: the session is told to trust no environment;
 - its async client ignores its time-out and, with retries on, sends a POST three times: the blocking one runs on our threads.
 """
 
@@ -111,7 +109,6 @@ class Twilio:
 
     def _client(self) -> Client:
         http = TwilioHttpClient()
-        http.session.trust_env = False
         http.session.mount(ORIGIN, Wire(ORIGIN, self._base_url))
         account_sid, auth_token = self._credentials.account_sid, self._credentials.auth_token
         return Client(account_sid, auth_token, http_client=http, environment=_NO_ENVIRONMENT)

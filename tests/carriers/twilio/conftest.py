@@ -3,12 +3,13 @@
 import base64
 import heapq
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from random import Random
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+import pytest_asyncio
 
 from carriers.lab.contract import (
     CloseSocket,
@@ -23,6 +24,7 @@ from carriers.lab.contract import (
     Webhook,
     WebhookReply,
 )
+from carriers.lab.lab import Lab
 from carriers.twilio.simulator import TwilioSimulator
 
 START = 1_795_345_200.0  # Sun, 22 Nov 2026 11:00:00 UTC
@@ -179,3 +181,10 @@ def make_world() -> Callable[..., World]:
 def world() -> World:
     """A world with every knob at its default."""
     return World({})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_lab() -> AsyncIterator[Lab]:
+    """One running lab with one Twilio for all tests of a module; each test leaves it as it found it."""
+    async with Lab(kinds=["twilio"], numbers={"twilio": [OURS]}, knobs={"twilio": {"calls_per_second": 50.0}}) as lab:
+        yield lab

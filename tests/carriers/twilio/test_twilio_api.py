@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,15 +21,27 @@ NOBODY = "http://127.0.0.1:9"
 """A public URL where nothing listens: the lab's webhooks fail, and no test here needs them."""
 
 
-@asynccontextmanager
-async def opened(**knobs: Any) -> AsyncIterator[tuple[Lab, Carrier]]:
-    """A lab with one Twilio that dials at once, and the adapter pointed at it."""
-    async with Lab(kinds=["twilio"], numbers={"twilio": [OURS]}, knobs={"twilio": {"calls_per_second": 50.0} | knobs}) as lab:
-        carrier = adapter(lab)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def opened(shared_lab: Lab) -> Callable[..., Any]:
+    """The lab, well and empty but for the knobs given, and an adapter of the test's own pointed at it."""
+
+    @asynccontextmanager
+    async def with_knobs(**knobs: Any) -> AsyncIterator[tuple[Lab, Carrier]]:
+        settings = shared_lab.exchange.desks["twilio"].simulator._site.knobs
+        before, carrier = dict(settings), adapter(shared_lab)
+        settings.update(knobs)
         try:
-            yield lab, carrier
+            yield shared_lab, carrier
         finally:
             await carrier.aclose()
+            settings.clear()
+            settings.update(before)
+            shared_lab.reset()
+
+    return with_knobs
 
 
 def adapter(lab: Lab, **changes: str) -> Carrier:
@@ -61,7 +73,7 @@ def always() -> bool:
     return True
 
 
-async def test_place() -> None:
+async def test_place(opened) -> None:
     """A dial is one POST, accepted with the carrier's id, with all that we asked for."""
     async with opened() as (lab, carrier):
         placed = await carrier.place(attempt(ring_timeout_s=21, max_duration_s=333), in_time(), always)
@@ -87,7 +99,7 @@ async def test_place() -> None:
         ({"kind": "blackhole"}, False),
     ],
 )
-async def test_ambiguous_failure_is_unknown_and_one_post(fault: dict[str, Any], placed_too: bool) -> None:
+async def test_ambiguous_failure_is_unknown_and_one_post(opened, fault: dict[str, Any], placed_too: bool) -> None:
     """Whatever fails after the request was taken, one POST was sent, the outcome is unknown, and a look-up tells the truth."""
     async with opened() as (lab, carrier):
         lab.set_faults("twilio", [fault])
@@ -112,7 +124,7 @@ async def test_ambiguous_failure_is_unknown_and_one_post(fault: dict[str, Any], 
         ({"kind": "http_error", "status": 400, "code": "21215"}, "geo-permission", Signal.RELEASE),
     ],
 )
-async def test_refusal(fault: dict[str, Any], reason: str, signal: Signal) -> None:
+async def test_refusal(opened, fault: dict[str, Any], reason: str, signal: Signal) -> None:
     """A 4xx is a refusal, judged by Twilio's code, after one POST."""
     async with opened() as (lab, carrier):
         lab.set_faults("twilio", [fault])
@@ -123,7 +135,7 @@ async def test_refusal(fault: dict[str, Any], reason: str, signal: Signal) -> No
         assert dials(lab) == 1
 
 
-async def test_refused_number() -> None:
+async def test_refused_number(opened) -> None:
     """A number that Twilio calls invalid ends the call as such; a caller id that is not ours sends it elsewhere."""
     async with opened() as (_, carrier):
         bad_to = await carrier.place(attempt(to="+15005550001"), in_time(), always)
@@ -134,7 +146,7 @@ async def test_refused_number() -> None:
     assert (bad_from.verdict.reason, bad_from.verdict.code) == ("caller-id-refused", "21210")
 
 
-async def test_nothing_listens() -> None:
+async def test_nothing_listens(opened) -> None:
     """A refused connection is NOT_SENT: not one byte left, and the ledger has no dial; afterwards all is well again."""
     async with opened() as (lab, carrier):
         lab.set_faults("twilio", [{"kind": "down"}])
@@ -145,7 +157,7 @@ async def test_nothing_listens() -> None:
         assert (await carrier.place(attempt(), in_time(), always)).knowledge is Knowledge.ACCEPTED
 
 
-async def test_too_late_or_not_ours() -> None:
+async def test_too_late_or_not_ours(opened) -> None:
     """With the deadline passed or the gate closed nothing is sent."""
     async with opened() as (lab, carrier):
         late = await carrier.place(attempt(), time.time() - 0.01, always)
@@ -154,7 +166,7 @@ async def test_too_late_or_not_ours() -> None:
         assert dials(lab) == 0
 
 
-async def test_parallel_places() -> None:
+async def test_parallel_places(opened) -> None:
     """Two dials at once are two POSTs, two calls, two ids."""
     async with opened() as (lab, carrier):
         one, two = await asyncio.gather(
@@ -166,7 +178,7 @@ async def test_parallel_places() -> None:
         assert dials(lab) == 2
 
 
-async def test_environment_does_not_redirect(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_environment_does_not_redirect(opened, monkeypatch: pytest.MonkeyPatch) -> None:
     """Edge, region and proxy settings of the environment lead no request astray."""
     monkeypatch.setenv("TWILIO_EDGE", "dublin")
     monkeypatch.setenv("TWILIO_REGION", "ie1")
@@ -181,7 +193,7 @@ async def test_environment_does_not_redirect(monkeypatch: pytest.MonkeyPatch) ->
 # --- find --------------------------------------------------------------------------------------------------------
 
 
-async def test_find_by_id_through_a_life() -> None:
+async def test_find_by_id_through_a_life(opened) -> None:
     """A look-up by id follows the call: accepted, ringing, ended with its verdict."""
     async with opened() as (lab, carrier):
         lab.phones.put(THEIRS, behavior="no_answer")
@@ -196,7 +208,7 @@ async def test_find_by_id_through_a_life() -> None:
         assert ended.verdict.outcome is Outcome.CANCELED
 
 
-async def test_find_by_tag_takes_no_other_leg() -> None:
+async def test_find_by_tag_takes_no_other_leg(opened) -> None:
     """Of two calls between the same numbers at the same time each leg finds its own, and a third leg finds none."""
     async with opened() as (_, carrier):
         one = await carrier.place(attempt("leg_1"), in_time(), always)
@@ -206,7 +218,7 @@ async def test_find_by_tag_takes_no_other_leg() -> None:
         assert (await carrier.find(handle("leg_3"))).state is LegAtCarrier.MISSING
 
 
-async def test_find_before_twilio_lists_requests() -> None:
+async def test_find_before_twilio_lists_requests(opened) -> None:
     """While Twilio lists no requests yet, a single call at the right time is taken, and two are not told apart."""
     async with opened(events_lag_s=60.0) as (_, carrier):
         one = await carrier.place(attempt("leg_1"), in_time(), always)
@@ -217,7 +229,7 @@ async def test_find_before_twilio_lists_requests() -> None:
             await carrier.find(handle("leg_1"))
 
 
-async def test_find_of_an_unknown_id() -> None:
+async def test_find_of_an_unknown_id(opened) -> None:
     """An id that Twilio does not know is MISSING."""
     async with opened() as (_, carrier):
         assert (await carrier.find(handle(carrier_call_id="CA" + "0" * 32))).state is LegAtCarrier.MISSING
@@ -225,7 +237,7 @@ async def test_find_of_an_unknown_id() -> None:
 
 @pytest.mark.parametrize("fault", [{"kind": "http_error", "status": 503}, {"kind": "auth_error"}, {"kind": "down"}])
 @pytest.mark.parametrize("carrier_call_id", ["", "CA" + "0" * 32])
-async def test_find_unanswered(fault: dict[str, Any], carrier_call_id: str) -> None:
+async def test_find_unanswered(opened, fault: dict[str, Any], carrier_call_id: str) -> None:
     """A look-up that Twilio does not answer is an error, never MISSING."""
     async with opened() as (lab, carrier):
         lab.set_faults("twilio", [fault])
@@ -237,7 +249,7 @@ async def test_find_unanswered(fault: dict[str, Any], carrier_call_id: str) -> N
 
 
 @pytest.mark.parametrize("by_id", [True, False])
-async def test_hang_up(by_id: bool) -> None:
+async def test_hang_up(opened, by_id: bool) -> None:
     """A ringing call is ended, by its id or by a search for our tag; a second time is a success too."""
     async with opened() as (lab, carrier):
         lab.phones.put(THEIRS, behavior="no_answer")
@@ -250,7 +262,7 @@ async def test_hang_up(by_id: bool) -> None:
         assert (await carrier.find(mine)).state is LegAtCarrier.ENDED
 
 
-async def test_hang_up_of_what_never_was() -> None:
+async def test_hang_up_of_what_never_was(opened) -> None:
     """A leg that Twilio does not know is gone already, with an id or without."""
     async with opened() as (lab, carrier):
         await carrier.hang_up(handle(carrier_call_id="CA" + "0" * 32))
@@ -258,7 +270,7 @@ async def test_hang_up_of_what_never_was() -> None:
         assert dials(lab) == 0
 
 
-async def test_hang_up_not_obeyed() -> None:
+async def test_hang_up_not_obeyed(opened) -> None:
     """A hang-up that Twilio does not carry out is an error, so that it is repeated."""
     async with opened() as (lab, carrier):
         sid = (await carrier.place(attempt(), in_time(), always)).carrier_call_id
@@ -270,7 +282,7 @@ async def test_hang_up_not_obeyed() -> None:
 # --- probe and check ---------------------------------------------------------------------------------------------
 
 
-async def test_probe() -> None:
+async def test_probe(opened) -> None:
     """One request tells that the account is well."""
     async with opened() as (lab, carrier):
         health = await carrier.probe()
@@ -290,7 +302,7 @@ async def test_probe() -> None:
         ({"kind": "rate_limited"}, "rate-limited", Signal.RELEASE),
     ],
 )
-async def test_probe_of_a_sick_carrier(fault: dict[str, Any], reason: str, signal: Signal) -> None:
+async def test_probe_of_a_sick_carrier(opened, fault: dict[str, Any], reason: str, signal: Signal) -> None:
     """A probe never raises; it says what is wrong and what the breaker should make of it."""
     async with opened() as (lab, carrier):
         lab.set_faults("twilio", [fault])
@@ -299,7 +311,7 @@ async def test_probe_of_a_sick_carrier(fault: dict[str, Any], reason: str, signa
         assert (verdict.reason, verdict.signal) == (reason, signal)
 
 
-async def test_check() -> None:
+async def test_check(opened) -> None:
     """Credentials, account, balance and numbers, all well; and each that is not, with its cure."""
     async with opened() as (_, carrier):
         lines = await carrier.check()
@@ -322,7 +334,7 @@ async def test_check() -> None:
         assert line.detail.startswith("unreachable")
 
 
-async def test_sdk_reads_every_resource() -> None:
+async def test_sdk_reads_every_resource(opened) -> None:
     """The answers of the lab's Twilio are whole for the SDK: dates, statuses and links are where its models look for them."""
     async with opened() as (lab, carrier):
         sid = (await carrier.place(attempt(), in_time(), always)).carrier_call_id

@@ -18,6 +18,7 @@ from gateway.domain.media import MULAW_FRAME, Audio, Digit, MarkPlayed, StreamEv
 from gateway.domain.outcome import Knowledge, Outcome
 
 OURS, THEIRS = "+15550190001", "+15550100001"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 TONE = bytes([0x9C, 0x1C] * (MULAW_FRAME // 2))
 
 
@@ -124,34 +125,34 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running(phone: dict[str, Any]) -> AsyncIterator[tuple[Lab, Gateway]]:
+async def running(lab: Lab, phone: dict[str, Any]) -> AsyncIterator[Gateway]:
+    lab.phones.put(THEIRS, **phone)
     gateway = Gateway()
     config = uvicorn.Config(gateway, port=0, lifespan="off", log_level="error", ws="websockets-sansio", access_log=False)
     server = uvicorn.Server(config)
     sockets = [config.bind_socket()]
     serving = asyncio.create_task(server.serve(sockets=sockets))
-    async with Lab(kinds=["twilio"], numbers={"twilio": [OURS]}) as lab:
-        lab.phones.put(THEIRS, **phone)
-        told = lab.credentials("twilio")
-        credentials = Credentials(account_sid=told["account_sid"], auth_token=told["auth_token"])
-        settings = CarrierSettings(name="twilio", credentials=credentials, base_url=told["base_url"])
-        gateway.carrier = KIND.open(settings, time.time)
-        gateway.attempt = Attempt(
-            call_id="call_1",
-            leg_id="leg_1",
-            to=THEIRS,
-            caller_id=OURS,
-            public_url=f"http://127.0.0.1:{sockets[0].getsockname()[1]}",
-            carrier="twilio",
-            media_token="token",
-        )
-        try:
-            yield lab, gateway
-        finally:
-            await gateway.carrier.aclose()
-    server.should_exit = True
-    await serving
-    sockets[0].close()
+    told = lab.credentials("twilio")
+    credentials = Credentials(account_sid=told["account_sid"], auth_token=told["auth_token"])
+    settings = CarrierSettings(name="twilio", credentials=credentials, base_url=told["base_url"])
+    gateway.carrier = KIND.open(settings, time.time)
+    gateway.attempt = Attempt(
+        call_id="call_1",
+        leg_id="leg_1",
+        to=THEIRS,
+        caller_id=OURS,
+        public_url=f"http://127.0.0.1:{sockets[0].getsockname()[1]}",
+        carrier="twilio",
+        media_token="token",
+    )
+    try:
+        yield gateway
+    finally:
+        await gateway.carrier.aclose()
+        lab.reset()
+        server.should_exit = True
+        await serving
+        sockets[0].close()
 
 
 async def dial(gateway: Gateway) -> Handle:
@@ -160,9 +161,9 @@ async def dial(gateway: Gateway) -> Handle:
     return Handle(call_id="call_1", leg_id="leg_1", to=THEIRS, caller_id=OURS, carrier_call_id=placed.carrier_call_id)
 
 
-async def test_a_conversation() -> None:
+async def test_a_conversation(shared_lab: Lab) -> None:
     """Ring, answer, sound both ways, a mark, a key, a hang-up by us: every step is signed, told and true at the phone."""
-    async with running({"behavior": "answer", "answer_after_s": 0.2, "says": "tone", "dtmf": "7"}) as (lab, gateway):
+    async with running(shared_lab, {"behavior": "answer", "answer_after_s": 0.2, "says": "tone", "dtmf": "7"}) as gateway:
         handle = await dial(gateway)
         await gateway.until(lambda: gateway.of(MarkPlayed))
         await gateway.until(lambda: gateway.of(Digit))
@@ -181,17 +182,17 @@ async def test_a_conversation() -> None:
         ended = gateway.of(LegEnded)[0]
         assert (ended.verdict.outcome, ended.answered) == (Outcome.COMPLETED, True)
         assert len(set(gateway.keys)) == len(gateway.keys)
-        call = lab.phones.call(THEIRS)
+        call = shared_lab.phones.call(THEIRS)
         assert call is not None
-        assert lab.ledger.entries("rejected_frame") == []
-        assert lab.ledger.entries("refused") == []
-        assert {entry.flat()["status"] for entry in lab.ledger.entries("webhook")} <= {200, 204}
-        assert len(lab.ledger.entries("bridge")) == 1
+        assert shared_lab.ledger.entries("rejected_frame") == []
+        assert shared_lab.ledger.entries("refused") == []
+        assert {entry.flat()["status"] for entry in shared_lab.ledger.entries("webhook")} <= {200, 204}
+        assert len(shared_lab.ledger.entries("bridge")) == 1
 
 
-async def test_a_lost_stream_comes_back() -> None:
+async def test_a_lost_stream_comes_back(shared_lab: Lab) -> None:
     """We close the socket; Twilio asks what now; the same leg is given a new stream; the second time we hang up."""
-    async with running({"behavior": "answer", "answer_after_s": 0.1}) as (_, gateway):
+    async with running(shared_lab, {"behavior": "answer", "answer_after_s": 0.1}) as gateway:
         await dial(gateway)
         await gateway.until(lambda: len(gateway.of(StreamStarted)) == 1)
         gateway.close_stream.set()
@@ -205,36 +206,36 @@ async def test_a_lost_stream_comes_back() -> None:
         assert len(set(gateway.keys)) == len(gateway.keys)
 
 
-async def test_busy() -> None:
+async def test_busy(shared_lab: Lab) -> None:
     """A busy phone is told as busy, and no stream is opened."""
-    async with running({"behavior": "busy"}) as (lab, gateway):
+    async with running(shared_lab, {"behavior": "busy"}) as gateway:
         await dial(gateway)
         await gateway.until(lambda: gateway.of(LegEnded))
         assert gateway.of(LegEnded)[0].verdict.outcome is Outcome.BUSY
-        assert lab.ledger.entries("stream_open") == []
+        assert shared_lab.ledger.entries("stream_open") == []
 
 
 @pytest.mark.parametrize("cause", ["503", "failed", "busy-487", "404"])
-async def test_rejects(cause: str) -> None:
+async def test_rejects(shared_lab: Lab, cause: str) -> None:
     """An asynchronous reject arrives as the leg's end without a ring."""
-    async with running({"behavior": "answer"}) as (lab, gateway):
-        lab.set_faults("twilio", [{"kind": "reject", "cause": cause}])
+    async with running(shared_lab, {"behavior": "answer"}) as gateway:
+        shared_lab.set_faults("twilio", [{"kind": "reject", "cause": cause}])
         await dial(gateway)
         await gateway.until(lambda: gateway.of(LegEnded))
-        assert lab.ledger.entries("ring") == []
+        assert shared_lab.ledger.entries("ring") == []
         reasons = {"503": "service-unavailable", "failed": "platform-failure", "busy-487": "user-busy", "404": "invalid-number"}
         assert gateway.of(LegEnded)[0].verdict.reason == reasons[cause]
 
 
-async def test_unsigned_and_doubled_webhooks() -> None:
+async def test_unsigned_and_doubled_webhooks(shared_lab: Lab) -> None:
     """Unsigned webhooks are refused; doubled ones have the key of their first copy."""
-    async with running({"behavior": "busy"}) as (lab, gateway):
-        lab.set_faults("twilio", [{"kind": "webhooks_unsigned"}])
+    async with running(shared_lab, {"behavior": "busy"}) as gateway:
+        shared_lab.set_faults("twilio", [{"kind": "webhooks_unsigned"}])
         await dial(gateway)
-        await lab.until("webhook", count=2)
+        await shared_lab.until("webhook", count=2)
         assert gateway.events == []
         assert gateway.refused >= 2
-        lab.set_faults("twilio", [{"kind": "webhooks_twice"}])
+        shared_lab.set_faults("twilio", [{"kind": "webhooks_twice"}])
         before = len(gateway.keys)
         await dial(gateway)
         await gateway.until(lambda: len(gateway.of(LegEnded)) == 2 and len(gateway.keys) - before >= 4)
