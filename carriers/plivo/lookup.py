@@ -44,7 +44,7 @@ def by_numbers(client: Any, handle: Handle) -> Sighting:
 
     Without a time of sending the finished calls are left out, since any older call to the same person would fit.
     """
-    found = list(_living(client, handle)) or (list(_past(client, handle)) if handle.sent_at else [])
+    found = [*_living(client, handle), *(_past(client, handle) if handle.sent_at else ())]
     distinct = {sighting.carrier_call_id: sighting for sighting in found}
     if len(distinct) > 1:
         raise CarrierError("ambiguous", f"{len(distinct)} calls between the same numbers at that time")
