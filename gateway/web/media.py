@@ -9,6 +9,7 @@ The server should speak no permessage-deflate and take no message above `media_s
 
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -31,6 +32,7 @@ Scope = MutableMapping[str, Any]
 TRY_AGAIN_LATER = 1013
 GOING_ON_WITHOUT_YOU = 1000
 _ENDING_S = 5.0
+_GONE_S = 1.0
 
 
 def takes(scope: Scope) -> bool:
@@ -66,6 +68,7 @@ class MediaSockets:
             socket, again = self._bound(admitted, receive, send)
         except Refused as refused:
             await self._refuse(scope, send, refused)
+            await _until_gone(receive)
             return
         try:
             await self._serve(socket, again=again, send=send)
@@ -200,6 +203,14 @@ class MediaSockets:
         if socket.stream is not None:
             socket.stream.failure = socket.stream.failure or socket.port.failure
             await self._bridge.end_stream(socket.stream)
+
+
+async def _until_gone(receive: Receive) -> None:
+    """Uvicorn logs an error for every refusal whose handler returns before the connection is gone; so it does not."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_GONE_S):
+            await receive()  # "disconnect", at once: nobody may be written to any more
+            await receive()  # and again, when the connection is closed
 
 
 def _knock(scope: Scope) -> Knock:
