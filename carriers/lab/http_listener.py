@@ -8,6 +8,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import cast
 
 import h11
@@ -172,7 +173,7 @@ class ApiConnection(asyncio.Protocol):
     def _send(self, reply: RestReply) -> None:
         headers = [("content-type", reply.content_type)] if reply.body else []
         headers += [*reply.headers.items(), ("content-length", str(len(reply.body)))]
-        self._write(h11.Response(status_code=reply.status, headers=headers))
+        self._write(h11.Response(status_code=reply.status, headers=headers, reason=_reason(reply.status)))
         if reply.body and self._request is not None and self._request.method != b"HEAD":
             self._write(h11.Data(data=reply.body))
         self._write(h11.EndOfMessage())
@@ -189,7 +190,8 @@ class ApiConnection(asyncio.Protocol):
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = why.encode()
             close = ("connection", "close")
-            self._write(h11.Response(status_code=status, headers=[close, ("content-length", str(len(body)))]))
+            headers = [close, ("content-length", str(len(body)))]
+            self._write(h11.Response(status_code=status, headers=headers, reason=_reason(status)))
             self._write(h11.Data(data=body))
         self._close()
 
@@ -210,6 +212,13 @@ def break_connection(transport: asyncio.BaseTransport) -> None:
     if raw is not None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     cast("asyncio.Transport", transport).abort()
+
+
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+def _reason(status: int) -> bytes:
+    return _PHRASES.get(status, b"")
 
 
 def _request_of(request: h11.Request, body: bytes) -> RestRequest:

@@ -1,21 +1,25 @@
 """The lab's sockets: a fake carrier behind real ports, a customer with a real HTTP client, webhook server and media server."""
 
 import asyncio
+import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from carriers.contract import Kind
 from carriers.lab import sound
-from carriers.lab.contract import RestReply, RestRequest
+from carriers.lab.contract import RestReply, RestRequest, Webhook
 from carriers.lab.http_listener import HttpListener
 from carriers.lab.lab import Lab
 from carriers.lab.orders import Answer
+from carriers.lab.webhook_sender import WebhookSender
 
 TO = "+15550107001"
 
@@ -177,6 +181,113 @@ async def test_a_refused_upgrade_is_reported_with_its_status(lab: Lab, api: http
     await dial(api, customer.url)
     refused = await lab.until("stream_refused")
     assert refused[0].more["status"] == 403
+    await listener.aclose()
+
+
+async def test_down_resets_live_sockets(lab: Lab, api: httpx.AsyncClient, customer: Customer) -> None:
+    """When a carrier goes down in mid-call the customer's socket breaks without a closing handshake."""
+    lab.phones.put(TO, answer_after_s=0.05)
+    seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def listen(socket: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            async for _ in socket:
+                pass
+        seen.set_result(socket.close_code or 0)
+
+    async with media_server(listen) as url:
+        customer.documents["answered"] = f"stream {url}"
+        await dial(api, customer.url)
+        await lab.until("stream_open")
+        lab.set_faults("fake", [{"kind": "down"}])
+        assert await asyncio.wait_for(seen, 5) == 1006
+    assert [entry.more["by"] for entry in lab.ledger.entries("stream_close")] == ["fault"]
+    assert [entry.more["by"] for entry in lab.ledger.entries("hangup")] == ["network"]
+
+
+async def test_a_customer_who_closes_is_reported_with_the_code(lab: Lab, api: httpx.AsyncClient, customer: Customer) -> None:
+    """A media socket that the customer closes ends the stream with the customer's code."""
+    lab.phones.put(TO, answer_after_s=0.05)
+    async with media_server(lambda socket: socket.close(4000)) as url:
+        customer.documents["answered"] = f"stream {url}"
+        await dial(api, customer.url)
+        closed = await lab.until("stream_close")
+    assert (closed[0].more["by"], closed[0].more["code"]) == ("customer", 4000)
+
+
+async def test_an_unreachable_media_server_is_a_refusal(lab: Lab, api: httpx.AsyncClient, customer: Customer) -> None:
+    """A media URL where nothing listens, or that is none, is refused with status 0."""
+    lab.phones.put(TO, answer_after_s=0.05)
+    listener = HttpListener("127.0.0.1")  # its port is bound, and nobody listens
+    for count, url in enumerate((f"ws://127.0.0.1:{listener.port}/x", "http://not-a-socket"), 1):
+        customer.documents["answered"] = f"stream {url}"
+        await dial(api, customer.url, f"+1555010700{count}")
+        lab.phones.put(f"+1555010700{count}", answer_after_s=0)
+        refused = await lab.until("stream_refused", count=count)
+        assert refused[-1].more["status"] == 0
+    await listener.aclose()
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [(Answer(otherwise="held"), "timeout"), (Answer(otherwise="closed"), "reset"), (None, "connect")],
+)
+async def test_how_a_webhook_failed_is_told_apart(lab: Lab, answer: Answer | None, failure: str) -> None:
+    """No connection, no answer in time and a broken connection are three different replies."""
+    listener, sender = HttpListener("127.0.0.1"), WebhookSender()
+    if answer is not None:
+        listener.start(lambda _request: answer)
+    reply = await sender.send(Webhook(id="w", url=f"{listener.base_url}/hook", body=b"x", timeout_s=0.3))
+    assert (reply.status, reply.failure) == (0, failure)
+    await sender.aclose()
+    await listener.aclose()
+
+
+async def test_a_webhook_follows_no_redirect() -> None:
+    """A customer who answers 302 has answered 302."""
+    listener, sender = HttpListener("127.0.0.1"), WebhookSender()
+    listener.start(lambda _request: Answer(reply=RestReply(status=302, headers={"location": "/elsewhere"})))
+    reply = await sender.send(Webhook(id="w", url=f"{listener.base_url}/hook", method="GET"))
+    assert reply.status == 302
+    await sender.aclose()
+    await listener.aclose()
+
+
+async def test_a_connection_is_kept_and_garbage_refused() -> None:
+    """Two requests go over one connection, HEAD has no body, and what is not HTTP gets 400 and is closed."""
+    listener = HttpListener("127.0.0.1")
+    listener.start(lambda request: Answer(reply=RestReply(status=200, body=request.path.encode(), content_type="text/plain")))
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"HEAD /one HTTP/1.1\r\nhost: x\r\n\r\nGET /two?q=1 HTTP/1.1\r\nhost: x\r\n\r\n\x00garbage\r\n\r\n")
+    async with asyncio.timeout(5):
+        everything = await reader.read()
+    assert re.findall(rb"HTTP/1.1 (\d+)", everything) == [b"200", b"200", b"400"]
+    assert b"/two" in everything
+    assert b"\r\n\r\n/one" not in everything
+    writer.close()
+    await listener.aclose()
+
+
+async def test_a_body_that_is_too_long_is_refused() -> None:
+    """More than a megabyte is answered with 413 and never reaches the simulator."""
+    listener, served = HttpListener("127.0.0.1"), []
+    listener.start(lambda request: served.append(request) or Answer(reply=RestReply(status=200)))
+    async with httpx.AsyncClient(trust_env=False) as client:
+        response = await client.post(listener.base_url, content=b"x" * 1_100_000)
+    assert (response.status_code, served) == (413, [])
+    await listener.aclose()
+
+
+async def test_while_closed_the_port_is_kept() -> None:
+    """Nobody else gets the port of a listener that is down, so that it can come back on it."""
+    listener = HttpListener("127.0.0.1")
+    listener.start(lambda _request: Answer(reply=RestReply(status=204)))
+    listener.close()
+    with socket.socket() as intruder, pytest.raises(OSError, match="in use"):
+        intruder.bind(("127.0.0.1", listener.port))
+    listener.open()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(listener.base_url)).status_code == 204
     await listener.aclose()
 
 
