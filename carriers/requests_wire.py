@@ -80,4 +80,6 @@ class Wire(HTTPAdapter):
         if ticket is not None:
             headers = {name.lower(): value for name, value in response.headers.items()}
             ticket.answer = HttpAnswer(status=response.status_code, headers=headers, body=response.content)
+            # requests would follow a redirect by itself, a 307 with the POST again, and to http:// past this adapter.
+            response.headers.pop("location", None)
         return response
