@@ -247,11 +247,13 @@ def _by_id(client: Telnyx, handle: Handle, call_control_id: str) -> Sighting:
     try:
         call = client.calls.retrieve_status(call_control_id).data
     except telnyx.APIStatusError as error:
-        if _is_gone(error):
-            return Sighting(state=LegAtCarrier.MISSING)
-        raise
-    alive = call is not None and call.is_alive
-    return sightings.sighting(call_control_id, alive=alive, entries=_log(client, handle))
+        if not _is_gone(error):
+            raise
+        call = None
+    entries = [entry for entry in _log(client, handle) if entry.payload.call_control_id == call_control_id]
+    if call is None and not entries:
+        return Sighting(state=LegAtCarrier.MISSING)
+    return sightings.sighting(call_control_id, alive=call is not None and call.is_alive, entries=entries)
 
 
 def _active_calls(client: Telnyx, connection_id: str, tag: str) -> Iterator[str]:

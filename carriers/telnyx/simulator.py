@@ -147,7 +147,10 @@ class TelnyxSimulator:
 
     def _status(self, now: float, _request: RestRequest, call_control_id: str) -> RestReply:
         call = self._lines.get(call_control_id)
-        return rest.failure(404, "10005") if call is None else rest.data(calls.as_status(call, now))
+        kept_s = self._site.knobs.get("status_kept_s", 3600.0)
+        if call is None or (call.ended is not None and now - call.ended > kept_s):
+            return rest.failure(404, "10005")
+        return rest.data(calls.as_status(call, now))
 
     def _commanded(self, call_control_id: str) -> Call | RestReply:
         call = self._lines.get(call_control_id)

@@ -13,10 +13,13 @@ from telnyx.types.call_streaming_failed_webhook_event import CallStreamingFailed
 from telnyx.types.call_streaming_started_webhook_event import CallStreamingStartedWebhookEvent
 from telnyx.types.call_streaming_stopped_webhook_event import CallStreamingStoppedWebhookEvent
 
+from carriers.contract import HookRequest
 from carriers.lab.contract import (
     Wake,
     WebhookReply,
 )
+from carriers.telnyx.webhooks import TelnyxWebhooks
+from gateway.domain.errors import BadSignature
 
 NOW = 1_795_000_000.0
 
@@ -69,6 +72,22 @@ def test_the_sdk_accepts_the_signatures(new_world: Any) -> None:
     old.place()
     with pytest.raises(WebhookVerificationError):
         verify_webhook_signature(old.hooks[0].body, old.hooks[0].headers, old.credentials["public_key"])
+
+
+def test_our_own_check_accepts_the_signatures_too(new_world: Any) -> None:
+    """What the SDK takes, ours takes; changed or old it is refused by both."""
+    world = new_world()
+    world.place()
+    hook, ours = world.hooks[0], TelnyxWebhooks(world.credentials["public_key"])
+
+    def request(body: bytes) -> HookRequest:
+        return HookRequest(method="POST", url=hook.url, path="events", headers=hook.headers, body=body)
+
+    assert ours.verify(request(hook.body), world.now).key == hook.id
+    with pytest.raises(BadSignature):
+        ours.verify(request(hook.body.replace(b"call.initiated", b"call.answered_")), world.now)
+    with pytest.raises(BadSignature):
+        ours.verify(request(hook.body), world.now + 301)
 
 
 def test_a_webhook_that_is_not_answered_with_200_is_repeated(new_world: Any) -> None:
