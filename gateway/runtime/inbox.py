@@ -15,9 +15,10 @@ from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavaila
 from gateway.domain.events import CallEvent, LegReported, StreamFailed
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call, Leg
-from gateway.runtime.calls import CallNotFound, Calls, News
+from gateway.runtime.calls import CallNotFound, Calls
 from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet, Member
+from gateway.runtime.live import LiveCalls
 from gateway.runtime.store.contract import HookMark, Repeated
 
 log = structlog.get_logger(__name__)
@@ -33,10 +34,8 @@ class UnknownHook(CarrierError):
 class Inbox:
     """`receive` is all that the web needs."""
 
-    def __init__(self, calls: Calls, fleet: Fleet, clock: Clock, count: Callable[..., None]) -> None:
-        self._calls, self._fleet, self._clock, self._count = calls, fleet, clock, count
-        self._live: dict[str, Call] = {}
-        """Calls that this process has written and that have not ended: what to answer when the store is gone."""
+    def __init__(self, calls: Calls, fleet: Fleet, live: LiveCalls, clock: Clock, count: Callable[..., None]) -> None:
+        self._calls, self._fleet, self._live, self._clock, self._count = calls, fleet, live, clock, count
 
     async def receive(self, carrier: str, request: HookRequest) -> Document:
         """Answer one webhook. Raise BadSignature, Malformed, UnknownHook, StoreUnavailable."""
@@ -48,16 +47,10 @@ class Inbox:
         try:
             return await self._apply(member, request, hook, f"{carrier}:{verified.key}")
         except StoreUnavailable:
-            if hook.expects is Expectation.ACKNOWLEDGEMENT or request.call_id not in self._live:
+            remembered = self._live.get(request.call_id)
+            if hook.expects is Expectation.ACKNOWLEDGEMENT or remembered is None:
                 raise
-            return self._answer(member, self._live[request.call_id], request.leg_id, hook)
-
-    async def heed(self, news: News) -> None:
-        """Observer of commits: keep what lives."""
-        if news.after.ended:
-            self._live.pop(news.after.id, None)
-        else:
-            self._live[news.after.id] = news.after
+            return self._answer(member, remembered, request.leg_id, hook)
 
     async def _apply(self, member: Member, request: HookRequest, hook: Hook, key: str) -> Document:
         first = await self._calls.store.hook_answer(key)

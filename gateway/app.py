@@ -1,0 +1,236 @@
+"""Puts the gateway together, and takes it apart again: nothing here decides anything."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from agent.contract import Agent
+from agent.registry import agent_of
+from carriers.contract import CarrierSettings
+from carriers.registry import kinds
+from gateway.config.structs import Config
+from gateway.domain.commands import Command, Dial, HangUp, Resolve, Route, Timer
+from gateway.domain.policy import Policy
+from gateway.domain.records import Call
+from gateway.runtime.bridge import Bridge
+from gateway.runtime.call_log import CallLog
+from gateway.runtime.callbacks import Callbacks
+from gateway.runtime.calls import Calls
+from gateway.runtime.clock import Clock, SystemClock, random_id, random_token
+from gateway.runtime.dialer import Dialer, RouteRule
+from gateway.runtime.fleet import Fleet, Member
+from gateway.runtime.health import HealthWatch
+from gateway.runtime.inbox import Inbox
+from gateway.runtime.live import LiveCalls
+from gateway.runtime.outbox import Handler, Outbox
+from gateway.runtime.reconciler import Reconciler
+from gateway.runtime.sessions import Sessions
+from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
+from gateway.runtime.store.embedded import EmbeddedServer
+from gateway.runtime.store.redis_store import RedisStore
+from gateway.runtime.telemetry.metrics import Metrics
+from gateway.runtime.ticker import Ticker
+from gateway.runtime.upkeep import Upkeep
+from gateway.web.app import create_app
+from gateway.web.media import MediaSockets, takes
+from gateway.web.services import Services
+
+log = structlog.get_logger(__name__)
+
+
+class Desk:
+    """What the web asks of calls, and whether this process takes new ones."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self.draining = False
+
+    def ready(self) -> bool:
+        """Started and not draining; a carrier's outage never makes the gateway unready."""
+        return not self.draining
+
+    async def accept(self, call: Call, idempotency: IdempotencyRecord) -> CommitResult:
+        return await self._calls.accept(call, idempotency)
+
+    async def cancel(self, call_id: str) -> Call:
+        return await self._calls.cancel(call_id)
+
+    async def hang_up(self, call_id: str) -> Call:
+        return await self._calls.hang_up(call_id)
+
+
+class Gateway:
+    """A running gateway: an ASGI application, and a way to end it gently."""
+
+    def __init__(self, rest: Any, sockets: MediaSockets, desk: Desk, live: LiveCalls) -> None:
+        self._rest, self._sockets, self._desk, self._live = rest, sockets, desk, live
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI: media sockets stand in front of the web framework."""
+        await (self._sockets if takes(scope) else self._rest)(scope, receive, send)
+
+    async def drain(self, for_s: float) -> None:
+        """Take no new calls, and let the live ones finish for `for_s` seconds."""
+        self._desk.draining = True
+        log.info("draining", live_calls=len(self._live), for_s=for_s)
+        try:
+            await asyncio.wait_for(self._live.none_left(), for_s)
+        except TimeoutError:
+            log.warning("drained-with-live-calls", live_calls=len(self._live))
+
+
+@asynccontextmanager
+async def open_gateway(config: Config, clock: Clock | None = None) -> AsyncIterator[Gateway]:
+    """Start everything that `config` names. Raise StoreUnavailable if there is no store to start with."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        store, server = await _open_store(config, stack)
+        fleet = _open_fleet(config, clock)
+        stack.push_async_callback(fleet.aclose)
+        works = _Works(config, store, fleet, clock)
+        stack.push_async_callback(works.bridge.aclose)
+        stack.push_async_callback(works.sessions.aclose)
+        upkeep = Upkeep(store, clock, config.store.keep_days, server)
+        jobs = [works.outbox.run(), works.callbacks.run(), works.health.run(), upkeep.run_purge(), upkeep.run_server()]
+        stack.push_async_callback(_stop, [asyncio.create_task(job) for job in jobs])
+        yield works.gateway()
+
+
+class _Works:
+    """The parts, wired: who hears of what is written, and who carries out which command."""
+
+    def __init__(self, config: Config, store: Store, fleet: Fleet, clock: Clock) -> None:
+        self._config, self._store, self._fleet, self._clock = config, store, fleet, clock
+        self.metrics, self.live = Metrics(), LiveCalls()
+        policy = policy_of(config)
+        self.calls = calls = Calls(store, clock, random_id, policy)
+        self.dialer = Dialer(calls, fleet, _routes(config), clock, random_id, random_token, policy, config.breaker)
+        self.reconciler = Reconciler(calls, fleet, clock.sleep)
+        self.callbacks = Callbacks(calls, clock)
+        self.bridge = self._bridge()
+        self.sessions = Sessions(self.bridge, calls)
+        self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count)
+        call_log = CallLog(self.metrics)
+        self.health = self._health(call_log)
+        self.outbox = Outbox(store, clock, self._handlers())
+        for part in (self.dialer, self.live, self.sessions, self.health, call_log, self.outbox):
+            calls.observe(part.heed)
+
+    def gateway(self) -> Gateway:
+        """The application over all of it."""
+        desk = Desk(self.calls)
+        services = Services(
+            config=self._config,
+            store=self._store,
+            clock=self._clock,
+            new_id=random_id,
+            calls=desk,
+            inbox=self.inbox,
+            metrics=self.metrics,
+        )
+        sockets = MediaSockets(
+            carriers={name: member.carrier for name, member in self._fleet.members.items()},
+            load=self._store.load,
+            bridge=self.bridge,
+            public_url=self._fleet.public_url,
+            clock=self._clock.now,
+            count=self.metrics.count,
+        )
+        return Gateway(create_app(services), sockets, desk, self.live)
+
+    def _bridge(self) -> Bridge:
+        return Bridge(
+            agents=_agents(self._config),
+            ticker=Ticker.of_running_loop(),
+            report=self.calls.report,
+            end_call=self.calls.hang_up,
+            store_media=self._store.put_media,
+            clock=self._clock.now,
+            count=self.metrics.count,
+        )
+
+    def _health(self, call_log: CallLog) -> HealthWatch:
+        return HealthWatch(
+            self._store,
+            self._fleet,
+            self._clock,
+            self._config.breaker,
+            random.Random(),
+            idle_every_s=self._config.health.idle_every_s,
+            failing_every_s=self._config.health.failing_every_s,
+            on_change=call_log.breaker_changed,
+        )
+
+    def _handlers(self) -> Mapping[type[Command], Handler]:
+        return {
+            Route: self.dialer.route,
+            Dial: self.dialer.dial,
+            Resolve: self.reconciler.resolve,
+            HangUp: self.reconciler.hang_up,
+            Timer: self.callbacks.fire,
+        }
+
+
+async def _open_store(config: Config, stack: AsyncExitStack) -> tuple[RedisStore, EmbeddedServer | None]:
+    settings = config.store
+    server = None
+    url = settings.url
+    if url is None:
+        program = "" if settings.server == "auto" else settings.server
+        server = await stack.enter_async_context(EmbeddedServer(Path(settings.dir), program=program))
+        url = server.url
+    store = RedisStore.connect(url, f"{{{settings.tag}}}", wait_replicas=settings.wait_replicas)
+    stack.push_async_callback(store.aclose)
+    for finding in await store.findings():
+        log.warning("store-finding", finding=finding)
+    return store, server
+
+
+def _open_fleet(config: Config, clock: Clock) -> Fleet:
+    """Opening a carrier imports its SDK: only those that the config names, and before the gateway is ready."""
+    members = [
+        Member(
+            carrier=kinds()[entry.kind].open(
+                CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url), clock.now
+            ),
+            kind=entry.kind,
+            numbers=entry.numbers,
+            calls_per_second=entry.limits.calls_per_second,
+            concurrent_calls=entry.limits.concurrent_calls,
+        )
+        for entry in config.carriers
+    ]
+    return Fleet(members, config.server.public_url.rstrip("/"))
+
+
+def policy_of(config: Config) -> Policy:
+    """The core's times, as the config has them."""
+    dialing = config.dialing
+    return Policy(
+        resolve_for_s=dialing.resolve_for_s,
+        assume_alerted_s=dialing.assume_alerted_s,
+        silent_after_s=dialing.silent_after_s,
+        stream_start_s=dialing.stream_start_s,
+        retry_every_s=dialing.retry_every_s,
+        pace_wait_s=dialing.pace_wait_s,
+    )
+
+
+def _routes(config: Config) -> Mapping[str, RouteRule]:
+    every = tuple(carrier.name for carrier in config.carriers)
+    return {route.name: RouteRule(carriers=route.carriers or every, compliance=route.compliance) for route in config.routes}
+
+
+def _agents(config: Config) -> Mapping[str, Agent]:
+    return {agent.name: agent_of(agent.kind) for agent in config.agents}
+
+
+async def _stop(jobs: list[asyncio.Task[None]]) -> None:
+    for job in jobs:
+        job.cancel()
+    await asyncio.gather(*jobs, return_exceptions=True)

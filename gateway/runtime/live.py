@@ -1,0 +1,37 @@
+"""Calls that this process has written and that still hold, or may soon hold, a line."""
+
+import asyncio
+
+from gateway.domain.outcome import CallStatus
+from gateway.domain.records import Call
+from gateway.runtime.calls import News
+
+_AT_REST = frozenset({CallStatus.SCHEDULED, CallStatus.ENDED})
+
+
+class LiveCalls:
+    """An observer of commits. What it knows is as old as this process's last write of the call."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, Call] = {}
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def get(self, call_id: str) -> Call | None:
+        """The call as this process last wrote it, while it lives."""
+        return self._calls.get(call_id)
+
+    async def heed(self, news: News) -> None:
+        """Observer of commits."""
+        if news.after.status in _AT_REST:
+            self._calls.pop(news.after.id, None)
+        else:
+            self._calls[news.after.id] = news.after
+        (self._quiet.clear if self._calls else self._quiet.set)()
+
+    async def none_left(self) -> None:
+        """Wait until nothing is live."""
+        await self._quiet.wait()

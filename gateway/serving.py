@@ -1,0 +1,92 @@
+"""Serves a gateway on its port, and ends it gently: SIGTERM drains, a second signal ends at once."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any
+
+import uvicorn
+
+from gateway.app import Gateway, open_gateway
+from gateway.config.structs import Config
+from gateway.web.media_socket import MESSAGE_LIMIT
+
+_CLOSE_S = 5
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us, since SIGTERM must drain first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket; OSError if the port is taken. Bound before anything else starts, so that nothing half-starts."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def served(config: Config, listener: socket.socket) -> AsyncIterator[Gateway]:
+    """A gateway that answers on the listener from here to the end of the block."""
+    async with open_gateway(config) as gateway:
+        server = _Server(_uvicorn_config(gateway))
+        task = asyncio.create_task(server.serve(sockets=[listener]), name="gateway-http")
+        try:
+            while not server.started:
+                if task.done():
+                    task.result()
+                    raise RuntimeError("the HTTP server ended before it started")
+                await asyncio.sleep(0.01)
+            yield gateway
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def serve_until_signal(config: Config, listener: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, then drain for `server.drain_for_s`, or until the next signal."""
+    first, second = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: (second if first.is_set() else first).set())
+    async with served(config, listener) as gateway:
+        await first.wait()
+        await _first_of(gateway.drain(config.server.drain_for_s), second.wait())
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
+    return uvicorn.Config(
+        gateway,
+        loop="none",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MESSAGE_LIMIT,
+        ws_per_message_deflate=False,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_CLOSE_S,
+    )
