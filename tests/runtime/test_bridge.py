@@ -540,6 +540,19 @@ async def test_hang_up_without_a_line_ends_the_call_at_once() -> None:
     assert house.ends == [("call_1", "agent")]
 
 
+async def test_hang_up_before_the_answer_or_while_parked_ends_the_call_at_once() -> None:
+    """There is nobody who would have to hear the rest first, and no second end when the line is lost or back."""
+    early, parked = House(), House()
+    await early.bridge.prepare(early.add(a_call()))
+    early.agent.line.hang_up()
+    stream, _ = await parked.talk()
+    parked.agent.script["lost"] = lambda: parked.agent.line.hang_up()
+    parked.bridge.uncouple(stream)
+    for house in (early, parked):
+        await house.settle()
+        assert house.ends == [("call_1", "agent")]
+
+
 async def test_the_end_of_a_stream_that_the_agent_ended_says_so() -> None:
     """The core needs no other reason for it."""
     house = House()

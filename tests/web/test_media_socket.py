@@ -111,6 +111,9 @@ class House:
         self.ends: list[tuple[str, str]] = []
         self.store_is_up = True
         self.condemn_on_open = False
+        self.loads = 0
+        self.closing, self.may_close = asyncio.Event(), asyncio.Event()
+        self.may_close.set()
         self.agent = CountingEcho()
         self.port = 0
         self.bridge = Bridge(
@@ -183,6 +186,9 @@ class House:
     async def _load(self, call_id: str) -> Call | None:
         if not self.store_is_up:
             raise StoreUnavailable("gone")
+        async with self.reported:
+            self.loads += 1
+            self.reported.notify_all()
         return self.calls.get(call_id)
 
     async def _report(self, call_id: str, leg_id: str, event: LegEvent) -> Call:
@@ -192,6 +198,8 @@ class House:
             known = leg.carrier_call_id or event.carrier_call_id
             self.change(call_id, streams=leg.streams + 1, stream_open=True, phase=phase, carrier_call_id=known)
         else:
+            self.closing.set()
+            await self.may_close.wait()
             self.change(call_id, stream_open=False)
         async with self.reported:
             self.reports.append((leg_id, event))
@@ -447,6 +455,25 @@ async def test_a_second_socket_replaces_a_dead_one(house: House) -> None:
             await says(line, media="22" * 160)
             assert await hears(line) == {"media": "22" * 160}
     await house.until(StreamOpened, StreamOpened, StreamClosed)
+
+
+async def test_a_new_socket_waits_until_the_call_has_heard_of_the_old_one_s_end(house: House) -> None:
+    """Or the call would take the old one's end for the new one's."""
+    house.add()
+    house.may_close.clear()
+    async with house.open() as old:
+        await talks(old)
+        old.transport.abort()
+        await asyncio.wait_for(house.closing.wait(), WAIT_S)
+    house.now += 1.0
+    async with house.open() as line:
+        await says(line, start="CA1")
+        async with house.reported, asyncio.timeout(WAIT_S):
+            await house.reported.wait_for(lambda: house.loads == 4)
+        for _ in range(20):  # time enough for a report that does not wait
+            await asyncio.sleep(0)
+        house.may_close.set()
+        await house.until(StreamOpened, StreamClosed, StreamOpened)
 
 
 async def test_a_second_socket_that_does_not_name_the_call_changes_nothing(house: House) -> None:
