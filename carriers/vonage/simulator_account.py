@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections import deque
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,12 +35,23 @@ FAULTS = {
 }
 
 
-class Account:
-    """One account with one application. Its secrets come from the site's random numbers, its RSA key from the system's.
+@cache
+def application_key() -> tuple[str, Any]:
+    """The application's RSA key: PKCS#8 PEM and public key. One for all accounts of the process: making one takes a while.
 
-    The RSA key is made when it is first asked for: nothing that the lab sends out depends on it, so that a run in virtual
-    time repeats all the same.
+    It comes from the system's random numbers. Nothing that the lab sends out depends on it, so a run in virtual time
+    repeats all the same.
     """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode(), key.public_key()
+
+
+class Account:
+    """One account with one application. Its secrets come from the site's random numbers."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -50,22 +61,11 @@ class Account:
         self.signature_secret = f"{site.random.getrandbits(200):050x}"
         self._dials, self._requests = _Window(self._knob("calls_per_second", 3)), _Window(self._knob("requests_per_second", 15))
 
-    @cached_property
-    def _rsa(self) -> tuple[str, Any]:
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
-        return pem, key.public_key()
-
     def credentials(self) -> dict[str, Any]:
         """As `/lab/credentials` prints them."""
         return {
             "application_id": self.application_id,
-            "private_key": self._rsa[0],
+            "private_key": application_key()[0],
             "api_key": self.api_key,
             "api_secret": self.api_secret,
             "signature_secret": self.signature_secret,
@@ -103,7 +103,7 @@ class Account:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         unchecked: Any = {"verify_exp": False, "verify_iat": False, "require": ["application_id", "iat", "jti", "exp"]}
         try:
-            claims = jwt.decode(token, self._rsa[1], algorithms=["RS256"], options=unchecked)
+            claims = jwt.decode(token, application_key()[1], algorithms=["RS256"], options=unchecked)
             expired = float(claims["exp"]) <= now
         except (jwt.PyJWTError, TypeError, ValueError):
             return "unauthorized"

@@ -23,7 +23,7 @@ from carriers.lab.contract import (
     WebhookReply,
 )
 from carriers.vonage.simulator import VonageSimulator
-from carriers.vonage.simulator_account import Account
+from carriers.vonage.simulator_account import application_key
 
 START = 1_790_000_000.0
 NUMBER = "+15550190031"
@@ -67,7 +67,7 @@ class FakeLedger:
 class Stage:
     """The simulator and everything around it. `cause` is the active reject fault."""
 
-    def __init__(self, rsa: Any, knobs: dict[str, Any]) -> None:
+    def __init__(self, key: Any, knobs: dict[str, Any]) -> None:
         self.now, self.cause = START, ""
         self.network, self.ledger = FakeNetwork(), FakeLedger()
         self.effects: list[Effect] = []
@@ -84,7 +84,7 @@ class Stage:
             knobs=knobs,
         )
         self.sim = VonageSimulator(self.site)
-        self.sim._account.__dict__["_rsa"], self._key = rsa[:2], rsa[2]
+        self._key = key
 
     def _emit(self, effect: Effect) -> None:
         if isinstance(effect, Wake):
@@ -190,27 +190,15 @@ def after_action() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def rsa() -> Any:
-    """One key for all stages: making one takes a while."""
-    site = Site(
-        name="vonage",
-        base_url="",
-        numbers=(),
-        random=Random(1),
-        network=FakeNetwork(),
-        ledger=FakeLedger(),
-        emit=lambda effect: None,
-        reject_cause=lambda now, to: None,
-    )
-    pem, public = Account(site)._rsa
-    # Parsing the PEM takes longer than signing: tests that mint many tokens use the parsed key.
-    return pem, public, load_pem_private_key(pem.encode(), password=None)
+def key() -> Any:
+    """The application's key, parsed: parsing the PEM takes longer than signing."""
+    return load_pem_private_key(application_key()[0].encode(), password=None)
 
 
 @pytest.fixture
-def make_stage(rsa: Any) -> Callable[..., Stage]:
+def make_stage(key: Any) -> Callable[..., Stage]:
     """Stages with the knobs that the test names."""
-    return lambda **knobs: Stage(rsa, knobs)
+    return lambda **knobs: Stage(key, knobs)
 
 
 @pytest.fixture
