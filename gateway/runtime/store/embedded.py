@@ -12,9 +12,10 @@ A server that meets files it cannot read may start empty instead of failing. The
 import asyncio
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -146,7 +147,8 @@ class EmbeddedServer:
         """Returns when the server has become a daemon; it holds `server.lock` from its first moment to its last."""
         self._keep_old_log()
         lock = self._directory.lock("server")
-        try:
+        # A file and not a pipe: the daemon may inherit the pipe's other end (it does under uvloop), and then it never closes.
+        with closing(lock), tempfile.TemporaryFile() as words:
             if not lock.take():
                 raise StoreUnavailable(f"a server that cannot be found runs on {self.directory}; stop it ({self._last_pid()})")
             process = await asyncio.create_subprocess_exec(
@@ -155,14 +157,14 @@ class EmbeddedServer:
                 cwd=self.directory,
                 env={"LC_ALL": "C"} | {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=words,
                 stderr=asyncio.subprocess.STDOUT,
                 pass_fds=(lock.fd,),
                 start_new_session=True,
             )
-            said, _ = await process.communicate()
-        finally:
-            lock.close()
+            await process.wait()
+            words.seek(0)
+            said = words.read()
         if process.returncode != 0:
             raise StoreUnavailable(f"{program.path} did not start: {said.decode(errors='replace')[-_LOG_SHOWN:]}{self._log()}")
 
