@@ -17,7 +17,7 @@ import msgspec
 from carriers.contract import Expectation, Hook, HookRequest, Verified
 from carriers.vonage import verdicts
 from gateway.domain.errors import BadSignature, Malformed
-from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamClosed, StreamFailed
+from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamFailed
 
 MAX_AGE_S = 300.0
 ISSUER = "Vonage"
@@ -183,10 +183,14 @@ def _completed(fields: Mapping[str, Any], uuid: str, data: dict[str, str]) -> Le
 
 
 def _error(fields: Mapping[str, Any]) -> Hook:
-    # An error webhook (`reason`: bad syntax in the NCCO, a connect over the pace) names no leg; records and inputs are no news.
-    if not isinstance(fields.get("reason"), str) or "original_request" in fields:
+    """An error webhook: bad syntax in the NCCO, a connect over the pace. It names no leg and ends nothing by itself.
+
+    What follows (the flow asks on `after`, or the leg completes) decides; the carrier's words are kept for the log.
+    """
+    reason = _text(fields, "reason")
+    if not reason or "original_request" in fields:
         return Hook()
-    return Hook(events=(StreamFailed(carrier_call_id=_uuid(fields, required=False), reason="carrier-reported-error"),))
+    return Hook(events=(LegProgressed(carrier_call_id=_uuid(fields, required=False), carrier_data={"error": reason[:120]}),))
 
 
 def _stream(fields: Mapping[str, Any]) -> Hook:
@@ -194,15 +198,22 @@ def _stream(fields: Mapping[str, Any]) -> Hook:
     status = _text(fields, "status")
     if not status:
         return _error(fields)
-    if status not in _STREAM_ENDS:
-        # `completed` is the normal end and says nothing that the closed socket has not said.
-        return Hook(events=(LegProgressed(carrier_data=_stream_data(fields)),)) if status in _PROGRESS else Hook()
-    failed = StreamFailed(reason=f"stream-{status}", carrier_data=_stream_data(fields))
-    return Hook(events=(failed,), expects=Expectation.AFTER_STREAM_DOCUMENT)
+    data = _stream_data(fields)
+    if status == "disconnected":
+        # It may be the only sign: our end of a dead connection stays open.
+        failed = StreamFailed(reason="stream-disconnected", carrier_data=data)
+        return Hook(events=(failed,), expects=Expectation.AFTER_STREAM_DOCUMENT)
+    if status in _NEVER_OPENED:
+        # No StreamFailed: that no stream ever opened is counted where the question is answered, once for each question.
+        told = LegProgressed(carrier_data={**data, "stream_end": status})
+        return Hook(events=(told,), expects=Expectation.AFTER_STREAM_DOCUMENT)
+    # `completed` is the normal end and says nothing that the closed socket has not said.
+    return Hook(events=(LegProgressed(carrier_data=data),)) if status in _PROGRESS else Hook()
 
 
 def _after(_fields: Mapping[str, Any]) -> Hook:
-    return Hook(events=(StreamClosed(),), expects=Expectation.AFTER_STREAM_DOCUMENT)
+    # The bridge has told what became of the stream, unless there never was one.
+    return Hook(expects=Expectation.AFTER_STREAM_DOCUMENT)
 
 
 _STEPS = {"answer": _answer, "event": _event, "stream": _stream, "after": _after}
@@ -213,7 +224,7 @@ _PROGRESS: dict[str, type[LegEvent]] = {
     "human": LegAnswered,
     "machine": LegAnswered,
 }
-_STREAM_ENDS = frozenset({"disconnected", "failed", "unanswered", "rejected", "busy", "timeout"})
+_NEVER_OPENED = frozenset({"failed", "unanswered", "rejected", "busy", "timeout"})
 
 
 def _uuid(fields: Mapping[str, Any], required: bool = True) -> str:

@@ -8,7 +8,7 @@ import pytest
 from carriers.contract import Expectation, Hook, HookRequest
 from carriers.vonage.webhooks import VonageWebhooks
 from gateway.domain.errors import Malformed
-from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamClosed, StreamFailed
+from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamFailed
 from gateway.domain.outcome import Outcome
 from gateway.domain.verdict import Disposition
 
@@ -149,11 +149,18 @@ SOCKET = {**BASE, "to": "wss://gw.example.com/carriers/vonage/media/c/l/t", "uui
 
 
 @pytest.mark.parametrize("step", ["stream", "event"])
-@pytest.mark.parametrize("status", ["disconnected", "failed", "unanswered", "rejected", "busy", "timeout"])
-def test_a_lost_stream_asks_what_to_do(step: str, status: str) -> None:
-    """The socket leg's end is a failure of the stream, never of the leg, and never in the leg's name."""
-    hook = parse(step, {**SOCKET, "status": status})
-    assert hook.events == (StreamFailed(reason=f"stream-{status}", carrier_data={"stream_uuid": SOCKET_UUID}),)
+def test_a_lost_stream_asks_what_to_do(step: str) -> None:
+    """The socket leg's loss is a failure of the stream, never of the leg, and never in the leg's name."""
+    hook = parse(step, {**SOCKET, "status": "disconnected"})
+    assert hook.events == (StreamFailed(reason="stream-disconnected", carrier_data={"stream_uuid": SOCKET_UUID}),)
+    assert hook.expects is Expectation.AFTER_STREAM_DOCUMENT
+
+
+@pytest.mark.parametrize("status", ["failed", "unanswered", "rejected", "busy", "timeout"])
+def test_a_stream_that_never_opened_asks_what_to_do(status: str) -> None:
+    """The question alone says that there is no stream; how it failed is kept for the log."""
+    hook = parse("stream", {**SOCKET, "status": status})
+    assert hook.events == (LegProgressed(carrier_data={"stream_uuid": SOCKET_UUID, "stream_end": status}),)
     assert hook.expects is Expectation.AFTER_STREAM_DOCUMENT
 
 
@@ -173,14 +180,15 @@ def test_a_socket_that_completes_is_no_news() -> None:
 def test_after_the_stream_the_flow_asks_again() -> None:
     """The notify action's request is the last chance to say what comes now."""
     hook = parse("after", {"payload": {"leg": "leg_1"}, "conversation_uuid": CONVERSATION})
-    assert hook == Hook(events=(StreamClosed(),), expects=Expectation.AFTER_STREAM_DOCUMENT)
+    assert hook == Hook(expects=Expectation.AFTER_STREAM_DOCUMENT)
 
 
 @pytest.mark.parametrize("step", ["event", "stream"])
-def test_an_error_webhook_is_a_failure_of_the_stream(step: str) -> None:
-    """It has a reason and no status: the flow, or its connect action, was not carried out."""
-    reason = {"reason": "Syntax error in NCCO. Invalid value type or action.", "conversation_uuid": CONVERSATION}
-    assert parse(step, reason).events == (StreamFailed(reason="carrier-reported-error"),)
+def test_an_error_webhook_is_kept_for_the_log(step: str) -> None:
+    """It has a reason and no status, and ends nothing by itself: the flow goes on to `after`, or the leg completes."""
+    reason = "Syntax error in NCCO. Invalid value type or action."
+    hook = parse(step, {"reason": reason, "conversation_uuid": CONVERSATION})
+    assert hook == Hook(events=(LegProgressed(carrier_data={"error": reason}),))
 
 
 @pytest.mark.parametrize(
