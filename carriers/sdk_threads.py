@@ -7,16 +7,20 @@ SDKs is safe to share.
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from carriers import shot
 from carriers.contract import Placed
 from carriers.shot import HttpAnswer, Shot
-from gateway.domain.errors import CarrierError
+from gateway.domain.errors import CarrierError, NotSent
 from gateway.domain.outcome import Knowledge
 from gateway.domain.verdict import Attribution, Signal, Verdict, next_carrier
+
+UNREACHABLE = "unreachable"
+_RACE_S = 0.2
+"""At the deadline the socket's time-out and ours come together; both mean the same."""
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -90,17 +94,29 @@ def _failed(ticket: Shot, error: Exception, judge: Callable[[HttpAnswer], Placed
     if answer is not None:
         return _unknown("unreadable-answer", f"{answer.status} {type(error).__name__}")
     if ticket.call_off():
-        return _unsent(_unsent_reason(error), type(error).__name__)
-    return _unknown("connection-lost", type(error).__name__)
+        return _unsent(_why_unsent(error), type(error).__name__)
+    late = ticket.remaining <= _RACE_S
+    return _unknown("no-answer-in-time" if late else "connection-lost", type(error).__name__)
 
 
-def _unsent_reason(error: Exception) -> str:
-    reason = getattr(error, "reason", None)
-    return reason if reason in {"deadline-passed", "gate-closed"} else "unreachable"
+def _why_unsent(error: BaseException) -> str:
+    """Some SDKs wrap what the wire raised: the reason is looked for in the whole chain."""
+    chain = list(_chain(error))
+    ours = next((link for link in chain if isinstance(link, NotSent)), None)
+    if ours is not None:
+        return ours.reason
+    return UNREACHABLE if any(isinstance(link, OSError) for link in chain) else "refused-by-sdk"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _unsent(reason: str, detail: str = "") -> Placed:
-    if reason == "unreachable":
+    """Only a network between us and the carrier speaks against the carrier; a request that its SDK refused is ours."""
+    if reason == UNREACHABLE:
         verdict = next_carrier(reason, attribution=Attribution.NETWORK, signal=Signal.FAILURE, detail=detail)
     else:
         verdict = next_carrier(reason, attribution=Attribution.US, signal=Signal.RELEASE, detail=detail)
