@@ -42,6 +42,8 @@ from gateway.domain.records import Call, Leg, Promise
 from gateway.domain.verdict import Attribution, Disposition, Signal, stop
 
 EXPIRY = "expiry"
+AGENT_FAULTS = frozenset({"agent-failed", "agent-unavailable"})
+"""Who ends a call without having wanted to: the agent could not start, or broke."""
 
 
 class BreakerWord(Struct, frozen=True, kw_only=True):
@@ -141,8 +143,10 @@ def _promise_due(call: Call, _event: PromiseDue, now: float, _policy: Policy) ->
 # --- ending it ---------------------------------------------------------------------------------------------------
 
 
-def _cancel(call: Call, _event: Any, now: float, policy: Policy) -> Step:
+def _cancel(call: Call, event: Any, now: float, policy: Policy) -> Step:
     """Take it back before the answer: at once if nothing lives, else when the live leg has ended."""
+    if isinstance(event, HangupRequested) and event.by in AGENT_FAULTS and call.leg is not None and call.leg.live:
+        return _hang_up(call, event, now, policy)
     if call.leg is None or not call.leg.live:
         return _end(call, Outcome.CANCELED, "canceled", now)
     wanted = replace(call, cancel_wanted=True)
@@ -151,7 +155,10 @@ def _cancel(call: Call, _event: Any, now: float, policy: Policy) -> Step:
 
 def _hang_up(call: Call, event: HangupRequested, now: float, policy: Policy) -> Step:
     assert call.leg is not None
-    verdict = stop(f"{event.by}-hung-up", Outcome.COMPLETED, attribution=Attribution.US)
+    if event.by in AGENT_FAULTS:
+        verdict = stop(event.by, Outcome.FAILED, attribution=Attribution.US, signal=Signal.RELEASE)
+    else:
+        verdict = stop(f"{event.by}-hung-up", Outcome.COMPLETED, attribution=Attribution.US)
     return _moved(call, call.leg, legs.want_hangup(call.leg, now, policy, verdict), now, policy)
 
 
@@ -219,6 +226,8 @@ def _outcome_of_answered(call: Call, leg: Leg) -> Outcome:
     assert verdict is not None
     if call.cancel_wanted:
         return Outcome.CANCELED
+    if verdict.reason in AGENT_FAULTS:
+        return Outcome.FAILED
     if verdict.outcome in {Outcome.COMPLETED, Outcome.CANCELED} or verdict.attribution is Attribution.CALLEE:
         return Outcome.COMPLETED
     return Outcome.DROPPED if leg.streams else Outcome.FAILED

@@ -156,7 +156,7 @@ class CancelRequested(CallEvent, frozen=True, kw_only=True):
 
 
 class HangupRequested(CallEvent, frozen=True, kw_only=True):
-    """The user or the agent ends the call, in whatever state it is."""
+    """The user or the agent ends the call, in whatever state it is; `by` is user, agent, agent-failed or agent-unavailable."""
 
     by: str = "user"
 
