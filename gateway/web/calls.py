@@ -5,7 +5,7 @@ from typing import Annotated
 
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 
 from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.domain.records import Call
@@ -17,7 +17,7 @@ from gateway.web.paging import refuse_unknown_parameters
 from gateway.web.problems import no_such_call, refusal, unavailable
 from gateway.web.requests import CreateCall, canonical, new_call
 from gateway.web.responses import REFUSALS
-from gateway.web.services import Services
+from gateway.web.services import GivenServices, Services
 from gateway.web.views import CallPage, CallView, call_view
 
 ApiRequest = Request[object, object, State]
@@ -36,11 +36,11 @@ _UNANSWERED = frozenset({CallStatus.SCHEDULED, CallStatus.DIALING, CallStatus.RI
     responses=REFUSALS,
 )
 async def create_call(
-    data: CreateCall,
+    data: JSONBody[CreateCall],
     request: ApiRequest,
-    services: Services,
+    services: GivenServices,
     idempotency_key: Annotated[
-        str | None, Parameter(header=HEADER, description="At most 255 characters; one key, one call.")
+        str | None, HeaderParameter(name=HEADER, description="At most 255 characters; one key, one call.")
     ] = None,
 ) -> Response[CallView]:
     """Accepted in one atomic write, then 201: also when the call waits for a carrier or is scheduled for later. Send an
@@ -70,14 +70,14 @@ async def create_call(
 )
 async def list_calls(
     request: ApiRequest,
-    services: Services,
-    status: CallStatus | None = None,
-    outcome: Outcome | None = None,
-    carrier: Annotated[str | None, Parameter(description="One of whose legs is on this carrier.")] = None,
-    to: Annotated[str | None, Parameter(description="E.164; the plus as %2B.")] = None,
-    direction: Direction | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Parameter(description="`next` of the page before.", max_length=200)] = None,
+    services: GivenServices,
+    status: FromQuery[CallStatus | None] = None,
+    outcome: FromQuery[Outcome | None] = None,
+    carrier: Annotated[str | None, QueryParameter(description="One of whose legs is on this carrier.")] = None,
+    to: Annotated[str | None, QueryParameter(description="E.164; the plus as %2B.")] = None,
+    direction: FromQuery[Direction | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.", max_length=200)] = None,
 ) -> CallPage:
     """Newest first. Every given filter must match."""
     refuse_unknown_parameters(request, ("status", "outcome", "carrier", "to", "direction", "limit", "cursor"))
@@ -89,7 +89,7 @@ async def list_calls(
 
 
 @get("/{call_id:str}", guards=[needs("calls:read")], summary="One call", responses=REFUSALS)
-async def get_call(call_id: str, services: Services) -> CallView:
+async def get_call(call_id: FromPath[str], services: GivenServices) -> CallView:
     """The call as it stands; media counters are at most one second old."""
     return await view(await load(call_id, services), services)
 
@@ -101,7 +101,7 @@ async def get_call(call_id: str, services: Services) -> CallView:
     summary="Hang up",
     responses=REFUSALS,
 )
-async def hang_up(call_id: str, services: Services) -> CallView:
+async def hang_up(call_id: FromPath[str], services: GivenServices) -> CallView:
     """Ends the call in whatever state it is; before the answer this cancels it."""
     _refuse_ended(await load(call_id, services))
     return await view(await services.calls.hang_up(call_id), services)
@@ -114,7 +114,7 @@ async def hang_up(call_id: str, services: Services) -> CallView:
     summary="Cancel",
     responses=REFUSALS,
 )
-async def cancel_call(call_id: str, services: Services) -> CallView:
+async def cancel_call(call_id: FromPath[str], services: GivenServices) -> CallView:
     """Takes back a call that is not answered yet."""
     call = await load(call_id, services)
     _refuse_ended(call)

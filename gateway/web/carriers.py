@@ -3,24 +3,25 @@
 from asyncio import gather
 
 from litestar import Router, get
+from litestar.params import FromPath
 
 from gateway.config.structs import CarrierConfig
 from gateway.web.auth import needs
 from gateway.web.problems import refusal
 from gateway.web.responses import REFUSALS
-from gateway.web.services import Services
+from gateway.web.services import GivenServices, Services
 from gateway.web.views import CarrierPage, CarrierView, carrier_view
 
 
 @get("/", guards=[needs("calls:read")], summary="All carriers", responses=REFUSALS)
-async def list_carriers(services: Services) -> CarrierPage:
+async def list_carriers(services: GivenServices) -> CarrierPage:
     """In order of priority."""
     ordered = enumerate(services.config.carriers, 1)
     return CarrierPage(items=tuple(await gather(*(_view(carrier, priority, services) for priority, carrier in ordered))))
 
 
 @get("/{name:str}", guards=[needs("calls:read")], summary="One carrier", responses=REFUSALS)
-async def get_carrier(name: str, services: Services) -> CarrierView:
+async def get_carrier(name: FromPath[str], services: GivenServices) -> CarrierView:
     """Breaker, limits and live legs of one account."""
     names = [carrier.name for carrier in services.config.carriers]
     if name not in names:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from gateway.web.auth import needs
@@ -11,13 +11,13 @@ from gateway.web.calls import load
 from gateway.web.feed import follow_call, follow_gateway
 from gateway.web.paging import event_page, read_seq, refuse_unknown_parameters
 from gateway.web.responses import REFUSALS
-from gateway.web.services import Services
+from gateway.web.services import GivenServices
 from gateway.web.views import EventPage, event_view
 
 EVENT_STREAM = "text/event-stream"
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
-LastEventId = Annotated[str | None, Parameter(header="Last-Event-ID", description="`id` of the last event that was seen.")]
+LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="`id` of the last event that was seen.")]
 
 
 @get(
@@ -28,7 +28,7 @@ LastEventId = Annotated[str | None, Parameter(header="Last-Event-ID", descriptio
     responses=REFUSALS,
     tags=["events"],
 )
-async def gateway_events(services: Services, last_event_id: LastEventId = None) -> Stream:
+async def gateway_events(services: GivenServices, last_event_id: LastEventId = None) -> Stream:
     """Server-sent events of the whole gateway, from now on or from behind Last-Event-ID."""
     after = read_seq("Last-Event-ID", last_event_id) if last_event_id else await services.store.feed_end()
     return Stream(follow_gateway(services, after), media_type=EVENT_STREAM, headers=_STREAM_HEADERS)
@@ -42,11 +42,11 @@ async def gateway_events(services: Services, last_event_id: LastEventId = None) 
     tags=["events"],
 )
 async def call_events(
-    call_id: str,
+    call_id: FromPath[str],
     request: Request[Any, Any, Any],
-    services: Services,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
-    cursor: Annotated[str | None, Parameter(description="`next` of the page before.")] = None,
+    services: GivenServices,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
+    cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
     last_event_id: LastEventId = None,
 ) -> Response[EventPage] | Stream:
     """A page, oldest first; with `Accept: text/event-stream` the log from its beginning (or from behind Last-Event-ID) and

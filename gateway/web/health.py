@@ -5,7 +5,7 @@ from msgspec import Struct
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.runtime.telemetry.counting import BREAKER_VALUES
-from gateway.web.services import Services
+from gateway.web.services import GivenServices, Services
 
 
 class Alive(Struct, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ async def healthz() -> Alive:
     security=[{}],
     tags=["operations"],
 )
-async def readyz(services: Services) -> Response[Readiness]:
+async def readyz(services: GivenServices) -> Response[Readiness]:
     """200, or 503 while starting and draining. A carrier's outage never makes the gateway unready."""
     ready = services.calls.ready()
     carriers = await _breakers(services)
@@ -51,7 +51,7 @@ async def readyz(services: Services) -> Response[Readiness]:
 
 
 @get("/metrics", media_type="text/plain", summary="Counters for Prometheus", security=[{}], tags=["operations"])
-async def metrics(services: Services) -> Response[bytes]:
+async def metrics(services: GivenServices) -> Response[bytes]:
     """Prometheus text."""
     # Breakers may have been moved by another gateway: what the store says now is what is told.
     try:

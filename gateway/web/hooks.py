@@ -8,12 +8,13 @@ from typing import Any
 import structlog
 from litestar import Request, Response, route
 from litestar.enums import HttpMethod
+from litestar.params import FromPath
 
 from carriers.contract import Document, HookRequest
 from gateway.domain.errors import BadSignature, Malformed, StoreUnavailable
 from gateway.runtime.inbox import UnknownHook
 from gateway.web.problems import Refusal, refusal, unavailable
-from gateway.web.services import Services
+from gateway.web.services import GivenServices, Services
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +31,12 @@ BODY_LIMIT = 256 * 1024
     tags=["carriers' own"],
 )
 async def receive_hook(
-    name: str, call_id: str, leg_id: str, step: str, request: Request[Any, Any, Any], services: Services
+    name: FromPath[str],
+    call_id: FromPath[str],
+    leg_id: FromPath[str],
+    step: FromPath[str],
+    request: Request[Any, Any, Any],
+    services: GivenServices,
 ) -> Response[bytes]:
     """For carriers; signed in each carrier's own way. Unsigned, wrongly signed or stale: 403, and nothing changes."""
     hook = HookRequest(
@@ -67,6 +73,9 @@ async def _received(name: str, hook: HookRequest, services: Services) -> tuple[D
         return refusal("not-found", "There is no such leg of such a call on this carrier."), "unknown"
     except StoreUnavailable:
         return unavailable("The store does not answer; repeat this, or use the fallback URL."), "unavailable"
+    except Exception as error:
+        log.error("webhook-failed", carrier=name, call_id=hook.call_id, leg_id=hook.leg_id, exc_info=error)
+        return refusal("internal-error", "The failure has been logged."), "failed"
 
 
 def signed_url(public_url: str, scope: Any) -> str:

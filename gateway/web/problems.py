@@ -121,8 +121,10 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
 
 def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     """The framework's complaint of a path or query parameter."""
-    extra = error.extra if isinstance(error.extra, list) else []
-    faults = [_query_fault(request, entry) for entry in extra if isinstance(entry, Mapping)]
+    extra = [entry for entry in error.extra if isinstance(entry, Mapping)] if isinstance(error.extra, list) else []
+    if any(entry.get("key") == "data" for entry in extra):  # the framework's word for a body that is not there
+        return answer(refusal("bad-request", "The body is empty; send a JSON object."))
+    faults = [_query_fault(request, entry) for entry in extra]
     return answer(refusal("invalid-request", "Look at `errors`.", faults))
 
 

@@ -75,8 +75,8 @@ def read_create_call(document: Any) -> CreateCall:
 
 
 def canonical(request: CreateCall) -> dict[str, Any]:
-    """The request with every field, so that two ways of saying the same are the same."""
-    plain: dict[str, Any] = msgspec.to_builtins(request)
+    """The request with every field, as JSON gives it back, so that two ways of saying the same are the same."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request))
     return plain
 
 

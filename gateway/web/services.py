@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from litestar.di import NamedDependency
+
 from carriers.contract import Document, HookRequest
 from gateway.config.structs import Config
 from gateway.domain.records import Call
@@ -57,3 +59,7 @@ class Services:
     calls: CallDesk
     inbox: Inbox
     metrics: Metrics
+
+
+GivenServices = NamedDependency[Services]
+"""How a handler asks for them."""

@@ -62,7 +62,7 @@ class Metrics:
         return generate_latest(self._registry)
 
     def _make(self, name: str, metric: Metric) -> MetricWrapperBase:
-        made = {"counter": Counter, "gauge": Gauge}[metric.kind]
+        made = Counter if metric.kind == "counter" else Gauge
         return made(name, metric.help, metric.labels, registry=self._registry)
 
     def _labelled(self, name: str, kind: str, labels: Mapping[str, str]) -> MetricWrapperBase:
