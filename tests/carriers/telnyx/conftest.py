@@ -1,12 +1,18 @@
-"""A world in memory for the simulator: its effects are kept, its timers and phones do as the test says."""
+"""Two worlds for Telnyx: one in memory for the simulator, and a real lab for the adapter."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from carriers.contract import Attempt, Carrier, CarrierSettings, Handle, LegAtCarrier, Sighting
 from carriers.lab.contract import (
     Effect,
     OpenSocket,
@@ -18,6 +24,8 @@ from carriers.lab.contract import (
     Wake,
     Webhook,
 )
+from carriers.lab.lab import Lab
+from carriers.telnyx import KIND, Credentials
 from carriers.telnyx.simulator import TelnyxSimulator
 
 NOW = 1_795_000_000.0
@@ -139,3 +147,87 @@ class World:
 def new_world() -> type[World]:
     """Call it with knobs."""
     return World
+
+
+# --- the adapter on a real lab -----------------------------------------------------------------------------------
+
+TO = "+15550100001"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_lab() -> AsyncIterator[Lab]:
+    """A lab with Telnyx alone, for all tests of this module."""
+    async with Lab(kinds=("telnyx",)) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def one_carrier(one_lab: Lab) -> AsyncIterator[Carrier]:
+    """The carrier, opened on the lab."""
+    async with opened(one_lab) as carrier:
+        yield carrier
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def lab(one_lab: Lab) -> Lab:
+    """The lab as it was in the beginning: no calls, no faults, an empty ledger."""
+    one_lab.reset()
+    return one_lab
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def telnyx(lab: Lab, one_carrier: Carrier) -> Carrier:
+    """The carrier on a fresh lab."""
+    return one_carrier
+
+
+def settings(lab: Lab, **changes: str) -> CarrierSettings:
+    given = lab.credentials("telnyx") | changes
+    fields = {name: given[name] for name in Credentials.__struct_fields__}
+    return CarrierSettings(name="telnyx", credentials=Credentials(**fields), base_url=given["base_url"])
+
+
+@asynccontextmanager
+async def opened(lab: Lab, **changes: str) -> AsyncIterator[Carrier]:
+    carrier: Carrier = KIND.open(settings(lab, **changes), time.time)
+    try:
+        yield carrier
+    finally:
+        await carrier.aclose()
+
+
+def attempt(lab: Lab, leg: str = "leg_1", to: str = TO, **more: Any) -> Attempt:
+    plain = {
+        "public_url": "http://127.0.0.1:9",
+        "carrier": "telnyx",
+        "media_token": "tok",
+        "caller_id": lab.credentials("telnyx")["numbers"][0],
+    }
+    return Attempt(call_id="call_1", leg_id=leg, to=to, **(plain | more))
+
+
+def handle(leg: str = "leg_1", to: str = TO, call: str = "") -> Handle:
+    return Handle(call_id="call_1", leg_id=leg, to=to, caller_id="+15550190001", carrier_call_id=call, sent_at=time.time())
+
+
+def soon(seconds: float = 10.0) -> float:
+    return time.time() + seconds
+
+
+def dials(lab: Lab) -> int:
+    return len(lab.ledger.entries("dial"))
+
+
+async def found(look: Callable[[], Awaitable[Sighting]], state: LegAtCarrier) -> Sighting:
+    """Ask until the carrier says so; each question waits for its answer."""
+    async with asyncio.timeout(5):
+        while (sighting := await look()).state is not state:
+            pass
+    return sighting
+
+
+@pytest.fixture
+def bench() -> SimpleNamespace:
+    """What the tests of the adapter share."""
+    tools = {"attempt": attempt, "handle": handle, "soon": soon, "dials": dials, "opened": opened, "settings": settings}
+    return SimpleNamespace(found=found, open_gate=lambda: True, **tools)
