@@ -13,7 +13,7 @@ from msgspec import Struct
 from carriers.lab.contract import Ledger, PhoneEvent
 from carriers.lab.fields import e164
 from carriers.lab.phones import Behavior, CallState, Phone, PhoneCall, PhoneSetup
-from carriers.lab.recording import Recording
+from carriers.lab.recording import Recording, Tape
 from carriers.lab.sound import SILENCE
 from carriers.lab.voices import Line
 
@@ -80,6 +80,7 @@ class PhoneNetwork:
         self.now = 0.0
         self.phones: dict[str, Phone] = {}
         self._calls: dict[tuple[str, str], PhoneCall] = {}
+        self._tape = Tape()
 
     # --- what carriers ask ---------------------------------------------------------------------------------------
 
@@ -211,6 +212,7 @@ class PhoneNetwork:
                 call.cause, call.by = "canceled", "network"
                 self._inform(call, "ended")
         self._calls.clear()
+        self._tape = Tape()
         self.phones = {number: Phone(number=number, attended=True) for number in attended}
 
     # --- how a call goes -----------------------------------------------------------------------------------------
@@ -267,7 +269,7 @@ class PhoneNetwork:
     def _answer(self, now: float, call: PhoneCall) -> None:
         phone = self.phone(call.number)
         phone.answers += 1
-        call.state, call.answered_at, call.recording = CallState.ANSWERED, now, Recording(now)
+        call.state, call.answered_at, call.recording = CallState.ANSWERED, now, Recording(now, self._tape)
         call.voice = Line(self._listener(call)) if phone.attended else call.setup.speech.voice()
         self._write(now, "answer", call)
         self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="answered"))

@@ -124,6 +124,8 @@ class Phone(Struct, kw_only=True, eq=False):
         del self.calls[:-KEPT_CALLS]
         finished = [past for past in self.calls if past.recording is not None and past.state is CallState.ENDED]
         for old in finished[:-KEPT_RECORDINGS]:
+            if old.recording is not None:
+                old.recording.forget()
             old.recording = None
 
     def recorded(self, index: int = -1) -> PhoneCall | None:

@@ -1,6 +1,6 @@
 """What a phone's ear and mouth keep of a call."""
 
-from carriers.lab.recording import LIMIT_FRAMES, Recording
+from carriers.lab.recording import LIMIT_FRAMES, Recording, Tape
 from carriers.lab.sound import SILENCE, tone
 
 LOUD = tone(440, 0.02)
@@ -66,3 +66,20 @@ def test_a_short_frame_is_filled_up() -> None:
     recording = Recording(100.0)
     recording.hear(100.02, b"\x10" * 80)
     assert bytes(recording.heard.sound) == b"\x10" * 80 + b"\xff" * 80
+
+
+def test_recordings_share_one_tape() -> None:
+    """When the tape is used up a recording keeps a whole beginning and goes on measuring; what is forgotten is free again."""
+    tape = Tape(limit=160 * 4)
+    first, second = Recording(100.0, tape), Recording(100.0, tape)
+    for index in range(6):
+        first.say(100.0 + index * 0.02, LOUD)
+        first.hear(100.0 + index * 0.02, LOUD)
+    assert (len(first.said.sound), len(first.heard.sound)) == (320, 320)
+    assert first.measure(100.12).speech_seconds == 0.12
+    second.hear(100.0, LOUD)
+    assert second.heard.sound == b""
+    first.forget()
+    third = Recording(100.0, tape)
+    third.hear(100.0, LOUD)
+    assert len(third.heard.sound) == 160
