@@ -62,10 +62,7 @@ def sighting_of(record: Mapping[str, Any]) -> Sighting:
     if status not in verdicts.TERMINAL:
         state = _LIVE.get(status, LegAtCarrier.ACCEPTED)
         return Sighting(state=state, carrier_call_id=uuid, carrier_data=data)
-    if status == "completed":
-        verdict = verdicts.completed(answered=verdicts.answer_proven(record) is True)
-    else:
-        verdict = verdicts.end_verdict(status)
+    verdict = verdicts.recorded_end(status, answered=verdicts.answer_proven(record) is True)
     return Sighting(state=LegAtCarrier.ENDED, carrier_call_id=uuid, carrier_data=data, verdict=verdict)
 
 

@@ -133,6 +133,16 @@ def _end(status: str, detail: str, sip_code: int | None) -> Verdict:
     return BY_STATUS.get(status, UNMAPPED)
 
 
+def recorded_end(status: str, answered: bool) -> Verdict:
+    """Judge the status of a call record. It never says why, so that a bare `failed` or `rejected` blames nobody."""
+    if status == "completed":
+        return completed(answered)
+    verdict = end_verdict(status)
+    if verdict.reason == UNMAPPED.reason:
+        return msgspec.structs.replace(verdict, reason=f"{status}-unexplained", signal=Signal.RELEASE)
+    return verdict
+
+
 def code_of(status: str, detail: str = "", sip_code: int | None = None) -> str:
     """How a log shows an end: `failed:cannot_route:403`."""
     return ":".join(str(part) for part in (status, detail, sip_code) if part)
@@ -238,7 +248,7 @@ def _by_parameter(status: int, problem: _Problem) -> Verdict | None:
 
 
 def _any(status: int) -> Verdict:
-    return _DOWN if status >= 500 else UNMAPPED
+    return _DOWN if status >= 500 else msgspec.structs.replace(UNMAPPED, signal=Signal.RELEASE)
 
 
 def _read(body: bytes) -> _Problem:

@@ -171,7 +171,7 @@ async def test_a_dial_is_one_signed_post(server: Server, make_carrier: Any, key:
 async def test_an_ambiguous_dial_is_never_sent_again(server: Server, make_carrier: Any, answer: Any) -> None:
     """Whatever happens after the first byte: one POST, and nobody but the carrier knows. (The bare SDK sends up to ten.)"""
     server.answers = [answer]
-    placed = await place(make_carrier(server.url), within_s=1.0)
+    placed = await place(make_carrier(server.url), within_s=0.6)
     assert placed.knowledge is Knowledge.UNKNOWN
     assert placed.verdict is not None
     assert placed.verdict.signal is Signal.FAILURE

@@ -99,7 +99,7 @@ REFUSALS: list[tuple[int, str, str, Attribution, Signal]] = [
     (403, "unprovisioned", "unprovisioned", US, MISCONFIGURED),
     (404, "", "route-missing", US, RELEASE),
     (409, "", "conflict", US, RELEASE),
-    (418, "", "unmapped", UNKNOWN, FAILURE),
+    (418, "", "unmapped", UNKNOWN, RELEASE),
     (422, "", "bad-request", US, RELEASE),
     (429, "rate-limit", "rate-limited", US, RELEASE),
     (429, "", "rate-limited", US, RELEASE),
@@ -163,3 +163,10 @@ def test_completed_is_a_conversation_only_with_an_answer() -> None:
     assert verdicts.completed(answered=True).outcome is Outcome.COMPLETED
     silent = verdicts.completed(answered=False)
     assert (silent.outcome, silent.attribution, silent.signal) == (Outcome.NO_ANSWER, UNKNOWN, RELEASE)
+
+
+@pytest.mark.parametrize("status", ["failed", "rejected"])
+def test_a_record_that_gives_no_reason_blames_nobody(status: str) -> None:
+    """`detail` is in webhooks only: a look-up may free the call, but not speak against the carrier."""
+    verdict = verdicts.recorded_end(status, answered=False)
+    assert (verdict.disposition, verdict.reason, verdict.signal) == (NEXT, f"{status}-unexplained", RELEASE)
