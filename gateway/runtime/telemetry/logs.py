@@ -10,6 +10,7 @@ from structlog.types import Processor
 
 from gateway.runtime.telemetry.masking import mask_media_path, mask_number
 
+_HANDLER = "holdline"
 _UNTOUCHED = frozenset({"timestamp", "level"})
 """Ours, and made of digits that a mask might take for a number."""
 
@@ -24,6 +25,18 @@ def configure_logs(*, level: str = "info", stream: TextIO | None = None, as_json
         logger_factory=structlog.WriteLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
+    _take_in_others(out, as_json=json)
+
+
+def _take_in_others(out: TextIO, *, as_json: bool) -> None:
+    """What libraries log (from warnings up) takes the same way: an SDK's complaint may hold a number, too."""
+    handler = logging.StreamHandler(out)
+    handler.set_name(_HANDLER)
+    chain = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *processors(as_json=as_json)]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=chain))
+    handler.setLevel(logging.WARNING)
+    root = logging.getLogger()
+    root.handlers = [*(other for other in root.handlers if other.get_name() != _HANDLER), handler]
 
 
 def processors(*, as_json: bool) -> Sequence[Processor]:

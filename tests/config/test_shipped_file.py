@@ -1,0 +1,58 @@
+"""The config.yaml of this repository, with the real carriers and agents: in the lab as it is, in the world with an account."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.config.document import Source
+from gateway.config.reading import load_config, load_lab_config, load_source, read_config
+from gateway.domain.errors import Misconfigured
+from gateway.domain.outcome import Direction
+
+SHIPPED = Path(__file__).parents[2] / "config.yaml"
+LAB: dict[str, dict[str, Any]] = {
+    "twilio": {"account_sid": "AC1", "auth_token": "t"},
+    "telnyx": {"api_key": "KEY", "public_key": "p", "connection_id": "1"},
+    "plivo": {"auth_id": "MA1", "auth_token": "t"},
+    "vonage": {"application_id": "a", "private_key": "k", "api_key": "k", "api_secret": "s", "signature_secret": "s"},
+}
+for _index, _entry in enumerate(LAB.values()):
+    _entry |= {"base_url": f"http://127.0.0.1:401{_index}", "numbers": [f"+1555019000{_index}"]}
+
+
+def test_it_runs_in_the_lab_as_it_is() -> None:
+    """With nothing in the environment, all four carriers stand in order, with the lab's addresses and the kinds' own pace."""
+    config = load_lab_config(SHIPPED, {}, LAB, "http://127.0.0.1:8080")
+    assert [carrier.name for carrier in config.carriers] == ["twilio", "telnyx", "plivo", "vonage"]
+    assert [carrier.limits.calls_per_second for carrier in config.carriers] == [1, 30, 2, 3]
+    assert [carrier.base_url for carrier in config.carriers] == [entry["base_url"] for entry in LAB.values()]
+    route = config.route_for(Direction.OUTBOUND, "+15550100001")
+    assert route is not None
+    assert config.agent(route.agent) is not None
+    assert config.route_for(Direction.OUTBOUND, "+442079460000") is None
+
+
+def test_its_comments_tell_the_true_limits() -> None:
+    """What the comments give as the carriers' usual limits is what the gateway uses."""
+    told = re.findall(r"limits: \{\} .*?\{calls_per_second: (\d+), concurrent_calls: (\d+)\}", SHIPPED.read_text())
+    used = load_lab_config(SHIPPED, {}, LAB, "http://127.0.0.1:8080").carriers
+    assert told == [(f"{one.limits.calls_per_second:g}", str(one.limits.concurrent_calls)) for one in used]
+
+
+def test_going_live_is_credentials_and_the_public_url() -> None:
+    """Without them every missing variable is named; with them, and nothing else changed, the file is right."""
+    with pytest.raises(Misconfigured) as caught:
+        load_config(SHIPPED, {})
+    variables = {match for one in caught.value.problems for match in re.findall(r"\$\{(\w+)\}", one.found)}
+    assert {"TWILIO_AUTH_TOKEN", "TELNYX_PUBLIC_KEY", "PLIVO_AUTH_ID", "VONAGE_PRIVATE_KEY", "TWILIO_NUMBER"} <= variables
+    others = {one.path for one in caught.value.problems if "${" not in one.found}
+    assert others == {"server.public_url"}
+    environ = {name: "+15550190001" if name.endswith("_NUMBER") else "x" for name in variables}
+    source = load_source(SHIPPED)
+    live = yaml.safe_load(SHIPPED.read_text())
+    live["server"]["public_url"] = "https://gw.example.com"
+    config = read_config(Source(name=source.name, document=live), environ)
+    assert all(carrier.base_url is None for carrier in config.carriers)
