@@ -34,6 +34,7 @@ from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Stor
 from gateway.runtime.store.embedded import EmbeddedServer
 from gateway.runtime.store.redis_store import RedisStore
 from gateway.runtime.telemetry.metrics import Metrics
+from gateway.runtime.supervision import for_ever
 from gateway.runtime.ticker import Ticker
 from gateway.runtime.upkeep import Upkeep
 from gateway.web.app import create_app
@@ -96,8 +97,15 @@ async def open_gateway(config: Config, clock: Clock | None = None) -> AsyncItera
         stack.push_async_callback(works.bridge.aclose)
         stack.push_async_callback(works.sessions.aclose)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)
-        jobs = [works.outbox.run(), works.callbacks.run(), works.health.run(), upkeep.run_purge(), upkeep.run_server()]
-        stack.push_async_callback(_stop, [asyncio.create_task(job) for job in jobs])
+        jobs = {
+            "outbox": works.outbox.run,
+            "callbacks": works.callbacks.run,
+            "health": works.health.run,
+            "purge": upkeep.run_purge,
+            "server": upkeep.run_server,
+        }
+        tasks = [asyncio.create_task(for_ever(name, job, clock), name=f"gateway-{name}") for name, job in jobs.items()]
+        stack.push_async_callback(_stop, tasks)
         yield works.gateway()
 
 
