@@ -33,8 +33,8 @@ from gateway.runtime.sessions import Sessions
 from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
 from gateway.runtime.store.embedded import EmbeddedServer
 from gateway.runtime.store.redis_store import RedisStore
-from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.supervision import for_ever
+from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.ticker import Ticker
 from gateway.runtime.upkeep import Upkeep
 from gateway.web.app import create_app
