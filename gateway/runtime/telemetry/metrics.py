@@ -28,9 +28,7 @@ METRICS: Mapping[str, Metric] = {
     "webhooks_total": Metric("counter", "Webhooks by what became of them.", ("carrier", "result")),
     "media_sockets_total": Metric("counter", "Media sockets asked for, by what became of them.", ("carrier", "result")),
     "media_frames_malformed_total": Metric("counter", "Frames that no codec could read.", ("carrier",)),
-    "agent_audio_dropped_total": Metric(
-        "counter", "Times that an agent's sound was thrown away, its buffer being full.", ("agent",)
-    ),
+    "media_audio_dropped_total": Metric("counter", "20 ms frames thrown away because a buffer was full.", ("direction",)),
     "load_shed_total": Metric("counter", "Requests refused before they were accepted.", ("reason",)),
 }
 
