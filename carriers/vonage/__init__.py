@@ -22,8 +22,8 @@ class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 CAPABILITIES = Capabilities(
-    # The account's limit is 3 a second and counts a call's WebSocket `connect` as well, so a call costs two.
-    calls_per_second=1.5,
+    # The account's limit. It counts a call's WebSocket `connect` as well: under a steady load a call costs two.
+    calls_per_second=3.0,
     # No cap on concurrent calls is published; this is ours, so that a mistake cannot dial without end.
     concurrent_calls=1000,
     stream_format=LINEAR_8K,

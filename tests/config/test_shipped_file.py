@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from carriers.registry import kinds
 from gateway.config.document import Source
 from gateway.config.reading import load_config, load_lab_config, load_source, read_config
+from gateway.config.structs import Limits
 from gateway.domain.errors import Misconfigured
 from gateway.domain.outcome import Direction
 
@@ -34,11 +36,16 @@ def test_it_runs_in_the_lab_as_it_is() -> None:
     assert config.route_for(Direction.OUTBOUND, "+442079460000") is None
 
 
-def test_its_comments_tell_the_true_limits() -> None:
-    """What the comments give as the carriers' usual limits is what the gateway uses."""
-    told = re.findall(r"limits: \{\} .*?\{calls_per_second: ([\d.]+), concurrent_calls: (\d+)\}", SHIPPED.read_text())
-    used = load_lab_config(SHIPPED, {}, LAB, "http://127.0.0.1:8080").carriers
-    assert told == [(f"{one.limits.calls_per_second:g}", str(one.limits.concurrent_calls)) for one in used]
+def test_its_limits_are_the_defaults() -> None:
+    """Every default is visible: what the file says of a carrier's limits is what is used where it says nothing."""
+    written = load_lab_config(SHIPPED, {}, LAB, "http://127.0.0.1:8080").carriers
+    assert [one.limits for one in written] == [
+        Limits(
+            calls_per_second=kinds()[one.kind].capabilities.calls_per_second,
+            concurrent_calls=kinds()[one.kind].capabilities.concurrent_calls,
+        )
+        for one in written
+    ]
 
 
 def test_going_live_is_credentials_and_the_public_url() -> None:
