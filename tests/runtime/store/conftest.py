@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from redis.asyncio import Redis
 
 from gateway.runtime.store.contract import Store
 from gateway.runtime.store.embedded import EmbeddedServer
@@ -18,9 +19,16 @@ _TAGS = (f"{{test-{number}}}" for number in count())
 @pytest.fixture(scope="session")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = EmbeddedServer(Path(tmp_path_factory.mktemp("embedded")))
-    asyncio.run(server.start())
+    asyncio.run(_start(server))
     yield server.url
     asyncio.run(server.stop())
+
+
+async def _start(server: EmbeddedServer) -> None:
+    """What survives a crash is tested with servers of their own; this one need not wait for the disk."""
+    await server.start()
+    async with Redis.from_url(server.url, protocol=2) as client:
+        await client.config_set("appendfsync", "everysec")
 
 
 @pytest.fixture
