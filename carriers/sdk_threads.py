@@ -109,7 +109,9 @@ def _why_unsent(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # a cause that is raised again in its own handler makes a ring
+        seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 

@@ -41,7 +41,7 @@ from carriers.telnyx import CAPABILITIES, Credentials, sightings, verdicts
 from carriers.telnyx.markup import TelnyxMarkup
 from carriers.telnyx.media import TelnyxMediaCodec
 from carriers.telnyx.webhooks import TelnyxWebhooks, tag_of
-from gateway.domain.errors import CarrierError, Misconfigured, NotSent, Problem
+from gateway.domain.errors import CarrierError, Misconfigured, Problem
 from gateway.domain.outcome import Knowledge
 from gateway.domain.verdict import Attribution, Signal, Verdict, next_carrier
 
@@ -184,14 +184,6 @@ def _answer_of(error: telnyx.APIStatusError) -> HttpAnswer:
 
 
 def _dial(client: Telnyx, attempt: Attempt, connection_id: str) -> CallDialResponse:
-    try:
-        return _send(client, attempt, connection_id)
-    except telnyx.APIConnectionError as error:
-        # The SDK wraps whatever the transport raises; the gate's own "no" must be told apart from a dead line.
-        raise error.__cause__ if isinstance(error.__cause__, NotSent) else error from None
-
-
-def _send(client: Telnyx, attempt: Attempt, connection_id: str) -> CallDialResponse:
     """The dial carries the stream, so that no command is needed when the person answers."""
     hook, tag = attempt.hook("events"), tag_of(attempt.leg_id)
     return client.calls.dial(
