@@ -110,6 +110,21 @@ async def test_a_key_lives_48_hours_beyond_its_call(desk: Desk) -> None:
     assert isinstance(await desk.store.commit(other, ended_at + 48 * 3600), Committed)
 
 
+async def test_an_expired_key_is_nobody_s_to_change(desk: Desk) -> None:
+    """A late write of the old call neither revives its key nor puts an end to the key's new call."""
+    ended = a_call(status=CallStatus.ENDED, ended_at=NOW)
+    await desk.write(ended, idempotency=a_record())
+    after = NOW + 48 * 3600
+    await desk.write(a_call("call_9"), after)
+    await desk.write(replace(ended, ended_at=after, reason="late"), after)
+    assert await desk.store.idempotency("key") is None
+    await desk.write(a_call("call_2"), after, idempotency=a_record("call_2"))
+    await desk.write(ended, after + 1)
+    assert await desk.store.idempotency("key") == a_record("call_2")
+    await desk.write(a_call("call_9"), after + 10 * 86400)
+    assert await desk.store.idempotency("key") == a_record("call_2")
+
+
 async def test_a_key_outlives_its_purged_call(desk: Desk) -> None:
     """A client that repeats its request after the call was cleaned away does not cause a second call."""
     await desk.write(a_call(status=CallStatus.ENDED, ended_at=NOW), idempotency=a_record())
