@@ -167,6 +167,7 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
 _DETAILS = {
     "not-found": "No such path; /schema lists them all. What Holdline cannot do yet has no path.",
     "method-not-allowed": "See the Allow header.",
+    "too-large": "At most 64 KiB for a request, 256 KiB for a webhook.",
 }
 
 

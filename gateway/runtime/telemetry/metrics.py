@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
+
+# A second series beside each counter, with the time of its making, that nobody asked for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metric(Struct, frozen=True):
