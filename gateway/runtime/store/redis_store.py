@@ -34,9 +34,9 @@ from gateway.runtime.store.contract import (
     Repeated,
     Replayed,
 )
+from gateway.runtime.store.lua import ScriptRunner
 from gateway.runtime.store.plan import FEED_KEPT, Plan, plan, wanted_indexes, written
 from gateway.runtime.store.redis_dump import dump
-from gateway.runtime.store.scripts import ScriptRunner
 
 DEFAULT_TAG = "{holdline}"
 LIST_STEPS = 5_000
