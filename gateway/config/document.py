@@ -22,17 +22,15 @@ class Source(Struct, frozen=True, kw_only=True):
 
 def read_document(text: str, name: str = "config.yaml") -> Source:
     """Parse YAML; raise Misconfigured for what is not YAML, or is YAML that means two things (a key given twice)."""
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         lines, problems = _survey(root) if root is not None else ({}, ())
         if problems:
             raise Misconfigured(problems, name)
         return Source(name=name, document=loader.construct_document(root) if root is not None else {}, lines=lines)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that looks like one and is none
         raise Misconfigured((_not_yaml(error),), name) from error
-    finally:
-        loader.dispose()
 
 
 def _survey(root: yaml.Node) -> tuple[dict[str, int], tuple[Problem, ...]]:
@@ -66,9 +64,9 @@ def _at_key(key: yaml.Node, found: Iterator[tuple[str, yaml.Node]]) -> Iterator[
     yield from found
 
 
-def _not_yaml(error: yaml.YAMLError) -> Problem:
+def _not_yaml(error: Exception) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or "text that YAML cannot read"
+    what = getattr(error, "problem", None) or str(error).partition("\n")[0][:200]
     return Problem(
         "(the file)", str(what), "allowed: YAML; look for a missing quote, colon or indentation", mark and mark.line + 1
     )
