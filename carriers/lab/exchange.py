@@ -18,7 +18,8 @@ from carriers.lab.desk import Desk, DeskPlan
 from carriers.lab.faults import Fault, FaultKind, read_faults
 from carriers.lab.fields import BadField
 from carriers.lab.ledger import LabLedger
-from carriers.lab.network import LineNotice, PhoneNetwork
+from carriers.lab.network import PhoneNetwork
+from carriers.lab.notices import LineNotice
 from carriers.lab.orders import Answer, Order, TellLine
 from carriers.lab.phones import CallState, Phone, PhoneSetup
 from carriers.lab.timers import Timers

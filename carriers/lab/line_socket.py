@@ -16,7 +16,7 @@ from litestar.exceptions import WebSocketDisconnect
 
 from carriers.lab.fields import BadField, Rule, one_of, read_fields
 from carriers.lab.lines import Lines, Seat
-from carriers.lab.network import LineNotice
+from carriers.lab.notices import LineNotice
 from carriers.lab.sound import to_linear, to_mulaw
 
 Socket = WebSocket[Any, Any, Any]

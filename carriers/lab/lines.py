@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from carriers.lab.exchange import Exchange
 from carriers.lab.fields import BadField, e164
-from carriers.lab.network import LineNotice, PhoneNetwork
+from carriers.lab.network import PhoneNetwork
+from carriers.lab.notices import LineNotice
 from carriers.lab.shell import Shell
 
 T = TypeVar("T")

@@ -6,12 +6,12 @@ see and hear as `LineNotice`s through `notice`; times to come are asked for thro
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from msgspec import Struct
-
+from carriers.lab.conditions import Conditions
 from carriers.lab.contract import Ledger, PhoneEvent
 from carriers.lab.fields import e164
+from carriers.lab.notices import LineNotice
 from carriers.lab.phones import Behavior, CallState, Phone, PhoneCall, PhoneSetup
 from carriers.lab.recording import Recording, Tape
 from carriers.lab.sound import SILENCE
@@ -32,35 +32,6 @@ _NEVER_RINGS = {
     Behavior.UNREACHABLE: ("unreachable", "network", OFF_S),
     Behavior.INVALID: ("invalid", "network", 0.0),
 }
-
-
-class LineNotice(Struct, frozen=True, kw_only=True):
-    """For the client of `/lab/phones/{number}/line`. kinds: ring, answered, ended, audio (`sound`: mu-law)."""
-
-    number: str
-    kind: str
-    carrier: str = ""
-    carrier_call_id: str = ""
-    caller_id: str = ""
-    cause: str = ""
-    by: str = ""
-    sound: bytes = b""
-
-
-class Conditions(Protocol):
-    """What the faults of a carrier do to its wires; the exchange answers for the switchboards."""
-
-    def dead(self, carrier: str) -> bool:
-        """The carrier is down: it reaches no phone."""
-        ...
-
-    def dial_delay(self, carrier: str, number: str) -> float:
-        """Seconds that a dial waits in the carrier's queue."""
-        ...
-
-    def muted(self, carrier: str, ref: str, number: str, direction: str) -> bool:
-        """Whether sound `to_person` or `from_person` is lost."""
-        ...
 
 
 class PhoneNetwork:

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 from carriers.lab.contract import Effect, RestReply, Webhook
-from carriers.lab.network import LineNotice
+from carriers.lab.notices import LineNotice
 
 
 class Deliver(Effect, frozen=True, kw_only=True):

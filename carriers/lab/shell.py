@@ -10,7 +10,7 @@ from carriers.lab.contract import CloseSocket, OpenSocket, RestReply, RestReques
 from carriers.lab.exchange import Exchange
 from carriers.lab.http_listener import HttpListener
 from carriers.lab.media_client import MediaClient
-from carriers.lab.network import LineNotice
+from carriers.lab.notices import LineNotice
 from carriers.lab.orders import Answer, Deliver, Listen, Order, TellLine
 from carriers.lab.ticker import Ticker
 from carriers.lab.webhook_sender import WebhookSender

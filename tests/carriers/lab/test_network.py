@@ -6,7 +6,8 @@ import pytest
 
 from carriers.lab.contract import CAUSES
 from carriers.lab.ledger import LabLedger
-from carriers.lab.network import LineNotice, PhoneNetwork
+from carriers.lab.network import PhoneNetwork
+from carriers.lab.notices import LineNotice
 from carriers.lab.phones import read_phone
 from carriers.lab.sound import SILENCE, is_loud, tone
 from carriers.lab.timers import Timers
