@@ -207,6 +207,18 @@ async def test_a_slow_clock_revives_no_lease(desk: Desk) -> None:
     assert await desk.store.next_due() == NOW + 110
 
 
+async def test_time_that_a_worker_acted_on_does_not_go_back(desk: Desk) -> None:
+    """Once somebody took a command or a promise at a time, what had ended by then has ended for slower clocks too."""
+    await desk.write(a_call(promise=Promise(id="p", due_at=NOW + 20)), permit=a_permit(holds_until=NOW + 10))
+    await desk.write(a_call("call_2"), NOW + 1, permit=a_permit("leg_2", holds_until=NOW + 20))
+    await desk.write(a_call("call_3"), commands=(Route(call_id="call_3"),), command_ids=("c1",))
+    assert await desk.store.live_legs("twilio", NOW) == 2
+    assert len(await desk.store.claim(NOW + 10, 5.0, 10)) == 1
+    assert await desk.store.live_legs("twilio", NOW) == 1
+    assert await desk.store.due_promises(NOW + 20, 5.0, 10) == ("call_1",)
+    assert await desk.store.live_legs("twilio", NOW) == 0
+
+
 async def test_dials_of_a_carrier_keep_their_distance(desk: Desk) -> None:
     """At two calls a second the next dial is refused until half a second has passed, whoever asks."""
     await desk.write(a_call(), permit=a_permit(calls_per_second=2.0))
