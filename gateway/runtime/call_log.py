@@ -1,9 +1,12 @@
 """Tells operators what happened: one log line per event, and the counters."""
 
+from typing import Any
+
 import structlog
 
 from gateway.domain.breaker import Breaker
 from gateway.runtime.calls import News
+from gateway.runtime.store.contract import LogEntry
 from gateway.runtime.telemetry.counting import BREAKER_VALUES, count_change
 from gateway.runtime.telemetry.metrics import Metrics
 
@@ -19,10 +22,15 @@ class CallLog:
     async def heed(self, news: News) -> None:
         """Observer of commits."""
         for entry in news.entries:
-            told = {key: value for key, value in entry.data.items() if value not in (None, "", [])}
-            log.info(entry.kind, call_id=entry.call_id, leg_id=entry.leg_id, carrier=entry.carrier, to=news.after.to, **told)
+            log.info(entry.kind, **_told(entry, news.after.to))
         count_change(news.before, news.after, news.entries, self._metrics.count)
 
     def breaker_changed(self, carrier: str, _before: Breaker, after: Breaker) -> None:
         """Observer of breakers."""
         self._metrics.gauge("carrier_breaker_state", BREAKER_VALUES[after.state], carrier=carrier)
+
+
+def _told(entry: LogEntry, to: str) -> dict[str, Any]:
+    """The line's fields; an event that names a carrier or a leg itself (a held pace, a timer) does so once."""
+    data = {key: value for key, value in entry.data.items() if value not in (None, "", [])}
+    return {"call_id": entry.call_id, "leg_id": entry.leg_id, "carrier": entry.carrier, "to": to, **data}

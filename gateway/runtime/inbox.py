@@ -71,6 +71,7 @@ class Inbox:
             return self._quarantine(member, request, error)
         if isinstance(applied.result, Repeated):
             return self._again(member, applied.result.answer)
+        self._count("webhooks_total", carrier=member.carrier.name, result="ok")
         return self._answer(member, applied.call, request.leg_id, hook)
 
     def _events(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Sequence[CallEvent]:

@@ -51,7 +51,7 @@ def _telling(event: CallEvent, before: Call, leg: Leg | None) -> dict[str, Any]:
     if isinstance(event, RouteChosen):
         return _of_route(event, before)
     if not isinstance(event, LegReported) or leg is None:
-        return {key: value for key, value in msgspec.to_builtins(event).items() if key != "type"}
+        return {key: value for key, value in msgspec.to_builtins(event).items() if key not in {"type", "event"}}
     data: dict[str, Any] = {"phase": leg.phase.value}
     if leg.knowledge is not None:
         data["knowledge"] = leg.knowledge.value
