@@ -9,7 +9,6 @@ from collections import deque
 from itertools import islice
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.breaker import Breaker
@@ -33,27 +32,8 @@ from gateway.runtime.store.contract import (
 )
 from gateway.runtime.store.memory_dump import dump
 from gateway.runtime.store.memory_queues import DueSet, Outbox, Promises
+from gateway.runtime.store.memory_records import BoundKey, StoredCall
 from gateway.runtime.store.plan import FEED_KEPT, Plan, PlannedPermit, plan, wanted_indexes, written
-
-
-class StoredCall(Struct, kw_only=True):
-    """A call, and all that goes when it is purged."""
-
-    version: int
-    body: str
-    position: str
-    indexes: tuple[str, ...]
-    entries: list[tuple[int, str]]
-    media: dict[str, str]
-    keys: set[str]
-
-
-class BoundKey(Struct, kw_only=True):
-    """An idempotency key; `expires_at` is None until its call has ended."""
-
-    call_id: str
-    record: str
-    expires_at: float | None = None
 
 
 class MemoryStore:
@@ -247,7 +227,7 @@ class MemoryStore:
 
     def _known_key(self, key: str, clock: float) -> IdempotencyRecord | None:
         bound = self.bound.get(key)
-        return None if bound is None or _expired(bound, clock) else codec.decode_record(bound.record)
+        return None if bound is None or bound.expired(clock) else codec.decode_record(bound.record)
 
     def _known_mark(self, key: str, clock: float) -> bytes | None:
         mark = self.marks.get(key)
@@ -296,7 +276,7 @@ class MemoryStore:
             keys.add(planned.key)
         expires_at = None if planned.ended_at is None else planned.ended_at + planned.idempotency_s
         for bound in (self.bound[key] for key in keys if key in self.bound):
-            if bound.call_id == planned.call_id and not _expired(bound, self.clock):
+            if bound.call_id == planned.call_id and not bound.expired(self.clock):
                 bound.expires_at = expires_at
 
     def _write_permits(self, planned: Plan) -> None:
@@ -318,10 +298,6 @@ class MemoryStore:
         return Claim(command_id=command_id, token=item.token, deliveries=item.deliveries, command=command)
 
     def _forget_expired(self) -> None:
-        self.bound = {key: bound for key, bound in self.bound.items() if not _expired(bound, self.clock)}
+        self.bound = {key: bound for key, bound in self.bound.items() if not bound.expired(self.clock)}
         self.marks = {key: mark for key, mark in self.marks.items() if mark.expires_at > self.clock}
         self.places = {carrier: self._taken(carrier, self.clock) for carrier in self.places}
-
-
-def _expired(bound: BoundKey, clock: float) -> bool:
-    return bound.expires_at is not None and bound.expires_at <= clock

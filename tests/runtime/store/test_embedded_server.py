@@ -68,9 +68,9 @@ async def test_what_was_acknowledged_survives_a_stop(tmp_path: Path) -> None:
 
 
 async def test_a_server_left_behind_by_a_killed_gateway_is_adopted(tmp_path: Path) -> None:
-    """The next gateway finds the living server, uses it, and as the last one stops it."""
+    """The next gateway finds the living server, uses it, and as the last one stops it; the first runs as in production."""
     program = """
-        import asyncio, os, signal, sys
+        import os, signal, sys, uvloop
         from pathlib import Path
         from gateway.runtime.store.embedded import EmbeddedServer
         async def main():
@@ -78,7 +78,7 @@ async def test_a_server_left_behind_by_a_killed_gateway_is_adopted(tmp_path: Pat
             await server.start()
             print(server.pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
-        asyncio.run(main())
+        uvloop.run(main())
     """
     gateway = await asyncio.create_subprocess_exec(
         sys.executable, "-c", textwrap.dedent(program), tmp_path, stdout=asyncio.subprocess.PIPE

@@ -279,5 +279,5 @@ def _listing(wanted: CallFilter, limit: int, cursor: str | None) -> Callable[[St
 
 def test_both_stores_agree_after_every_step(store_url: str) -> None:
     """Whatever is done to them, memory and Redis give the same results and hold the same content."""
-    chosen = settings(max_examples=50, stateful_step_count=30, deadline=None, database=None, print_blob=True)
+    chosen = settings(max_examples=35, stateful_step_count=30, deadline=None, database=None, print_blob=True)
     run_state_machine_as_test(lambda: BothStores(store_url), settings=chosen)  # type: ignore[arg-type] # any factory will do
