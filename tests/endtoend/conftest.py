@@ -1,0 +1,290 @@
+"""The whole gateway on its real store, against the whole lab: one world for each test, judged by the lab's ledger.
+
+Each world has a lab, a gateway with its HTTP server, and a hash tag of its own in one embedded server that all tests
+share. Times at which the shipped configuration waits for carriers are cut short here, never to zero. Whatever a test
+looks at, every world must end without a crash in the lab, without a foreign caller id on any phone, and without a line
+of the gateway's log that says that something went wrong inside it.
+"""
+
+import asyncio
+import itertools
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+import structlog
+from msgspec.structs import replace
+
+import gateway.app
+from carriers.contract import Carrier, CarrierSettings, Kind
+from carriers.lab.lab import Lab
+from carriers.lab.ledger import Entry
+from carriers.registry import kinds
+from gateway.config import Config, load_lab_config
+from gateway.domain.breaker import BreakerPolicy
+from gateway.runtime.store.embedded import EmbeddedServer
+from gateway.serving import bind, served
+
+T = TypeVar("T")
+
+KEY = "end-to-end-key-0123456789"
+CONFIG = Path(__file__).parents[2] / "config.yaml"
+FAST: Mapping[str, dict[str, Any]] = {
+    "twilio": {"calls_per_second": 100.0, "ring_extra_s": 0.0},
+    "plivo": {"cps": 100, "cdr_lag_s": 0.2},
+    "vonage": {"calls_per_second": 100, "requests_per_second": 100},
+}
+"""The lab's own paces out of the way; tests of pace set them as they are in the world."""
+WRONG_WORDS = frozenset(
+    {
+        "observer-failed",
+        "webhook-illegal",
+        "webhook-malformed",
+        "webhook-failed",
+        "errand-failed",
+        "command-dropped",
+        "command-deferred",
+    }
+)
+"""Lines of the gateway's log that no fault of a carrier may cause."""
+
+
+class World:
+    """A lab and a gateway that can be stopped and started again on the same store. Numbers are never used twice."""
+
+    def __init__(self, lab: Lab, store_url: str, tag: str, knobs: Mapping[str, Any]) -> None:
+        self.lab, self._store_url, self._tag, self._knobs = lab, store_url, tag, knobs
+        self._numbers = itertools.count(8001)
+        self._listener: socket.socket | None = None
+        self._port = 0
+        self.client = httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False, timeout=30)
+        self._gateway: AsyncExitStack | None = None
+
+    # --- the gateway ---------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def carriers(self) -> list[str]:
+        """In the order of priority."""
+        return [carrier.name for carrier in self.config.carriers]
+
+    async def start(self) -> None:
+        listener = bind("127.0.0.1", self._port)
+        self._port = listener.getsockname()[1]
+        self.config = self._configured()
+        async with AsyncExitStack() as stack:
+            stack.callback(listener.close)
+            await stack.enter_async_context(served(self.config, listener))
+            self._gateway = stack.pop_all()
+
+    async def stop(self) -> None:
+        """End every task of the gateway, whatever it is doing; what it had in hand stays in the store as it was."""
+        stack, self._gateway = self._gateway, None
+        if stack is not None:
+            await stack.aclose()
+
+    async def aclose(self) -> None:
+        await self.stop()
+        await self.client.aclose()
+
+    def _configured(self) -> Config:
+        credentials = {report.name: self.lab.credentials(report.name) for report in self.lab.carriers()}
+        config = load_lab_config(CONFIG, {"HOLDLINE_API_KEY": KEY}, credentials, self.url)
+        dialing = replace(
+            config.dialing,
+            ring_timeout_s=6,
+            pace_wait_s=1.0,
+            resolve_for_s=1.5,
+            stream_start_s=2.0,
+            retry_every_s=self._knobs.get("retry_every_s", 2.0),
+            silent_after_s=self._knobs.get("silent_after_s", 3.0),
+        )
+        pace: Mapping[str, float] = self._knobs.get("pace", {})
+        fleet = tuple(
+            replace(carrier, limits=replace(carrier.limits, calls_per_second=pace.get(carrier.name, 100.0)))
+            for carrier in config.carriers
+        )
+        return replace(
+            config,
+            carriers=fleet,
+            dialing=replace(dialing, pace_wait_s=self._knobs.get("pace_wait_s", 1.0)),
+            breaker=self._knobs.get("breaker", BreakerPolicy(minimum=1000, consecutive=1000)),
+            health=replace(
+                config.health, idle_every_s=self._knobs.get("health_s", 1.0), failing_every_s=self._knobs.get("health_s", 1.0)
+            ),
+            store=replace(config.store, url=self._store_url, tag=self._tag),
+        )
+
+    # --- what a user does ----------------------------------------------------------------------------------------
+
+    def phone(self, **setup: Any) -> str:
+        """A number nobody has used, with its phone set up: by default it answers at once and never hangs up."""
+        number = f"+1555010{next(self._numbers)}"
+        self.lab.phones.put(number, **{"answer_after_s": 0.2, **setup})
+        return number
+
+    async def post(self, to: str, key: str | None = None, **body: Any) -> httpx.Response:
+        headers = {"idempotency-key": key} if key else {}
+        return await self.client.post(f"{self.url}/v1/calls", json={"to": to, **body}, headers=headers)
+
+    async def place(self, to: str, **body: Any) -> str:
+        """The new call's id."""
+        answer = await self.post(to, **body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    async def call(self, call_id: str) -> dict[str, Any]:
+        answer = await self.client.get(f"{self.url}/v1/calls/{call_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def calls(self) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await self.client.get(f"{self.url}/v1/calls?limit=200")).json()["items"]
+        return items
+
+    async def events(self, call_id: str) -> list[dict[str, Any]]:
+        answer = await self.client.get(f"{self.url}/v1/calls/{call_id}/events?limit=200")
+        items: list[dict[str, Any]] = answer.json()["items"]
+        return items
+
+    async def breaker(self, carrier: str) -> dict[str, Any]:
+        items = (await self.client.get(f"{self.url}/v1/carriers")).json()["items"]
+        found: dict[str, Any] = next(item for item in items if item["name"] == carrier)["breaker"]["place"]
+        return found
+
+    async def metrics(self) -> str:
+        return (await self.client.get(f"{self.url}/metrics")).text
+
+    async def until(self, call_id: str, *status: str, within_s: float = 15.0) -> dict[str, Any]:
+        """The call, once it has one of these statuses."""
+
+        async def look() -> dict[str, Any] | None:
+            call = await self.call(call_id)
+            return call if call["status"] in status else None
+
+        return await self.eventually(look, within_s, lambda: f"{call_id} is not {status}: {self.lab_story()}")
+
+    async def ended(self, call_id: str, within_s: float = 15.0) -> dict[str, Any]:
+        return await self.until(call_id, "ended", within_s=within_s)
+
+    async def eventually(
+        self, look: Callable[[], Awaitable[T | None]], within_s: float = 10.0, why: Callable[[], str] = lambda: "never"
+    ) -> T:
+        """The first answer that is not None (or False), asked for again and again until the time is up."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while True:
+            found = await look()
+            if found is not None and found is not False:
+                return found
+            assert asyncio.get_running_loop().time() < deadline, f"within {within_s:g} s: {why()}"
+            await asyncio.sleep(0.05)
+
+    # --- what really happened ------------------------------------------------------------------------------------
+
+    def fault(self, carrier: str, *faults: dict[str, Any]) -> None:
+        self.lab.set_faults(carrier, list(faults))
+
+    def told(self, kind: str, number: str, carrier: str = "") -> list[Entry]:
+        """The ledger's entries of this kind for this number, in order."""
+        return self.lab.ledger.entries(kind, carrier, number)
+
+    def dialled(self, number: str) -> list[str]:
+        """The carriers that got a POST for this number, in order."""
+        return [entry.carrier for entry in self.told("dial", number)]
+
+    def rang(self, number: str) -> list[str]:
+        """The carriers through which this phone rang, in order."""
+        return [entry.carrier for entry in self.told("ring", number)]
+
+    def heard_speech_s(self, number: str) -> float:
+        """Seconds of sound in the phone's own recording of its last call."""
+        call = self.lab.phones.call(number)
+        return call.measure(self.lab.now()).speech_seconds if call else 0.0
+
+    async def hears(self, number: str, seconds: float = 0.2, within_s: float = 10.0) -> None:
+        """Wait until the person has heard so much sound."""
+
+        async def look() -> bool:
+            return self.heard_speech_s(number) >= seconds
+
+        await self.eventually(look, within_s, lambda: f"{number} hears nothing: {self.lab_story()}")
+
+    def lab_story(self) -> str:
+        return "\n" + "\n".join(str(entry.flat()) for entry in self.lab.ledger.entries()[-60:])
+
+    def check(self) -> None:
+        """What holds in every world."""
+        for kind in ("crash", "rejected_frame"):
+            assert self.lab.ledger.entries(kind) == []
+        for ring in self.lab.ledger.entries("ring"):
+            assert ring.more["caller_id"] in self.lab.credentials(ring.carrier)["numbers"], ring.flat()
+            assert not ring.more.get("while_busy"), ring.flat()
+
+
+@asynccontextmanager
+async def opened(store_url: str, tag: str, **knobs: Any) -> AsyncIterator[World]:
+    """`knobs`: lab (by kind), pace (by carrier), pace_wait_s, breaker, health_s, retry_every_s, silent_after_s."""
+    lab_knobs = {kind: {**FAST.get(kind, {}), **knobs.get("lab", {}).get(kind, {})} for kind in kinds()}
+    async with Lab(seed=1, knobs=lab_knobs) as lab:
+        world = World(lab, store_url, tag, knobs)
+        try:
+            await world.start()
+            yield world
+            world.check()
+        finally:
+            await world.aclose()
+
+
+def _impatient(kind: Kind) -> Kind:
+    """The same carrier, which waits 2 s for an answer to a dial, and 1 s before an empty look-up counts."""
+
+    def open_sooner(settings: CarrierSettings, clock: Callable[[], float]) -> Carrier:
+        carrier: Any = kind.open(settings, clock)
+        carrier.capabilities = replace(carrier.capabilities, place_timeout_s=2.0, lookup_settles_s=1.0)
+        opened_carrier: Carrier = carrier
+        return opened_carrier
+
+    return replace(kind, open=open_sooner)
+
+
+@pytest.fixture(scope="session")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded server, as the product starts it; one for all tests, since each has a tag of its own."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("store"))
+    asyncio.run(server.start())
+    yield server.url
+    asyncio.run(server.stop())
+
+
+_tags = itertools.count(1)
+
+
+@pytest.fixture
+async def new_world(store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Any]]:
+    """Open worlds with knobs; each is closed, and the gateway's log looked at, when the test ends."""
+    impatient = {name: _impatient(kind) for name, kind in kinds().items()}
+    monkeypatch.setattr(gateway.app, "kinds", lambda: impatient)
+    async with AsyncExitStack() as stack:
+        logs = stack.enter_context(structlog.testing.capture_logs(processors=[structlog.processors.format_exc_info]))
+
+        async def open_world(**knobs: Any) -> World:
+            return await stack.enter_async_context(opened(store_url, f"e2e{next(_tags)}", **knobs))
+
+        yield open_world
+    wrong = [line for line in logs if line["event"] in WRONG_WORDS or line["log_level"] in {"critical", "error"}]
+    assert wrong == []
+
+
+@pytest.fixture
+async def world(new_world: Callable[..., Any]) -> World:
+    """A world in which everybody is well."""
+    found: World = await new_world()
+    return found
