@@ -1,0 +1,15 @@
+"""`holdline demo`: the lab, the gateway, and a story of calls that arrive although their carriers die.
+
+show        from the first line to the last
+stage       the processes
+story       the steps, as data; alex is the person on the phone, voices what alex says
+acting      plays one step, following tells it as it happens
+witness     judges it by the lab's ledger, and by recording, which measures the stereo WAV
+telling     the terminal
+client      the REST calls
+live        the user's own calls afterwards, with the commands of paste
+"""
+
+from gateway.demo.show import run
+
+__all__ = ["run"]

@@ -1,0 +1,38 @@
+"""Alex, the person of the demo: a lab phone that answers, says one sentence, and hangs up or has the agent do it. Pure."""
+
+import base64
+from typing import Any
+
+from carriers.lab.sound import RATE, SILENCE, to_wav
+from gateway.demo.story import Step
+from gateway.demo.voices import sentence
+
+VOICE_STARTS_S = 1.9
+"""Into the last word of the greeting: so the agent listens to Alex and does not go on to read out its menu."""
+ANSWERED_IN_S = 2.5
+"""The agent notices after 0.7 s that Alex has stopped, says "I see. Go on." in 1.1 s; the rest is for slow machines."""
+GOODBYE_S = 6.0
+"""By then the agent has long said goodbye; if it does not, Alex hangs up, and the step has failed."""
+_FRAME_S = 0.02
+
+PHONE_AFTER_THE_STORY = {"behavior": "answer", "answer_after_s": 1.0, "says": "speech", "hangup_after_s": 10.0}
+"""How the phone behaves that the user's own calls go to: the lab's usual speech, and an end."""
+
+
+def phone_setup(step: Step) -> dict[str, Any]:
+    """The body of `PUT /lab/phones/{number}` for this step."""
+    said = SILENCE * round(VOICE_STARTS_S / _FRAME_S) + sentence(step.voice)
+    answered_s = len(said) / RATE + ANSWERED_IN_S
+    setup = {"behavior": "answer", "answer_after_s": 0.5, "says": _data_url(said), "hangup_after_s": answered_s}
+    if step.agent_hangs_up:
+        setup |= {"dtmf": _key_at(answered_s, "9"), "hangup_after_s": answered_s + GOODBYE_S}
+    return setup
+
+
+def _data_url(mulaw: bytes) -> str:
+    return "data:audio/wav;base64," + base64.b64encode(to_wav(mulaw)).decode()
+
+
+def _key_at(seconds: float, key: str) -> str:
+    """The lab presses the first key 0.5 s after the answer, and waits 0.5 s more for each `w`."""
+    return "w" * max(0, round((seconds - 0.5) / 0.5)) + key
