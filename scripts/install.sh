@@ -70,11 +70,20 @@ build_environment() {
     run "$python" -m venv "$venv" || fail "$python could not build $venv: $(tail -n 1 "$log") (log: $log)."
 }
 
-pip() { run "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --progress-bar off "$@"; }
+# Compiling every module of every SDK costs more than downloading it; Python compiles what is used when it is used.
+pip() { run "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --progress-bar off --no-compile "$@"; }
+
+# The lock is complete, so nothing has to be resolved; pip's own entry comes first, because a new one halves the rest.
+install_pins() {
+    awk '/^pip==/ { found = 1 } found { print } found && !/\\$/ { exit }' requirements.lock >.holdline/pip.lock
+    pip --retries 2 --no-deps --require-hashes -r .holdline/pip.lock || explain
+    rm -f .holdline/pip.lock
+    pip --retries 2 --no-deps --require-hashes -r requirements.lock || explain
+}
 
 mkdir -p .holdline 2>/dev/null && : >"$log" || fail "Nothing can be written to $PWD/.holdline: make this directory yours, then run make again."
 build_environment
 echo "Installing Holdline into $venv with $("$venv/bin/python" --version) (log: $log)"
-pip --retries 2 --require-hashes -r requirements.lock || explain
+install_pins
 # No index: what builds the package is pinned and installed already. Editable: an edited file needs no second installation.
 pip --no-index --no-deps --no-build-isolation --editable . || explain
