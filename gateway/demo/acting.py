@@ -45,8 +45,7 @@ class Actor:
         try:
             findings, carrier = await self._act(number, step)
         except (httpx.HTTPError, NotStereo, OSError) as error:
-            saw = f"{type(error).__name__}: {error}"
-            findings = (Finding(expected="the gateway and the lab answer", saw=saw, ok=False),)
+            findings = (_no_answer(error),)
         seconds = time.monotonic() - began
         self._teller.verdict(findings, _held(step, seconds), self._logs)
         return Result(name=step.name, ok=all(finding.ok for finding in findings), seconds=round(seconds, 2), carrier=carrier)
@@ -56,7 +55,7 @@ class Actor:
         try:
             phone = await self._lab.phone(PHONE)
         except httpx.HTTPError as error:
-            return Finding(expected="the lab answers", saw=f"{type(error).__name__}: {error}", ok=False)
+            return _no_answer(error)
         return witness.judge_story(phone["rings"], phone["answers"], steps)
 
     async def _act(self, number: int, step: Step) -> tuple[tuple[Finding, ...], str | None]:
@@ -101,6 +100,10 @@ class Actor:
         self._teller.heard(heard)
         self._teller.saved(path)
         return heard
+
+
+def _no_answer(error: Exception) -> Finding:
+    return Finding(expected="the gateway and the lab answer", saw=f"{type(error).__name__} {error}".strip(), ok=False)
 
 
 def _held(step: Step, seconds: float) -> str:

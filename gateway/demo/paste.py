@@ -12,13 +12,13 @@ OWN_PHONE = "+15550100002"
 def commands(gateway: str, lab: str, key: str, carrier: str, title: str) -> tuple[tuple[str, str], ...]:
     """(title, command) of each; `carrier` is the lab's word, `title` the one for people."""
     bearer = f"-H 'Authorization: Bearer {key}'"
-    place = (
-        f"curl -s {gateway}/v1/calls \\\n  {bearer} \\\n  -H 'Content-Type: application/json' -d '{{\"to\": \"{OWN_PHONE}\"}}'"
-    )
+    body = f"-H 'Content-Type: application/json' -d '{{\"to\": \"{OWN_PHONE}\"}}'"
+    place = f"curl -s {gateway}/v1/calls \\\n  {bearer} \\\n  {body}"
     faults = f"{lab}/lab/carriers/{carrier}/faults"
+    kill = f'curl -sX PUT {faults} \\\n  -d \'{{"faults": [{{"kind": "down"}}]}}\''
     return (
         ("place a call", place),
-        (f"kill {title}, then place the call again", f'curl -sX PUT {faults} -d \'{{"faults": [{{"kind": "down"}}]}}\''),
+        (f"kill {title}, then place the call again", kill),
         (f"bring {title} back", f"curl -sX DELETE {faults}"),
         ("watch everything that happens", f"curl -sN {gateway}/v1/events \\\n  {bearer}"),
     )
@@ -35,4 +35,4 @@ def edit(config: Path) -> str:
 
 def _block(lines: Mapping[str, int], key: str) -> tuple[int, int]:
     inside = [line for path, line in lines.items() if path == key or path.startswith((f"{key}[", f"{key}."))]
-    return min(inside), max(inside)
+    return min(inside, default=1), max(inside, default=1)

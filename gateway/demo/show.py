@@ -16,11 +16,11 @@ from gateway.demo.acting import Actor, Result
 from gateway.demo.alex import PHONE_AFTER_THE_STORY
 from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.live import Live
+from gateway.demo.own_store import own_store
 from gateway.demo.paste import OWN_PHONE, commands, edit
 from gateway.demo.stage import GATEWAY_READY_S, HOST, LAB_READY_S, Stage, free_port, some_free_port
 from gateway.demo.story import REJECT_CAUSES, Carrier, story
 from gateway.demo.telling import Teller
-from gateway.demo.without_redis import own_store
 from gateway.domain.errors import HoldlineError
 
 GATEWAY_PORT, LAB_PORT = 8080, 4010
@@ -71,7 +71,8 @@ class Show:
             lab = await self._start_lab(stage, stack)
             gateway = await self._start_gateway(stage, stack, lab.url)
             carriers = await _carriers(gateway, lab)
-            await self._play(carriers, Actor(gateway, lab, self._teller, folder, (stage.log("gateway"), stage.log("lab"))))
+            actor = Actor(gateway, lab, self._teller, folder, (stage.log("gateway"), stage.log("lab")))
+            await self._play(carriers, actor, stage)
             if not self._once:
                 await self._stay(stage, gateway, lab, carriers, last_words)
         return 0 if self.outcome.ok else 1
@@ -79,9 +80,7 @@ class Show:
     def _check(self) -> str:
         """Everything that can be known to be wrong before anything starts; the demo's last line."""
         if not self._config.is_file():
-            raise CannotStart(
-                f"There is no {self._config} here; run the demo in the folder that holds Holdline's {self._config}."
-            )
+            raise CannotStart(f"There is no {self._config} here; run the demo in Holdline's own folder.")
         last_words = edit(self._config)
         if not free_port(self._port):
             other = some_free_port(self._port)
@@ -121,11 +120,15 @@ class Show:
         self._teller.started("gateway", gateway.url, "REST, webhooks, media, store", took)
         return gateway
 
-    async def _play(self, carriers: tuple[Carrier, ...], actor: Actor) -> None:
+    async def _play(self, carriers: tuple[Carrier, ...], actor: Actor, stage: Stage) -> None:
         began = time.monotonic()
         steps = story(carriers)
         for number, step in enumerate(steps, 1):
-            self.outcome.steps.append(await actor.play(number, step))
+            result = await actor.play(number, step)
+            self.outcome.steps.append(result)
+            if not result.ok:
+                await stage.settle()
+                stage.raise_if_ended()
         total = await actor.totals(len(steps))
         self.outcome.ok = total.ok and all(result.ok for result in self.outcome.steps)
         held = sum(result.ok for result in self.outcome.steps)
@@ -143,8 +146,8 @@ class Show:
         titles = {carrier.name: carrier.title for carrier in carriers}
         live = asyncio.ensure_future(Live(gateway, lab, self._teller, stage.folder, titles).follow())
         try:
-            name = await stage.ended()
-            raise CannotStart(f"The {name} ended by itself: {stage.tail(name)}")
+            await stage.one_ended()
+            stage.raise_if_ended()
         finally:
             live.cancel()
             with suppress(asyncio.CancelledError):

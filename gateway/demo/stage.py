@@ -10,12 +10,14 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from gateway.domain.errors import HoldlineError
+from gateway.runtime.store.embedded import EmbeddedServer
 
 HOST = "127.0.0.1"
 HOLDLINE = (sys.executable, "-m", "gateway.cli")
@@ -26,6 +28,7 @@ _DRAIN_S = 2.0
 """So long a call that still lives may go on; then a second signal ends the gateway at once."""
 _STOP_S = 15.0
 _LOG_TAIL = 5
+_NEWS_S = 0.5
 
 
 class StageFailed(HoldlineError):
@@ -35,8 +38,9 @@ class StageFailed(HoldlineError):
 class Stage:
     """`async with Stage(folder, environment):` ends what was started, gateway first, however the block ends."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        self.folder, self._environment = folder, {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+    def __init__(self, folder: Path, environment: Mapping[str, str], command: Sequence[str] = HOLDLINE) -> None:
+        self.folder, self._command = folder, command
+        self._environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._running: dict[str, Process] = {}
 
     async def __aenter__(self) -> Self:
@@ -45,6 +49,7 @@ class Stage:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for process in reversed(self._running.values()):
             await _stop(process)
+        await _stop_store(self.folder)
 
     def log(self, name: str) -> Path:
         """Where a process writes."""
@@ -55,7 +60,7 @@ class Stage:
         began = time.monotonic()
         with self.log(name).open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *HOLDLINE,
+                *self._command,
                 *arguments,
                 env=self._environment,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -65,31 +70,36 @@ class Stage:
             )
         self._running[name] = process
         while not await ready():
-            if process.returncode is not None:
-                raise StageFailed(f"The {name} ended as it started: {self.tail(name)}")
+            self.raise_if_ended()
             if time.monotonic() - began > within_s:
                 raise StageFailed(f"The {name} was not ready within {within_s:g} s: {self.tail(name)}")
             await asyncio.sleep(_LOOK_EVERY_S)
         return time.monotonic() - began
 
-    async def ended(self) -> str:
-        """Wait until one of them ends by itself; its name."""
-        waits = {asyncio.ensure_future(process.wait()): name for name, process in self._running.items()}
+    async def one_ended(self) -> None:
+        """Wait until one of them ends by itself."""
+        waits = [asyncio.ensure_future(process.wait()) for process in self._running.values()]
         try:
-            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            return waits[done.pop()]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
 
-    def dead(self) -> str | None:
-        """The name of one that has ended already."""
-        return next((name for name, process in self._running.items() if process.returncode is not None), None)
+    async def settle(self) -> None:
+        """After a failure: it takes a moment until we hear that a process is gone."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.one_ended(), _NEWS_S)
+
+    def raise_if_ended(self) -> None:
+        """Raise StageFailed if one of them is no more."""
+        for name, process in self._running.items():
+            if process.returncode is not None:
+                raise StageFailed(f"The {name} has ended by itself (exit code {process.returncode}): {self.tail(name)}")
 
     def tail(self, name: str) -> str:
         """The log's last lines, and where the rest is."""
         lines = self.log(name).read_text(errors="replace").strip().splitlines()[-_LOG_TAIL:]
-        return "\n".join((*(f"  {line}" for line in lines), f"  (log: {self.log(name)})")).strip()
+        return "".join(f"\n  {line}" for line in (*lines, f"(log: {self.log(name)})"))
 
 
 def free_port(port: int) -> bool:
@@ -119,8 +129,15 @@ async def _stop(process: Process) -> None:
     for number, patience_s in ((signal.SIGTERM, _DRAIN_S), (signal.SIGTERM, _STOP_S), (signal.SIGKILL, _STOP_S)):
         if process.returncode is not None:
             return
-        process.send_signal(number)
         try:
+            process.send_signal(number)
             await asyncio.wait_for(process.wait(), patience_s)
-        except TimeoutError:
+        except (TimeoutError, ProcessLookupError):
             continue
+
+
+async def _stop_store(data: Path) -> None:
+    """A gateway that was killed leaves its store behind, for the next one to adopt; here no next one will come."""
+    if (data / "store" / "running.json").exists():
+        async with EmbeddedServer(data):
+            pass

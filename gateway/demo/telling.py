@@ -112,7 +112,7 @@ class Teller:
             self.plain(command, "cyan")
         self.console.print()
         self.plain("Ctrl-C stops all of it.")
-        self.plain(edit, "bold")
+        self._row("", Text(edit, style="bold"), label_width=-_GAP)
 
     def live(self, when: str, text: str) -> None:
         """Something happened to a call of the user's own."""
