@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import uvicorn
@@ -55,13 +55,14 @@ async def served(config: Config, listener: socket.socket) -> AsyncIterator[Gatew
             await task
 
 
-async def serve_until_signal(config: Config, listener: socket.socket) -> None:
+async def serve_until_signal(config: Config, listener: socket.socket, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM, then drain for `server.drain_for_s`, or until the next signal."""
     first, second = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: (second if first.is_set() else first).set())
     async with served(config, listener) as gateway:
+        on_ready()
         await first.wait()
         await _first_of(gateway.drain(config.server.drain_for_s), second.wait())
 

@@ -70,4 +70,4 @@ class Misconfigured(HoldlineError):
 
     def __init__(self, problems: tuple[Problem, ...], source: str = "config.yaml") -> None:
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
-        self.problems = problems
+        self.problems, self.source = problems, source

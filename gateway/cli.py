@@ -1,0 +1,176 @@
+"""`holdline`: reads the command line and hands over to `gateway.commands`.
+
+Nothing is imported here that a command may not need, so that `holdline --help` and `holdline lab` are there at once.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.failure import failures_told
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="Holdline places phone calls through whichever of your carriers works."
+    "\n\nExit codes: 0 it worked, 1 it was tried and failed, 2 the command line or the configuration is wrong.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="For machines: JSON on standard output.")]
+ConfigFile = Annotated[Path, typer.Option(metavar="FILE", help="The configuration.")]
+Url = Annotated[str, typer.Option(metavar="URL", envvar="HOLDLINE_URL", help="Where the gateway listens.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Stay until the call has ended; exit code 0 only if it was completed.")]
+LabUrl = Annotated[str | None, typer.Option(metavar="URL", help="Use the simulated carriers of `holdline lab` there.")]
+
+DEFAULT_CONFIG = Path("config.yaml")
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def main() -> None:
+    """The entry point of the `holdline` command."""
+    app(prog_name="holdline")
+
+
+def _examples(*lines: str) -> str:
+    r"""What stands at the end of a command's help; \b keeps the lines as they are."""
+    return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False
+) -> None:
+    """What stands before a command."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"holdline {version_of('holdline')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+
+
+@app.command(epilog=_examples("holdline demo", "holdline demo --once --json | tail -n 1"))
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the story; exit code 0 only if every step held.")] = False,
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535, help="The gateway's port.")] = 8080,
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object; no colours.")] = False,
+) -> None:
+    """Play the story: carriers die, calls arrive.
+
+    Starts a lab, a store and a gateway of its own, and stays up with commands to paste until Ctrl-C.
+    """
+    from gateway.demo import run
+
+    raise typer.Exit(run(once=once, as_json=as_json, port=port, config=config))
+
+
+@app.command(
+    epilog=_examples("HOLDLINE_API_KEY=... holdline serve", "HOLDLINE_API_KEY=... holdline serve --lab http://127.0.0.1:4010")
+)
+def serve(
+    config: ConfigFile = DEFAULT_CONFIG,
+    host: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to listen on, instead of server.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Instead of server.port; 0 takes a free one.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Of the embedded store, instead of store.dir.")] = None,
+    lab: LabUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Run the gateway.
+
+    SIGTERM or Ctrl-C lets live calls finish first; a second one ends it at once. One line on standard output says when
+    it is ready; the log goes to standard error.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.serve import run
+
+        run(config, host=host, port=port, data=data, lab=lab, as_json=as_json)
+
+
+@app.command(epilog=_examples("holdline lab --port 4010"))
+def lab(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="Of the control surface; carriers take free ones.")
+    ] = 4010,
+    as_json: Json = False,
+) -> None:
+    """Run the lab: simulated carriers and telephones.
+
+    With it everything can be tried on this machine, without an account.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.lab import run
+
+        raise typer.Exit(run(host, port, as_json=as_json))
+
+
+@app.command(epilog=_examples("holdline check config.yaml"))
+def check(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The configuration.")] = DEFAULT_CONFIG,
+    as_json: Json = False,
+) -> None:
+    """Try what config.yaml says.
+
+    Looks at its keys, each carrier's credentials, balance and numbers, and our own public_url. Places no call. Exit code
+    0 if all is well, 1 if something is not, 2 if the configuration cannot be read.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.check import run
+
+        raise typer.Exit(run(config, as_json=as_json))
+
+
+@app.command(epilog=_examples("HOLDLINE_API_KEY=... holdline call +15550100001 --agent echo --wait"))
+def call(
+    to: Annotated[str, typer.Argument(metavar="TO", help="The number to call, E.164: +15550100001.")],
+    from_: Annotated[str | None, typer.Option("--from", metavar="NUMBER", help="A caller id that you own.")] = None,
+    agent: Annotated[str | None, typer.Option(metavar="NAME", help="Who talks; as the route says if left out.")] = None,
+    wait: Wait = False,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Place a call through a running gateway.
+
+    The environment's HOLDLINE_API_KEY is the gateway's key.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.call import run
+
+        raise typer.Exit(run(to, from_=from_, agent=agent, wait=wait, url=url, as_json=as_json))
+
+
+@app.command(epilog=_examples("HOLDLINE_API_KEY=... holdline carriers --url http://127.0.0.1:8080"))
+def carriers(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
+    """Show how a running gateway's carriers stand.
+
+    The environment's HOLDLINE_API_KEY is the gateway's key.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.carriers import run
+
+        run(url, as_json=as_json)
+
+
+@app.command(epilog=_examples("holdline schema --out config.schema.json"))
+def schema(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The schema is JSON in any case; this is for errors.")] = False,
+) -> None:
+    """Print the JSON Schema of config.yaml, for editors."""
+    with failures_told(as_json=as_json):
+        from gateway.commands.schema import run
+
+        run(out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What one carrier's account says about what config.yaml says about it."""
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+
+from carriers.contract import Carrier, CarrierSettings, Finding
+from carriers.registry import kinds
+from gateway.config.structs import CarrierConfig
+
+_LOOK_S = 30.0
+"""For all look-ups of a carrier together; each has a time-out of its own below that."""
+_NUMBER = re.compile(r"\+?(\d{7,15})")
+_FIRST_PAGE = 20
+"""A list this long may go on where the carrier's own look ended."""
+
+
+async def look_at(entry: CarrierConfig) -> tuple[Finding, ...]:
+    """Never raises: what fails is a finding."""
+    settings = CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url)
+    try:
+        carrier: Carrier = kinds()[entry.kind].open(settings, time.time)
+    # An SDK may raise whatever it likes about a key that is no key.
+    except Exception as error:
+        detail = f"cannot be used: {type(error).__name__}: {error}"
+        return (Finding(what="credentials", ok=False, detail=_one_line(detail), cure="copy them anew, with every line of a key"),)
+    try:
+        findings = await asyncio.wait_for(carrier.check(), _LOOK_S)
+    except TimeoutError:
+        cure = "look at this machine's way to the carrier's API"
+        return (Finding(what="credentials", ok=False, detail=f"no answer within {_LOOK_S:g} s", cure=cure),)
+    finally:
+        await carrier.aclose()
+    return (*findings, *configured_numbers(entry.numbers, findings))
+
+
+def configured_numbers(wanted: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Whether the account owns every number that config.yaml gives it; nothing if its numbers could not be listed."""
+    listed = next((finding for finding in findings if finding.what == "numbers" and finding.ok), None)
+    if listed is None:
+        return ()
+    owned = set(_NUMBER.findall(listed.detail))
+    missing = [number for number in wanted if number.removeprefix("+") not in owned]
+    if not missing:
+        return (Finding(what="caller ids", ok=True, detail=f"{', '.join(wanted)}: owned"),)
+    if len(owned) >= _FIRST_PAGE:
+        detail = f"{', '.join(missing)}: not among the first {len(owned)} numbers, so not looked at further"
+        return (Finding(what="caller ids", ok=True, detail=detail),)
+    cure = "correct `numbers`, or rent the number: the carrier refuses a caller id that is not the account's"
+    return (Finding(what="caller ids", ok=False, detail=f"{', '.join(missing)}: not owned by the account", cure=cure),)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]
