@@ -10,7 +10,7 @@ from msgspec import Struct
 from gateway.demo import witness
 from gateway.demo.alex import phone_setup
 from gateway.demo.client import GatewayClient, LabClient
-from gateway.demo.following import Following
+from gateway.demo.following import Case, Following
 from gateway.demo.recording import Hearing, NotStereo, listen
 from gateway.demo.story import Step
 from gateway.demo.telling import Teller
@@ -60,24 +60,20 @@ class Actor:
 
     async def _act(self, number: int, step: Step) -> tuple[tuple[Finding, ...], str | None]:
         await self._set_the_stage(step)
-        since, placed_at = len(await self._lab.ledger(PHONE)), time.time()
-        status, call = await self._gateway.place(PHONE)
-        self._teller.at(0.0, f'POST /v1/calls {{"to": "{PHONE}"}} → {status}')
-        following = Following(
-            self._gateway,
-            self._lab,
-            self._teller,
-            step=step,
-            number=PHONE,
-            call_id=call["id"],
-            since=since,
-            placed_at=placed_at,
-        )
+        status, following = await self._place(step)
         waited = await self._wait_for_a_carrier(step, status, following) if step.comes_back else ()
         await following.until_over(BACK_WITHIN_S if step.comes_back else CALL_TAKES_S)
         seen = witness.sighting(await following.entries())
         heard = await self._listen(number, step) if seen.answers else None
         return (*waited, *witness.judge(step, seen, heard)), seen.rings[-1][0] if seen.rings else None
+
+    async def _place(self, step: Step) -> tuple[int, Following]:
+        """The request's status, and its call to follow."""
+        since, placed_at = len(await self._lab.ledger(PHONE)), time.time()
+        status, call = await self._gateway.place(PHONE)
+        self._teller.at(0.0, f'POST /v1/calls {{"to": "{PHONE}"}} → {status}')
+        case = Case(step=step, number=PHONE, call_id=call["id"], since=since, placed_at=placed_at)
+        return status, Following(self._gateway, self._lab, self._teller, case)
 
     async def _set_the_stage(self, step: Step) -> None:
         if step.dies is not None:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
+from msgspec import Struct
+
 from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.story import Step
 from gateway.demo.telling import Teller, failed_over
@@ -21,32 +23,30 @@ _SETTLES_S = 3.0
 Reached = Callable[[], Awaitable[dict[str, Any] | None]]
 
 
-class Following:
-    """`since`: how many entries the phone's ledger had before; `placed_at`: unix time of the request."""
+class Case(Struct, frozen=True, kw_only=True):
+    """The call that is followed. `since`: entries that the phone's ledger had before; `placed_at`: unix time of the request."""
 
-    def __init__(
-        self,
-        gateway: GatewayClient,
-        lab: LabClient,
-        teller: Teller,
-        *,
-        step: Step,
-        number: str,
-        call_id: str,
-        since: int,
-        placed_at: float,
-    ) -> None:
-        self._gateway, self._lab, self._teller = gateway, lab, teller
-        self._step, self._number, self._call_id = step, number, call_id
-        self._since, self._placed_at = since, placed_at
-        self._titles = {carrier.name: carrier.title for carrier in (*step.tried, step.through)}
-        self._in_lab = {carrier.lab: carrier.title for carrier in (*step.tried, step.through)}
+    step: Step
+    number: str
+    call_id: str
+    since: int
+    placed_at: float
+
+
+class Following:
+    """One call, from the request on."""
+
+    def __init__(self, gateway: GatewayClient, lab: LabClient, teller: Teller, case: Case) -> None:
+        self._gateway, self._lab, self._teller, self._case = gateway, lab, teller, case
+        known = (*case.step.tried, case.step.through)
+        self._titles = {carrier.name: carrier.title for carrier in known}
+        self._in_lab = {carrier.lab: carrier.title for carrier in known}
         self._entries_told = self._legs_told = 0
         self._back_at: float | None = None
 
     async def entries(self) -> list[dict[str, Any]]:
         """The ledger of the phone since this step began."""
-        return (await self._lab.ledger(self._number))[self._since :]
+        return (await self._lab.ledger(self._case.number))[self._case.since :]
 
     async def until_scheduled(self) -> dict[str, Any]:
         """Wait until the gateway has promised the call (or has waited too long); the Call as it then stands."""
@@ -75,21 +75,21 @@ class Following:
         deadline = time.monotonic() + within_s
         while (found := await reached()) is None and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes' state
             await asyncio.sleep(_LOOK_EVERY_S)
-        return found or await self._gateway.call(self._call_id)
+        return found or await self._gateway.call(self._case.call_id)
 
     async def _scheduled(self) -> dict[str, Any] | None:
-        call = await self._gateway.call(self._call_id)
+        call = await self._gateway.call(self._case.call_id)
         return call if call["status"] in {"scheduled", "ended"} else None
 
     async def _ended(self) -> dict[str, Any] | None:
-        call = await self._gateway.call(self._call_id)
+        call = await self._gateway.call(self._case.call_id)
         return call if call["status"] == "ended" else None
 
     async def _over(self) -> dict[str, Any] | None:
         await self._tell_news()
         if any(entry["kind"] == "hangup" and entry["answered"] for entry in await self.entries()):
             await self._tell_news()
-            return await self._gateway.call(self._call_id)
+            return await self._gateway.call(self._case.call_id)
         return await self._ended()
 
     # --- telling -------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Following:
         self._entries_told = len(entries)
 
     async def _ring(self, entry: Mapping[str, Any]) -> None:
-        call = await self._gateway.call(self._call_id)
+        call = await self._gateway.call(self._case.call_id)
         self._tell_failovers(call["legs"], entry["at"])
         after = "" if self._back_at is None else f", {entry['at'] - self._back_at:.1f}s after it came back"
         self._say(
@@ -131,11 +131,11 @@ class Following:
             self._say(failed_at, failed_over(leg, heir, ring_in_s, self._titles), "yellow")
 
     async def _tell_passed_over(self) -> None:
-        for name, reason in (await self._gateway.passed_over(self._call_id)).items():
+        for name, reason in (await self._gateway.passed_over(self._case.call_id)).items():
             self._say(time.time(), f"{self._titles.get(name, name)} is not asked: {reason}", "yellow")
 
     def _say(self, at: float, text: str, style: str = "") -> None:
-        self._teller.at(at - self._placed_at, text, style)
+        self._teller.at(at - self._case.placed_at, text, style)
 
     _TELL: ClassVar[Mapping[str, "Tell"]] = {"ring": _ring, "answer": _answer, "hangup": _hangup}
 

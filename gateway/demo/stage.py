@@ -72,7 +72,7 @@ class Stage:
         while not await ready():
             self.raise_if_ended()
             if time.monotonic() - began > within_s:
-                raise StageFailed(f"The {name} was not ready within {within_s:g} s: {self.tail(name)}")
+                raise StageFailed(f"The {name} was not ready within {within_s:g} s:{self.tail(name)}")
             await asyncio.sleep(_LOOK_EVERY_S)
         return time.monotonic() - began
 
@@ -94,7 +94,7 @@ class Stage:
         """Raise StageFailed if one of them is no more."""
         for name, process in self._running.items():
             if process.returncode is not None:
-                raise StageFailed(f"The {name} has ended by itself (exit code {process.returncode}): {self.tail(name)}")
+                raise StageFailed(f"The {name} has ended by itself (exit code {process.returncode}):{self.tail(name)}")
 
     def tail(self, name: str) -> str:
         """The log's last lines, and where the rest is."""

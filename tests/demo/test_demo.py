@@ -1,8 +1,10 @@
 """The whole demo, once, as the command that users type: real processes, real sockets, real sound."""
 
+import asyncio
 import json
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -71,3 +73,25 @@ def test_nothing_is_left_behind(demo: tuple[subprocess.CompletedProcess[str], Pa
     stores = list(folder.glob(".holdline/demo/*/store"))
     assert len(stores) == 1
     assert not (stores[0] / "running.json").exists()
+
+
+async def test_ctrl_c_ends_everything_quietly(tmp_path: Path) -> None:
+    """Interrupted while the gateway is starting, the demo ends with 0, says so, and leaves no process on the lab's port."""
+    shutil.copy(CONFIG, tmp_path)
+    demo = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gateway.cli", "demo", "--port", str(_free_port())),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert demo.stdout is not None
+    async with asyncio.timeout(60):
+        told = (await demo.stdout.readuntil(b" up in ")).decode()
+        demo.send_signal(signal.SIGINT)
+        rest = (await demo.stdout.read()).decode()
+        assert await demo.wait() == 0
+    assert rest.endswith("Everything has stopped.\n")
+    assert "Traceback" not in rest
+    port = int(re.findall(r"lab +http://127.0.0.1:(\d+)", told)[0])
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
