@@ -68,6 +68,8 @@ class Permit(Struct, frozen=True, kw_only=True):
 
 
 _SAMPLES_KEPT = 100
+_DOUBLINGS = 16
+"""Of the open time, at most: any limit is reached by then, and no float overflows."""
 
 
 def ask(breaker: Breaker, now: float, policy: BreakerPolicy) -> Permit:
@@ -88,8 +90,11 @@ def may_panic(breaker: Breaker, now: float, policy: BreakerPolicy) -> bool:
 
 
 def take_probe(breaker: Breaker, now: float) -> Breaker:
-    """The record with the one probe given out. The epoch stays if it was half-open, and grows if it was open."""
-    epoch = breaker.epoch if breaker.state is BreakerState.HALF_OPEN else breaker.epoch + 1
+    """The record with the one probe given out. The epoch stays from probe to probe, and grows if it was open or if the last
+    probe was lost: what that one says, should it come back, is of no account any more.
+    """
+    goes_on = breaker.state is BreakerState.HALF_OPEN and breaker.probe_at is None
+    epoch = breaker.epoch if goes_on else breaker.epoch + 1
     successes = breaker.successes if breaker.state is BreakerState.HALF_OPEN else 0
     return replace(breaker, state=BreakerState.HALF_OPEN, epoch=epoch, probe_at=now, successes=successes)
 
@@ -144,7 +149,7 @@ def _count(breaker: Breaker, *, failed: bool, now: float, policy: BreakerPolicy)
 
 def _opened(breaker: Breaker, now: float, policy: BreakerPolicy, reason: str) -> Breaker:
     again = breaker.reopenings + 1 if breaker.state is BreakerState.HALF_OPEN else 0
-    open_s = min(policy.open_limit_s, policy.open_s * 2**again)
+    open_s = min(policy.open_limit_s, policy.open_s * 2.0 ** min(again, _DOUBLINGS))
     return Breaker(
         state=BreakerState.OPEN,
         epoch=breaker.epoch + 1,
