@@ -136,13 +136,13 @@ def _orphan(leg: Leg, event: Any, now: float, policy: Policy) -> LegStep:
 
 
 def _accept(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
-    accepted = replace(leg, phase=LegPhase.ACCEPTED, knowledge=Knowledge.ACCEPTED, accepted_at=now, verdict=None)
+    accepted = replace(leg, phase=LegPhase.ACCEPTED, knowledge=Knowledge.ACCEPTED, accepted_at=now, verdict=None, unseen=0)
     return _armed(accepted, now + policy.silent_after_s, *_pending_hangup(accepted))
 
 
 def _ring(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     ringing = replace(leg, phase=LegPhase.RINGING, knowledge=Knowledge.ALERTED, alerted_at=now, verdict=None)
-    ringing = replace(ringing, accepted_at=leg.accepted_at or now)
+    ringing = replace(ringing, accepted_at=leg.accepted_at or now, unseen=0)
     return _armed(ringing, now + leg.ring_timeout_s + policy.ring_grace_s, *_pending_hangup(ringing))
 
 
@@ -155,6 +155,7 @@ def _answer(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
         alerted_at=leg.alerted_at or now,
         answered_at=now,
         verdict=None,
+        unseen=0,
     )
     return _armed(answered, now + policy.stream_start_s, *_pending_hangup(answered))
 
@@ -199,7 +200,9 @@ def _look_again(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
 
 
 def _vanished(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegStep:
-    """A leg that the carrier once confirmed and no longer lists: three times, since lists lag."""
+    """A leg that the carrier once confirmed and no longer lists: three times, since lists lag. What we hear is there."""
+    if leg.stream_open and not leg.hangup_wanted:
+        return LegStep(leg=leg, ignored=True)
     leg = replace(leg, unseen=leg.unseen + 1)
     if leg.unseen < 3:
         return _look_again(leg, None, now, policy)

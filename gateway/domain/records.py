@@ -57,7 +57,7 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered_at: float | None = None
     ended_at: float | None = None
     unseen: int = 0
-    """Look-ups after `lookup_settles_s` that did not list it."""
+    """Look-ups in a row that did not list it; before the first proof of it, only those after `lookup_settles_s`."""
     watch_at: float = 0.0
     """When the leg's own timer is due; an earlier one that still fires means nothing."""
     hangup_wanted: bool = False
