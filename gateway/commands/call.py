@@ -28,7 +28,7 @@ def run(to: str, *, from_: str | None, agent: str | None, wait: bool, url: str, 
     if as_json:
         typer.echo(json.dumps(call))
     elif not wait:
-        typer.echo(f"{call['status']}; follow it: holdline call --wait, or GET /v1/calls/{call['id']}")
+        typer.echo(f"  {call['status']}; look again with GET {url.rstrip('/')}/v1/calls/{call['id']}, or place it with --wait")
     return 0 if not wait or call["outcome"] in _WELL else FAILED
 
 
@@ -53,8 +53,7 @@ def _watched(rest: Rest, call: dict[str, Any], *, told: bool) -> dict[str, Any]:
 def _lines(call: dict[str, Any]) -> Iterator[str]:
     """The story so far; lines that are already told stay as they are, so that only new ones are news."""
     for leg in call["legs"]:
-        via = f"{leg['carrier']}, from {leg['from']}"
-        yield f"dialing through {via}"
+        yield f"dialing through {leg['carrier']}, from {leg['from']}"
         if leg["alerted_at"]:
             yield f"ringing through {leg['carrier']}"
         if leg["answered_at"]:

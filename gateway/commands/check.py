@@ -12,7 +12,7 @@ import typer
 from carriers.contract import Finding
 from gateway.commands.check_carriers import look_at
 from gateway.commands.check_public_url import look_at_public_url
-from gateway.commands.failure import FAILED
+from gateway.commands.failure import FAILED, require_file
 from gateway.commands.table import show
 from gateway.config.reading import KEY_VARIABLE, load_config
 from gateway.config.structs import Config
@@ -25,6 +25,7 @@ Found = tuple[str, Finding]
 def run(path: Path, *, as_json: bool) -> int:
     """The exit code: 1 if anything is wrong. Raise Misconfigured if the file cannot be read as a configuration."""
     configure_logs(level="error", stream=sys.stderr)
+    require_file(path, "holdline check FILE")
     config = load_config(path, os.environ)
     found = asyncio.run(_look(config))
     well = all(finding.ok for _, finding in found)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from carriers.contract import Carrier, CarrierSettings, Finding
 from carriers.registry import kinds
 from gateway.config.structs import CarrierConfig
+from gateway.domain.errors import Misconfigured
 
 _LOOK_S = 30.0
 """For all look-ups of a carrier together; each has a time-out of its own below that."""
@@ -21,6 +22,8 @@ async def look_at(entry: CarrierConfig) -> tuple[Finding, ...]:
     settings = CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url)
     try:
         carrier: Carrier = kinds()[entry.kind].open(settings, time.time)
+    except Misconfigured as error:
+        return tuple(Finding(what=p.path.rpartition(".")[2], ok=False, detail=p.found, cure=p.allowed) for p in error.problems)
     # An SDK may raise whatever it likes about a key that is no key.
     except Exception as error:
         detail = f"cannot be used: {type(error).__name__}: {error}"

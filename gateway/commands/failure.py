@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,6 +57,14 @@ def port_failure(error: OSError, host: str, port: int) -> Failure:
         )
     said = f"Nothing can listen on {host}:{port}: {error.strerror or error}."
     return Failure(said, "server.host in config.yaml, or --host, must be an address of this machine.", code=WRONG)
+
+
+def require_file(path: Path, naming: str) -> None:
+    """Raise Failure if the configuration is not there; `naming` shows how this command is told another."""
+    if not path.is_file():
+        where = f"{path} in {Path.cwd()}" if not path.is_absolute() else str(path)
+        said = f"There is no {where}."
+        raise Failure(said, f"Go to Holdline's folder, whose config.yaml works as it is, or name yours: {naming}", code=WRONG)
 
 
 def without_password(url: str) -> str:

@@ -70,7 +70,10 @@ class Rest:
             data = answer.json()
         except ValueError:
             data = None
-        if not isinstance(data, dict) or (answer.is_error and "title" not in data):
+        foreign = answer.is_error and not (isinstance(data, dict) and {"type", "title", "status"} <= data.keys())
+        # Our paths always exist here, so a 404 that is not about a record comes from somebody else.
+        unknown_path = answer.status_code == httpx.codes.NOT_FOUND and isinstance(data, dict) and data.get("type") != "not-found"
+        if not isinstance(data, dict) or foreign or unknown_path:
             said = f"What answers at {self._url} is not Holdline (HTTP {answer.status_code})."
             raise Failure(said, "Say where the gateway is: --url URL, or HOLDLINE_URL.")
         if answer.is_error:

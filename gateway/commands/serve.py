@@ -12,7 +12,7 @@ import structlog
 import uvloop
 from msgspec.structs import replace
 
-from gateway.commands.failure import WRONG, Failure, port_failure, without_password
+from gateway.commands.failure import WRONG, Failure, port_failure, require_file, without_password
 from gateway.commands.lab_access import lab_credentials
 from gateway.config.reading import KEY_VARIABLE, load_config, load_lab_config, load_source
 from gateway.config.structs import Config, StoreSettings
@@ -42,9 +42,10 @@ def run(config: Path, *, host: str | None, port: int | None, data: Path | None, 
 
 
 def _config(path: Path, lab_url: str | None) -> Config:
+    require_file(path, "holdline serve --config FILE")
     if lab_url is None:
         return load_config(path, os.environ)
-    load_source(path)  # a file that is not there is said before anybody waits for the lab
+    load_source(path)  # what is no YAML is said before anybody waits for the lab
     known = lab_credentials(lab_url, LAB_PATIENCE_S, lambda: log.info("waiting-for-the-lab", url=lab_url, for_s=LAB_PATIENCE_S))
     # Which port it will be is known only when we listen; `run` puts the address in.
     return load_lab_config(path, os.environ, known, _UNSET_URL)
