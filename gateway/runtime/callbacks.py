@@ -15,6 +15,9 @@ log = structlog.get_logger(__name__)
 WAITING_FOR_A_CARRIER = frozenset({"no-carrier"})
 """Reasons of promises that a carrier's recovery makes due at once."""
 
+_LONGEST_NAP_S = 5.0
+"""Well below the outbox's lease."""
+
 
 class Callbacks:
     """`run` looks for due promises until cancelled; `fire` handles the command Timer."""
@@ -43,8 +46,20 @@ class Callbacks:
         return len(due)
 
     async def fire(self, claim: Claim) -> None:
-        """Give a timer back to its call."""
+        """Give a timer back to its call, when its time has come by our clock too."""
         command = claim.command
         assert isinstance(command, Timer)
+        if await self._is_early(command):
+            await self._calls.store.defer(claim, command.due)
+            return
         event = TimerFired(name=command.name, leg_id=command.leg_id)
         await self._calls.apply(command.call_id, lambda _call: (event,), done=(claim.command_id, claim.token))
+
+    async def _is_early(self, command: Timer) -> bool:
+        """The store's time never goes back, ours does, and other gateways' clocks may be ahead of it: a timer that fired
+        early would mean nothing to its leg, and be gone. A small difference is slept over.
+        """
+        early = command.due - self._clock.now()
+        if early > 0:
+            await self._clock.sleep(min(early, _LONGEST_NAP_S))
+        return self._clock.now() < command.due
