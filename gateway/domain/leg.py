@@ -143,7 +143,7 @@ def _accept(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
 def _ring(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     ringing = replace(leg, phase=LegPhase.RINGING, knowledge=Knowledge.ALERTED, alerted_at=now, verdict=None)
     ringing = replace(ringing, accepted_at=leg.accepted_at or now, unseen=0)
-    return _armed(ringing, now + leg.ring_timeout_s + policy.ring_grace_s, *_pending_hangup(ringing))
+    return _armed(ringing, now + policy.silent_after_s, *_pending_hangup(ringing))
 
 
 def _answer(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
@@ -286,7 +286,11 @@ def _watch_accepted(leg: Leg, _event: Any, now: float, policy: Policy) -> LegSte
 
 
 def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
-    return want_hangup(leg, now, policy, _no_answer())
+    """Ask what became of it now and then, since the word of the end may be lost; after its time, end it."""
+    assert leg.alerted_at is not None
+    if now - leg.alerted_at >= leg.ring_timeout_s + policy.ring_grace_s:
+        return want_hangup(leg, now, policy, _no_answer())
+    return _armed(leg, now + policy.silent_after_s, Resolve(call_id=leg.call_id, leg_id=leg.id))
 
 
 def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:

@@ -220,6 +220,25 @@ def test_a_lost_hang_up_ends_an_answered_call_all_the_same() -> None:
     assert story.call.outcome is Outcome.COMPLETED
 
 
+def test_a_ringing_leg_is_asked_after() -> None:
+    """The word of its end may be lost: what the carrier says then is the outcome, not a guess of ours."""
+    story = Story().placed().leg(LegRinging())
+    story.at(POLICY.silent_after_s).timer()
+    assert Resolve in story.asks
+    story.leg(LegFound(phase="ended", verdict=stop("user-busy", Outcome.BUSY)))
+    assert story.call.outcome is Outcome.BUSY
+
+
+def test_a_phone_rings_no_longer_than_it_may() -> None:
+    """After ring time-out and grace we end it ourselves, as not answered."""
+    story = Story().placed().leg(LegRinging())
+    while HangUp not in story.asks:
+        story.at(story.here.watch_at).timer()
+    assert story.now <= story.here.ring_timeout_s + POLICY.ring_grace_s + POLICY.silent_after_s
+    story.leg(LegEnded(verdict=stop("canceled", Outcome.CANCELED)))
+    assert story.call.outcome is Outcome.NO_ANSWER
+
+
 def test_cancel_before_the_post_ends_at_once() -> None:
     """Nobody has sent anything: the leg simply ends."""
     story = Story()
