@@ -39,7 +39,10 @@ class SdkThreads(Generic[C]):
         """Run anything but a dial; raise CarrierError("timeout") if it is not done in time, else what the job raises."""
         future = self._controls.submit(self._with_client, job)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
+            # Not wait_for: up to Python 3.11 it drops a cancellation that comes together with the answer, and a job that
+            # asks for ever would then go on for ever.
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.wrap_future(future)
         except TimeoutError as error:
             future.cancel()
             raise CarrierError("timeout", f"no answer within {timeout_s:g} s") from error
@@ -57,7 +60,8 @@ class SdkThreads(Generic[C]):
         ticket = Shot(deadline, gate, self._clock)
         future = self._dials.submit(self._armed, job, ticket)
         try:
-            value = await asyncio.wait_for(_wrapped(future), ticket.remaining)
+            async with asyncio.timeout(ticket.remaining):
+                value = await _wrapped(future)
         except TimeoutError:
             future.cancel()
             return _unsent("deadline-passed") if ticket.call_off() else _unknown("no-answer-in-time")

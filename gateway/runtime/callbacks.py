@@ -9,6 +9,7 @@ from gateway.domain.outcome import CallStatus
 from gateway.runtime.calls import CallNotFound, Calls
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Claim
+from gateway.runtime.supervision import heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ class Callbacks:
                 await self.keep_once()
             except StoreUnavailable as error:
                 log.warning("callbacks-store-unavailable", error=str(error))
+            heed_cancellation()
             await self._clock.sleep(self._poll_s)
 
     async def keep_once(self) -> int:

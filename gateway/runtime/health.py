@@ -20,6 +20,7 @@ from gateway.runtime.calls import News
 from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet
 from gateway.runtime.store.contract import Store
+from gateway.runtime.supervision import heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +98,7 @@ class HealthWatch:
 
     async def _pause(self, name: str, every_s: float) -> None:
         """Wait the carrier's pace; a carrier that has just failed is asked soon, whatever its pace was."""
+        heed_cancellation()
         hurry = self._hurry[name]
         hurry.clear()
         nap = asyncio.ensure_future(self._clock.sleep(every_s * self._jitter.uniform(0.8, 1.2)))

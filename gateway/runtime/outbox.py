@@ -14,6 +14,7 @@ from gateway.domain.errors import IllegalTransition, StoreUnavailable
 from gateway.runtime.calls import CallNotFound, News
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Claim, Store
+from gateway.runtime.supervision import heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Outbox:
         """Work for ever; a store that does not answer is waited for."""
         try:
             while True:
+                heed_cancellation()
                 try:
                     worked = await self.work_once()
                 except StoreUnavailable as error:

@@ -1,5 +1,6 @@
 """Jobs that must never end while the gateway lives: what crashes is logged loudly and begun again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -20,3 +21,13 @@ async def for_ever(name: str, job: Callable[[], Awaitable[None]], clock: Clock, 
         except Exception:
             log.exception("job-failed", job=name)
         await clock.sleep(restart_s)
+
+
+def heed_cancellation() -> None:
+    """Raise a cancellation that a library dropped; ask before every pause of a job, or the job would outlive its gateway.
+
+    Up to Python 3.11 `asyncio.wait_for`, through which redis-py sends, gives the result where both come at once.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -6,6 +6,7 @@ from gateway.domain.errors import StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Store
 from gateway.runtime.store.embedded import EmbeddedServer
+from gateway.runtime.supervision import heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -26,11 +27,13 @@ class Upkeep:
                     pass
             except StoreUnavailable as error:
                 log.warning("purge-store-unavailable", error=str(error))
+            heed_cancellation()
             await self._clock.sleep(every_s)
 
     async def run_server(self, every_s: float = 1.0) -> None:
         """Start the embedded server again if it died; clients find it on the same socket."""
         while self._server is not None:
+            heed_cancellation()
             await self._clock.sleep(every_s)
             try:
                 if not await self._store.ping():
