@@ -69,6 +69,8 @@ class Handle(Struct, frozen=True, kw_only=True):
     carrier_data: dict[str, str] = {}
     sent_at: float = 0.0
     """Unix time of the POST, 0 if it is not known to have begun."""
+    foreign: tuple[str, ...] = ()
+    """Ids of other legs' calls to the same number, told where this leg's id is not known: none of them may be found or ended."""
 
 
 # --- what a carrier answers --------------------------------------------------------------------------------------

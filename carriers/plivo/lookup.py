@@ -45,7 +45,7 @@ def by_numbers(client: Any, handle: Handle) -> Sighting:
     Without a time of sending the finished calls are left out, since any older call to the same person would fit.
     """
     found = [*_living(client, handle), *(_past(client, handle) if handle.sent_at else ())]
-    distinct = {sighting.carrier_call_id: sighting for sighting in found}
+    distinct = {sighting.carrier_call_id: sighting for sighting in found if sighting.carrier_call_id not in handle.foreign}
     if len(distinct) > 1:
         raise CarrierError("ambiguous", f"{len(distinct)} calls between the same numbers at that time")
     return next(iter(distinct.values()), Sighting(state=LegAtCarrier.MISSING))

@@ -160,7 +160,8 @@ def _by_tag(client: Client, handle: Handle) -> Sighting:
     No StartTime filter: `start_time` is null while a call is queued, and the filter would hide it.
     """
     calls = client.calls.list(to=handle.to, from_=handle.caller_id, limit=lookup.NEWEST, page_size=lookup.NEWEST)
-    plausible = [call for call in map(_seen, calls) if lookup.plausible(call, handle.sent_at)]
+    seen = [call for call in map(_seen, calls) if call.sid not in handle.foreign]
+    plausible = [call for call in seen if lookup.plausible(call, handle.sent_at)]
     traced = [(call, lookup.trace(_requests(client, call.sid), handle.leg_id)) for call in plausible]
     chosen = lookup.choose(traced, handle.sent_at)
     return lookup.sighting(chosen) if chosen is not None else lookup.MISSING

@@ -70,6 +70,7 @@ def _is_ours(record: Mapping[str, Any], handle: Handle) -> bool:
     return (
         record.get("direction") == "outbound"
         and bool(record.get("uuid"))
+        and record.get("uuid") not in handle.foreign
         and _number(record.get("to")) == handle.to.removeprefix("+")
         and _number(record.get("from")) == handle.caller_id.removeprefix("+")
     )

@@ -8,16 +8,21 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 import tenacity
+from msgspec.structs import replace
 
-from carriers.contract import LegAtCarrier, Sighting
+from carriers.contract import Handle, LegAtCarrier, Sighting
 from gateway.domain.errors import CarrierError
 from gateway.domain.events import LegEvent, LegFound, LegMissing, LegReported, LookupFailed
+from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call, Leg
 from gateway.runtime.calls import Calls
 from gateway.runtime.fleet import Fleet, handle_of
-from gateway.runtime.store.contract import Claim
+from gateway.runtime.store.contract import CallFilter, Claim
 
 log = structlog.get_logger(__name__)
+
+_NEIGHBOURS = 50
+"""Newest calls to the same number that are looked at: as many as could be alive together with a leg in doubt, and more."""
 
 
 class Reconciler:
@@ -48,10 +53,11 @@ class Reconciler:
 
     async def _look_up(self, call: Call, leg: Leg) -> LegEvent:
         try:
-            sighting = await self._fleet.members[leg.carrier].carrier.find(handle_of(call, leg))
+            handle = await self._handle(call, leg)
+            sighting = await self._fleet.members[leg.carrier].carrier.find(handle)
         except CarrierError as error:
             return LookupFailed(reason=error.reason)
-        return _event_of(sighting)
+        return LegMissing() if sighting.carrier_call_id in handle.foreign else _event_of(sighting)
 
     async def _end_at_carrier(self, call: Call, leg: Leg) -> None:
         carrier = self._fleet.members[leg.carrier].carrier
@@ -63,9 +69,22 @@ class Reconciler:
             reraise=True,
         )
         try:
-            await tries(carrier.hang_up, handle_of(call, leg))
+            async for attempt in tries:
+                with attempt:
+                    await carrier.hang_up(await self._handle(call, leg))
         except CarrierError as error:
             log.warning("hang-up-failed", call_id=call.id, leg_id=leg.id, carrier=leg.carrier, reason=error.reason)
+
+    async def _handle(self, call: Call, leg: Leg) -> Handle:
+        """By what to find the leg; without an id some carriers have its numbers alone, and others' calls have the same."""
+        handle = handle_of(call, leg)
+        if leg.carrier_call_id:
+            return handle
+        page = await self._calls.store.list_calls(CallFilter(to=call.to, carrier=leg.carrier), _NEIGHBOURS, None)
+        others = [other for known in page.items for other in known.legs if other.carrier == leg.carrier and other.id != leg.id]
+        if any(other.phase is LegPhase.SENDING and other.caller_id == leg.caller_id for other in others):
+            raise CarrierError("another-dial-is-on-its-way", "its call could be taken for this leg's")
+        return replace(handle, foreign=tuple(other.carrier_call_id for other in others if other.carrier_call_id))
 
     async def _subject(self, claim: Claim) -> tuple[Call | None, Leg | None]:
         call = await self._calls.store.load(claim.command.call_id)

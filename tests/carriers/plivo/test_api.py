@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from carriers.contract import Attempt, Carrier, CarrierSettings, Handle, LegAtCarrier, Placed
 from carriers.lab.lab import Lab
@@ -270,6 +271,17 @@ async def test_older_calls_are_not_taken_for_ours(bench: Bench) -> None:
     await bench.lab.until("ring")
     later = bench.handle(sent_at=time.time() + 60)
     assert (await bench.carrier.find(later)).state is LegAtCarrier.MISSING
+
+
+async def test_calls_of_other_legs_are_neither_found_nor_ended(bench: Bench) -> None:
+    """The only live call between these numbers belongs to another leg: a leg without an id is not there."""
+    sent_at = time.time()
+    placed = await bench.place()
+    await bench.lab.until("ring")
+    lost = replace(bench.handle(sent_at=sent_at - 20), foreign=(placed.carrier_call_id,))
+    assert (await bench.carrier.find(lost)).state is LegAtCarrier.MISSING
+    await bench.carrier.hang_up(lost)
+    assert (await bench.carrier.find(bench.handle(placed))).state is LegAtCarrier.RINGING
 
 
 @pytest.mark.parametrize("cps", [1, 2])

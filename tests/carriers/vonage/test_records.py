@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carriers.contract import Handle, LegAtCarrier
 from carriers.vonage import records
@@ -121,3 +122,10 @@ def test_without_a_time_the_window_looks_back() -> None:
 def test_a_list_in_other_words_is_empty(answer: Any) -> None:
     """What is no list of records holds none."""
     assert records.calls_of(answer) == []
+
+
+def test_calls_that_belong_to_other_legs_are_passed_over() -> None:
+    """They are neither found nor do they make the look-up ambiguous."""
+    handle = replace(HANDLE, foreign=("other",))
+    assert records.choose([record(uuid="other")], handle).state is LegAtCarrier.MISSING
+    assert records.choose([record(uuid="other"), record(uuid="ours")], handle).carrier_call_id == "ours"
