@@ -8,6 +8,7 @@ reconciler. So a dial happens at most once, whatever dies in between.
 from collections.abc import Callable, Mapping
 
 import structlog
+import tenacity
 from msgspec import Struct
 
 from gateway.compliance.decision import Denied as ComplianceDenied
@@ -15,6 +16,7 @@ from gateway.compliance.decision import decide as comply
 from gateway.domain import breaker as breakers
 from gateway.domain import routing
 from gateway.domain.breaker import Breaker, BreakerPolicy
+from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import (
     CallEvent,
     DialDenied,
@@ -30,10 +32,10 @@ from gateway.domain.outcome import CallStatus, LegPhase
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.domain.routing import Candidate, CarrierView, Passed
-from gateway.runtime.calls import Calls, News
+from gateway.runtime.calls import Applied, Calls, News
 from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet
-from gateway.runtime.store.contract import Claim, Denied, DialPermit
+from gateway.runtime.store.contract import Claim, Denied, DialPermit, Fenced
 
 log = structlog.get_logger(__name__)
 
@@ -179,9 +181,23 @@ class Dialer:
             carrier_data=placed.carrier_data,
             fence=fence,
         )
-        await self._calls.apply(
-            call.id, lambda _fresh: (LegReported(leg_id=leg_id, event=report),), done=(claim.command_id, claim.token)
+        await self._told(claim, LegReported(leg_id=leg_id, event=report))
+
+    async def _told(self, claim: Claim, report: LegReported) -> None:
+        """Store what the POST told: only we know it, so a store that is away for a moment is waited for, and a claim that
+        was lost meanwhile (somebody took the dial for orphaned) does not make it less true.
+        """
+        tries = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(6),
+            wait=tenacity.wait_exponential(multiplier=0.25, max=4.0),
+            retry=tenacity.retry_if_exception_type(StoreUnavailable),
+            sleep=self._clock.sleep,
+            reraise=True,
         )
+        call_id, done = claim.command.call_id, (claim.command_id, claim.token)
+        applied: Applied = await tries(self._calls.apply, call_id, lambda _fresh: (report,), done=done)
+        if isinstance(applied.result, Fenced):
+            await tries(self._calls.apply, call_id, lambda _fresh: (report,))
 
     async def _win(self, claim: Claim, fence: int) -> Call:
         leg_id = claim.command.leg_id
