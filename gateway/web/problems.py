@@ -91,9 +91,14 @@ def unavailable(detail: str) -> Refusal:
 
 
 def field_errors(problems: Iterable[Problem]) -> tuple[FieldError, ...]:
-    """The faults of a document as the errors of a request."""
+    """The faults of a document as the errors of a request. The member is called `allowed`, so its text need not say it."""
     return tuple(
-        FieldError(field=problem.path or "(the body)", found=problem.found, allowed=problem.allowed) for problem in problems
+        FieldError(
+            field=problem.path or "(the body)",
+            found=problem.found,
+            allowed=problem.allowed.removeprefix("allowed: ").removeprefix("allowed here: "),
+        )
+        for problem in problems
     )
 
 

@@ -94,7 +94,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("route-unfit", {"route": "narrow", "to": "+12125550100"}, "to", "begin with +1555"),
     ("carrier-unknown", {"carriers": ["alhpa"]}, "carriers[0]", "did you mean `alpha`?"),
     ("carrier-twice", {"carriers": ["alpha", "alpha"]}, "carriers[1]", "once"),
-    ("carrier-off-route", {"carriers": ["gamma"]}, "carriers[0]", "allowed: alpha, beta"),
+    ("carrier-off-route", {"carriers": ["gamma"]}, "carriers[0]", "alpha, beta"),
     ("carriers-text", {"carriers": "alpha"}, "carriers", "a list"),
     ("metadata-number", {"metadata": {"order": 1}}, "metadata.order", "text"),
     ("metadata-list", {"metadata": []}, "metadata", "a mapping"),
