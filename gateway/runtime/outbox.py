@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
+import tenacity
 
-from gateway.domain.commands import Command
+from gateway.domain.commands import Command, Dial, HangUp, Resolve
 from gateway.domain.errors import IllegalTransition, StoreUnavailable
 from gateway.runtime.calls import CallNotFound, News
 from gateway.runtime.clock import Clock
@@ -20,9 +21,15 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[Claim], Awaitable[None]]
 
+_CARRIERS_OWN = frozenset({Dial, Resolve, HangUp})
+"""Commands that wait for a carrier, for seconds if it hangs. Legs hold places at their carriers, which bounds their number."""
+_LONGEST_DELAY_S = 30.0
+
 
 class Outbox:
-    """`run` until cancelled; `wake` when there is something new. At most `at_once` commands are in hand."""
+    """`run` until cancelled. At most `at_once` commands are in hand, not counting those that wait for a carrier, so that no
+    hanging carrier keeps other calls waiting; with those at most `most`.
+    """
 
     def __init__(
         self,
@@ -31,13 +38,16 @@ class Outbox:
         handlers: Mapping[type[Command], Handler],
         *,
         at_once: int = 200,
+        most: int = 5000,
         lease_s: float = 30.0,
         poll_s: float = 0.2,
     ) -> None:
         self._store, self._clock, self._handlers = store, clock, handlers
-        self._at_once, self._lease_s, self._poll_s = at_once, lease_s, poll_s
+        self._at_once, self._most, self._lease_s, self._poll_s = at_once, most, lease_s, poll_s
         self._awake = asyncio.Event()
         self._in_hand: set[asyncio.Task[None]] = set()
+        self._ours: set[asyncio.Task[None]] = set()
+        """Of those in hand, the ones that wait for nobody but the store."""
 
     async def heed(self, news: News) -> None:
         """Observer of commits: look at once instead of at the next poll."""
@@ -62,17 +72,22 @@ class Outbox:
 
     async def work_once(self) -> int:
         """Claim what is due and start it; how many."""
-        room = self._at_once - len(self._in_hand)
+        room = min(self._at_once - len(self._ours), self._most - len(self._in_hand))
         if room <= 0:
             await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
             return 1
         self._awake.clear()
         claims = await self._store.claim(self._clock.now(), self._lease_s, room)
         for claim in claims:
-            task = asyncio.create_task(self._carry_out(claim), name=f"outbox-{claim.command_id}")
-            self._in_hand.add(task)
-            task.add_done_callback(self._in_hand.discard)
+            self._begin(claim)
         return len(claims)
+
+    def _begin(self, claim: Claim) -> None:
+        task = asyncio.create_task(self._carry_out(claim), name=f"outbox-{claim.command_id}")
+        places = [self._in_hand] if type(claim.command) in _CARRIERS_OWN else [self._in_hand, self._ours]
+        for place in places:
+            place.add(task)
+            task.add_done_callback(place.discard)
 
     async def idle(self) -> None:
         """Wait until everything in hand is done (tests and shutdown)."""
@@ -95,16 +110,24 @@ class Outbox:
         except (CallNotFound, IllegalTransition) as error:
             # The call is purged, or the command means nothing to it any more: carrying it out again would not help.
             log.warning("command-dropped", call_id=command.call_id, command=type(command).__name__, error=str(error))
-            await self._quietly(self._store.done(claim))
+            await self._quietly(self._store.done, claim)
         except Exception as error:
-            delay = min(30.0, 0.5 * 2**claim.deliveries)
+            delay = min(_LONGEST_DELAY_S, 0.5 * 2.0 ** min(claim.deliveries, 10))
             log.warning(
                 "command-deferred", call_id=command.call_id, command=type(command).__name__, error=repr(error), delay_s=delay
             )
-            await self._quietly(self._store.defer(claim, self._clock.now() + delay))
+            await self._quietly(self._store.defer, claim, self._clock.now() + delay)
 
-    async def _quietly(self, acknowledgement: Awaitable[bool]) -> None:
+    async def _quietly(self, acknowledge: Callable[..., Awaitable[bool]], *given: Claim | float) -> None:
+        """A store that is away for a moment is waited for; the lease is longer than most of its absences."""
+        tries = tenacity.AsyncRetrying(
+            stop=tenacity.stop_after_attempt(8),
+            wait=tenacity.wait_exponential(multiplier=0.25, max=4.0),
+            retry=tenacity.retry_if_exception_type(StoreUnavailable),
+            sleep=self._clock.sleep,
+            reraise=True,
+        )
         try:
-            await acknowledgement
+            await tries(acknowledge, *given)
         except StoreUnavailable:
             pass  # the lease runs out, and the command is delivered again
