@@ -94,6 +94,10 @@ class HealthWatch:
                 suspect = _suspect(await self._store.breaker(name))
             except StoreUnavailable:
                 suspect = True
+            except Exception:
+                # One carrier's folder that breaks must not end the asking of all the others.
+                log.exception("health-request-failed", carrier=name)
+                suspect = True
             await self._pause(name, self._failing_every_s if suspect else self._idle_every_s)
 
     async def _pause(self, name: str, every_s: float) -> None:
