@@ -10,8 +10,6 @@ from pathlib import Path
 import typer
 
 from carriers.contract import Finding
-from gateway.commands.check_carriers import look_at
-from gateway.commands.check_public_url import look_at_public_url
 from gateway.commands.failure import FAILED, require_file
 from gateway.commands.table import show
 from gateway.config.reading import KEY_VARIABLE, load_config
@@ -38,6 +36,10 @@ def run(path: Path, *, as_json: bool) -> int:
 
 async def _look(config: Config) -> list[Found]:
     """All at the same time, told in the order of the file."""
+    # Imported when the file has been read, because it takes most of a second to be ready to look.
+    from gateway.commands.check_carriers import look_at
+    from gateway.commands.check_public_url import look_at_public_url
+
     carriers, ours = await asyncio.gather(
         asyncio.gather(*(look_at(carrier) for carrier in config.carriers)), look_at_public_url(config)
     )

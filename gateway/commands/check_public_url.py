@@ -135,12 +135,12 @@ def _broken(error: BaseException) -> str:
         return "plain" if any(word in text for word in ("WRONG_VERSION", "RECORD_LAYER", "UNEXPECTED_EOF")) else "connection"
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return "name"
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpx.ConnectError) and not any(isinstance(cause, ConnectionResetError) for cause in causes):
         return "refused"
     return "tls" if isinstance(error, httpx.RemoteProtocolError) and "illegal status line" in text else "connection"
 
 
-def _causes(error: BaseException | None) -> "list[BaseException]":
+def _causes(error: BaseException | None) -> list[BaseException]:
     found: list[BaseException] = []
     while error is not None:
         found.append(error)
@@ -181,11 +181,19 @@ class _Greeter:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError):
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _REQUEST_S)
-            found = head.split(b" ", 2)[1:2] == [b"/healthz"]
-            body = json.dumps({"status": "ok", "check": self._word}).encode() if found else b"{}"
-            status = b"200 OK" if found else b"404 Not Found"
-            writer.write(b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (status, len(body)))
-            writer.write(b"Connection: close\r\n\r\n" + body)
+            writer.write(self._reply(await asyncio.wait_for(_head(reader), _REQUEST_S)))
             await writer.drain()
         writer.close()
+
+    def _reply(self, head: bytes) -> bytes:
+        found = head.startswith(b"GET /healthz ")
+        body = json.dumps({"status": "ok", "check": self._word}).encode() if found else b"{}"
+        status = b"200 OK" if found else b"404 Not Found" if head else b"400 Bad Request"
+        answer = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+        return answer % (status, len(body), body)
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    """The request's head; empty for what begins otherwise, such as TLS, whose client then sees plain http at once."""
+    first = await reader.readexactly(1)
+    return first + await reader.readuntil(b"\r\n\r\n") if first.isalpha() else b""

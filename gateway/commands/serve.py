@@ -1,4 +1,7 @@
-"""`holdline serve`: the gateway as a process."""
+"""`holdline serve`: the gateway as a process.
+
+The server is imported only when the configuration has been read: it takes most of a second, and a wrong file none.
+"""
 
 import asyncio
 import errno
@@ -17,7 +20,6 @@ from gateway.commands.lab_access import lab_credentials
 from gateway.config.reading import KEY_VARIABLE, load_config, load_lab_config, load_source
 from gateway.config.structs import Config, StoreSettings
 from gateway.runtime.telemetry.logs import configure_logs
-from gateway.serving import bind, serve_until_signal
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +63,8 @@ def _store(settings: StoreSettings, data: Path | None) -> StoreSettings:
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    from gateway.serving import bind
+
     try:
         return bind(host, port)
     except OSError as error:
@@ -72,6 +76,8 @@ def _reachable(host: str) -> str:
 
 
 def _serve(config: Config, listener: socket.socket, ready_line: str) -> None:
+    from gateway.serving import serve_until_signal
+
     def on_ready() -> None:
         sys.stdout.write(ready_line + "\n")
         sys.stdout.flush()

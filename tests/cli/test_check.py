@@ -1,0 +1,118 @@
+"""`holdline check`, against carriers of the lab."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from carriers.contract import Finding
+from gateway.commands.check_carriers import configured_numbers
+
+KEY = "cli-test-key-0123456789"
+OWNED = Finding(what="numbers", ok=True, detail="the account owns +15550190001, 15550190002")
+
+
+class Account:
+    """A config.yaml for the lab's carriers, with its secrets in the environment as for real ones."""
+
+    def __init__(self, cli: Any, lab: str, port: int) -> None:
+        self._cli, self._lab = cli, lab
+        self.environ = {"HOLDLINE_API_KEY": KEY}
+        known = httpx.get(f"{lab}/lab/credentials", trust_env=False).json()
+        document = yaml.safe_load((cli.folder / "config.yaml").read_text())
+        for carrier in document["carriers"]:
+            carrier["base_url"] = known[carrier["kind"]]["base_url"]
+            self._set(carrier, known[carrier["kind"]])
+        document["server"] = {"port": port, "public_url": f"http://127.0.0.1:{port}"}
+        (cli.folder / "config.yaml").write_text(yaml.safe_dump(document))
+
+    def _set(self, carrier: dict[str, Any], known: dict[str, Any]) -> None:
+        for name, reference in carrier["credentials"].items():
+            self.environ[reference[2:-1]] = str(known[name])
+        self.environ[carrier["numbers"][0][2:-1]] = known["numbers"][0]
+
+    def set_faults(self, carrier: str, *kinds: str) -> None:
+        """Break a carrier, or mend it."""
+        faults = {"faults": [{"kind": kind} for kind in kinds]}
+        httpx.put(f"{self._lab}/lab/carriers/{carrier}/faults", json=faults, trust_env=False).raise_for_status()
+
+    def check(self, *arguments: str, **environ: str) -> Any:
+        """Run `holdline check`."""
+        return self._cli.run("check", *arguments, **{**self.environ, **environ})
+
+
+@pytest.fixture(scope="module")
+def account(module_cli: Any, module_free_port: int) -> Iterator[Account]:
+    with module_cli.running("lab", "--port", "0", "--json") as lab:
+        yield Account(module_cli, lab.ready()["url"], module_free_port)
+
+
+def test_all_is_well(account: Account) -> None:
+    """With right credentials every carrier, its numbers and our own URL are found well, in plain columns in a pipe."""
+    told = account.check()
+    lines = [line.split() for line in told.stdout.splitlines()]
+    assert (told.returncode, told.stderr) == (0, "")
+    assert {line[1] for line in lines if line[0] == "ok"} == {"twilio", "telnyx", "plivo", "vonage", "gateway"}
+    assert "WRONG" not in told.stdout
+    assert "\x1b" not in told.stdout
+    assert lines[-1] == ["config.yaml:", "all", "is", "well."]
+
+
+def test_what_is_wrong_is_told_for_each_carrier(account: Account) -> None:
+    """Wrong credentials, a dead API, an unusable key and a number of somebody else: each is named with its cure, exit code 1."""
+    account.set_faults("twilio", "down")
+    account.set_faults("plivo", "auth_error")
+    told = account.check("--json", TELNYX_NUMBER="+15550199999", VONAGE_PRIVATE_KEY="no key")
+    account.set_faults("twilio")
+    account.set_faults("plivo")
+    data = json.loads(told.stdout)
+    wrong = {(finding["who"], finding["what"]): finding for finding in data["findings"] if not finding["ok"]}
+    assert (told.returncode, data["ok"]) == (1, False)
+    assert set(wrong) == {
+        ("twilio", "credentials"),
+        ("plivo", "credentials"),
+        ("telnyx", "caller ids"),
+        ("vonage", "private_key"),
+    }
+    assert all(finding["cure"] for finding in wrong.values())
+    assert "+15550199999" in wrong["telnyx", "caller ids"]["detail"]
+
+
+def test_cures_are_printed(account: Account) -> None:
+    """For people the cures stand below the table, and no secret stands anywhere."""
+    told = account.check(HOLDLINE_API_KEY="", TWILIO_AUTH_TOKEN="a-wrong-token-0123456789")
+    assert told.returncode == 1
+    assert "twilio, credentials:" in told.stdout
+    assert "gateway, API keys: set HOLDLINE_API_KEY" in told.stdout
+    assert "2 of " in told.stdout.splitlines()[-1]
+    assert "a-wrong-token" not in told.stdout + told.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "findings", "ok"),
+    [
+        (("+15550190001", "+15550190002"), (OWNED,), True),
+        (("+15550190001", "+15550190009"), (OWNED,), False),
+        (("+155501900",), (OWNED,), False),
+    ],
+)
+def test_configured_numbers_must_be_owned(wanted: tuple[str, ...], findings: tuple[Finding, ...], *, ok: bool) -> None:
+    """A number counts as owned only if the account lists exactly it, with or without plus."""
+    (finding,) = configured_numbers(wanted, findings)
+    assert finding.ok is ok
+
+
+def test_numbers_that_could_not_be_listed_say_nothing() -> None:
+    """Without a list nothing is claimed about a number."""
+    assert configured_numbers(("+15550190001",), (Finding(what="numbers", ok=False, detail="no answer"),)) == ()
+
+
+def test_a_long_list_may_be_cut() -> None:
+    """A number missing in a list that may go on is not called wrong."""
+    listed = Finding(what="numbers", ok=True, detail=", ".join(f"+155501910{number:02d}" for number in range(20)))
+    (finding,) = configured_numbers(("+15550190001",), (listed,))
+    assert finding.ok
+    assert "not among the first 20" in finding.detail
