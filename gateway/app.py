@@ -23,6 +23,7 @@ from gateway.runtime.callbacks import Callbacks
 from gateway.runtime.calls import Calls
 from gateway.runtime.clock import Clock, SystemClock, random_id, random_token
 from gateway.runtime.dialer import Dialer, RouteRule
+from gateway.runtime.ends import Ends
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.health import HealthWatch
 from gateway.runtime.inbox import Inbox
@@ -101,6 +102,7 @@ async def open_gateway(config: Config, clock: Clock | None = None) -> AsyncItera
             "outbox": works.outbox.run,
             "callbacks": works.callbacks.run,
             "health": works.health.run,
+            "ends": works.ends.run,
             "purge": upkeep.run_purge,
             "server": upkeep.run_server,
         }
@@ -122,6 +124,7 @@ class _Works:
         self.callbacks = Callbacks(calls, clock)
         self.bridge = self._bridge()
         self.sessions = Sessions(self.bridge, calls)
+        self.ends = Ends(store, clock, self.live, self.bridge)
         self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count)
         call_log = CallLog(self.metrics)
         self.health = self._health(call_log)

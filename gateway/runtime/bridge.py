@@ -76,6 +76,11 @@ class Bridge:
 
     # --- the life of a session ---
 
+    @property
+    def call_ids(self) -> frozenset[str]:
+        """Calls that have a session here."""
+        return frozenset(self._sessions)
+
     async def prepare(self, call: Call, context: Mapping[str, Any] | None = None) -> None:
         """Start the call's agent, once; raise AgentUnavailable if it cannot take the call.
 

@@ -24,12 +24,28 @@ class LiveCalls:
         """The call as this process last wrote it, while it lives."""
         return self._calls.get(call_id)
 
+    @property
+    def call_ids(self) -> frozenset[str]:
+        """All that are held to be live."""
+        return frozenset(self._calls)
+
     async def heed(self, news: News) -> None:
         """Observer of commits."""
         if news.after.status in _AT_REST:
             self._calls.pop(news.after.id, None)
         else:
             self._calls[news.after.id] = news.after
+        self._note()
+
+    def compare(self, call_id: str, stored: Call | None) -> None:
+        """With the call as it was just read: forget it if it is at rest, unless we have written it since."""
+        known = self._calls.get(call_id)
+        at_rest = stored is None or stored.status in _AT_REST
+        if known is not None and at_rest and (stored is None or stored.version >= known.version):
+            del self._calls[call_id]
+        self._note()
+
+    def _note(self) -> None:
         (self._quiet.clear if self._calls else self._quiet.set)()
 
     async def none_left(self) -> None:
