@@ -25,6 +25,7 @@ from carriers.lab.lab import Lab
 from carriers.lab.ledger import Entry
 from carriers.registry import kinds
 from gateway.config import Config, load_lab_config
+from gateway.config.structs import Limits
 from gateway.domain.breaker import BreakerPolicy
 from gateway.runtime.store.embedded import EmbeddedServer
 from gateway.serving import bind, served
@@ -108,7 +109,7 @@ class World:
         )
         pace: Mapping[str, float] = self._knobs.get("pace", {})
         fleet = tuple(
-            replace(carrier, limits=replace(carrier.limits, calls_per_second=pace.get(carrier.name, 100.0)))
+            replace(carrier, limits=Limits(calls_per_second=pace.get(carrier.name, 1e6), concurrent_calls=1000))
             for carrier in config.carriers
         )
         return replace(
@@ -185,7 +186,7 @@ class World:
             if found is not None and found is not False:
                 return found
             assert asyncio.get_running_loop().time() < deadline, f"within {within_s:g} s: {why()}"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
     # --- what really happened ------------------------------------------------------------------------------------
 
