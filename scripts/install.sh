@@ -55,7 +55,7 @@ explain() {
     elif said 'Failed building wheel for|Failed to build'; then
         fail "$(named_after 'Failed building wheel for') has no ready-made wheel for $("$venv/bin/python" --version) and could not be compiled: use another Python (make clean install PYTHON=python3.12) (log: $log)."
     fi
-    fail "Installation failed: $(grep -E '[Ee]rror' "$log" | tail -n 1) (log: $log)."
+    fail "Installation failed: $(grep -i error "$log" | tail -n 1) (log: $log)."
 }
 
 run() {
