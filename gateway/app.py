@@ -69,16 +69,17 @@ class Desk:
 class Gateway:
     """A running gateway: an ASGI application, and a way to end it gently."""
 
-    def __init__(self, rest: Any, sockets: MediaSockets, desk: Desk, live: LiveCalls) -> None:
-        self._rest, self._sockets, self._desk, self._live = rest, sockets, desk, live
+    def __init__(self, rest: Any, sockets: MediaSockets, desk: Desk, live: LiveCalls, callbacks: Callbacks) -> None:
+        self._rest, self._sockets, self._desk, self._live, self._callbacks = rest, sockets, desk, live, callbacks
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI: media sockets stand in front of the web framework."""
         await (self._sockets if takes(scope) else self._rest)(scope, receive, send)
 
     async def drain(self, for_s: float) -> None:
-        """Take no new calls, and let the live ones finish for `for_s` seconds."""
+        """Begin no new calls, promised ones included, and let the live ones finish for `for_s` seconds."""
         self._desk.draining = True
+        self._callbacks.rest()
         log.info("draining", live_calls=len(self._live), for_s=for_s)
         try:
             await asyncio.wait_for(self._live.none_left(), for_s)
@@ -152,7 +153,7 @@ class _Works:
             clock=self._clock.now,
             count=self.metrics.count,
         )
-        return Gateway(create_app(services), sockets, desk, self.live)
+        return Gateway(create_app(services), sockets, desk, self.live, self.callbacks)
 
     def _bridge(self) -> Bridge:
         return Bridge(

@@ -26,6 +26,11 @@ class Callbacks:
     def __init__(self, calls: Calls, clock: Clock, *, poll_s: float = 0.25, lease_s: float = 10.0, batch: int = 50) -> None:
         self._calls, self._clock = calls, clock
         self._poll_s, self._lease_s, self._batch = poll_s, lease_s, batch
+        self._resting = False
+
+    def rest(self) -> None:
+        """Keep no more promises: this process is being stopped. Timers go on, for the calls that live."""
+        self._resting = True
 
     async def run(self) -> None:
         """Work for ever; a store that does not answer is waited for."""
@@ -39,6 +44,8 @@ class Callbacks:
 
     async def keep_once(self) -> int:
         """Make every due promise a dialling call again; how many were due."""
+        if self._resting:
+            return 0
         due = await self._calls.store.due_promises(self._clock.now(), self._lease_s, self._batch)
         for call_id in due:
             try:
