@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60
@@ -23,6 +24,12 @@ class Cli:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "config.yaml").write_text((ROOT / "config.yaml").read_text())
+
+    def keep(self, *kinds: str) -> None:
+        """Leave only these carriers in config.yaml: fewer SDKs to start with."""
+        document = yaml.safe_load((self.folder / "config.yaml").read_text())
+        document["carriers"] = [carrier for carrier in document["carriers"] if carrier["kind"] in kinds]
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(document))
 
     def run(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""

@@ -5,11 +5,9 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from gateway.commands.failure import port_failure, without_password
 
@@ -39,13 +37,6 @@ def answering(body: bytes, status: str = "200 OK") -> Iterator[str]:
 def lab_answer(*kinds: str) -> bytes:
     known = {kind: {**LAB_CREDENTIALS[kind], "base_url": "http://127.0.0.1:9", "numbers": ["+15550190001"]} for kind in kinds}
     return json.dumps(known).encode()
-
-
-def only(folder: Path, *kinds: str) -> None:
-    """Leave only these carriers in the folder's config.yaml."""
-    document = yaml.safe_load((folder / "config.yaml").read_text())
-    document["carriers"] = [carrier for carrier in document["carriers"] if carrier["kind"] in kinds]
-    (folder / "config.yaml").write_text(yaml.safe_dump(document))
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])
@@ -90,7 +81,7 @@ def test_no_config(cli: Any, command: str) -> None:
 
 def test_a_taken_port(cli: Any, taken_port: int) -> None:
     """The port is named, and how to choose another."""
-    only(cli.folder, "twilio")
+    cli.keep("twilio")
     with answering(lab_answer("twilio")) as lab:
         told = cli.run("serve", "--lab", lab, "--port", str(taken_port))
     assert told.returncode == 1
@@ -102,7 +93,7 @@ def test_a_taken_port(cli: Any, taken_port: int) -> None:
 
 def test_a_carrier_that_the_lab_does_not_have(cli: Any) -> None:
     """The carrier is named by its place in the file, and what the lab has."""
-    only(cli.folder, "twilio", "telnyx")
+    cli.keep("twilio", "telnyx")
     with answering(lab_answer("twilio")) as lab:
         told = cli.run("serve", "--lab", lab)
     assert told.returncode == 2
@@ -120,7 +111,7 @@ def test_something_that_is_no_lab(cli: Any) -> None:
 
 def test_a_store_that_cannot_be(cli: Any) -> None:
     """A data directory below a file is refused, with the option that names another."""
-    only(cli.folder, "twilio")
+    cli.keep("twilio")
     (cli.folder / "file").write_text("")
     with answering(lab_answer("twilio")) as lab:
         told = cli.run("serve", "--lab", lab, "--port", "0", "--data", "file")
@@ -132,7 +123,7 @@ def test_a_store_that_cannot_be(cli: Any) -> None:
 
 def test_a_store_that_does_not_answer(cli: Any, free_port: int) -> None:
     """A store.url where nobody listens is said before anything is served; its password is not."""
-    only(cli.folder, "twilio")
+    cli.keep("twilio")
     config = cli.folder / "config.yaml"
     config.write_text(config.read_text().replace("url: null", f"url: redis://:geheim@127.0.0.1:{free_port}"))
     with answering(lab_answer("twilio")) as lab:
@@ -146,7 +137,7 @@ def test_a_store_that_does_not_answer(cli: Any, free_port: int) -> None:
 
 def test_data_and_a_store_url_exclude_each_other(cli: Any) -> None:
     """--data would be ignored beside store.url, so it is refused."""
-    only(cli.folder, "twilio")
+    cli.keep("twilio")
     config = cli.folder / "config.yaml"
     config.write_text(config.read_text().replace("url: null", "url: redis://:geheim@127.0.0.1:6379"))
     with answering(lab_answer("twilio")) as lab:
