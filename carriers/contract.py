@@ -250,6 +250,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     clear_returns_marks: bool = True
     """Whether `clear` gives back the marks that were outstanding; if not, the bridge drops them itself."""
     upgrade_signed: bool = False
+    hooks_sign_url: bool = True
+    """Whether a webhook's signature covers its URL. If not, a body that names another call than the leg's own is refused."""
     stream_loss_ends_leg: bool = False
 
 

@@ -78,6 +78,8 @@ class Inbox:
         leg = call.find(leg_id)
         if leg is None or leg.carrier != member.carrier.name:
             raise UnknownHook("no-such-leg", leg_id)
+        if not member.carrier.capabilities.hooks_sign_url and _of_another_call(leg, hook):
+            raise UnknownHook("another-call", leg_id)
         events = list(hook.events)
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.phase is LegPhase.ANSWERED and not leg.streams:
             events.append(StreamFailed(reason="never-opened"))
@@ -88,7 +90,7 @@ class Inbox:
         markup, leg = member.carrier.markup, call.find(leg_id)
         if hook.expects is Expectation.ACKNOWLEDGEMENT:
             return markup.acknowledge()
-        if leg is None or not _may_be_heard(call, leg):
+        if leg is None or leg.carrier != member.carrier.name or not _may_be_heard(call, leg):
             return markup.hang_up()
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.streams:
             return markup.hang_up()
@@ -109,3 +111,9 @@ class Inbox:
 
 def _may_be_heard(call: Call, leg: Leg) -> bool:
     return leg.live and not leg.hangup_wanted and not call.cancel_wanted and not call.ended
+
+
+def _of_another_call(leg: Leg, hook: Hook) -> bool:
+    """A fresh delivery about one call, posted once more to another one's URL: authentic, and none of this leg's business."""
+    told = {event.carrier_call_id for event in hook.events if event.carrier_call_id}
+    return bool(leg.carrier_call_id) and bool(told - {leg.carrier_call_id})
