@@ -103,7 +103,7 @@ class World:
             ring_timeout_s=6,
             pace_wait_s=1.0,
             resolve_for_s=1.5,
-            stream_start_s=2.0,
+            stream_start_s=self._knobs.get("stream_start_s", 2.0),
             retry_every_s=self._knobs.get("retry_every_s", 2.0),
             silent_after_s=self._knobs.get("silent_after_s", 3.0),
         )
@@ -232,7 +232,7 @@ class World:
 
 @asynccontextmanager
 async def opened(store_url: str, tag: str, **knobs: Any) -> AsyncIterator[World]:
-    """`knobs`: lab (by kind), pace (by carrier), pace_wait_s, breaker, health_s, retry_every_s, silent_after_s."""
+    """`knobs`: lab (by kind), pace (by carrier), breaker, health_s, and some of the config's `dialing` by their names."""
     lab_knobs = {kind: {**FAST.get(kind, {}), **knobs.get("lab", {}).get(kind, {})} for kind in kinds()}
     async with Lab(seed=1, knobs=lab_knobs) as lab:
         world = World(lab, store_url, tag, knobs)

@@ -1,0 +1,111 @@
+"""Nobody knows whether the dial was taken: it is found and goes on, or it is condemned before another carrier is asked.
+
+The phone rings once, and at most one leg is ever bridged; the ledger says so, not the gateway.
+"""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+TAKEN = [
+    pytest.param({"kind": "slow", "s": 3.5}, id="answered-too-late"),
+    pytest.param({"kind": "drop_after_accept"}, id="closed-after-taking-it"),
+    pytest.param({"kind": "http_error", "status": 500, "after_placing": True}, id="answered-500-after-placing"),
+]
+
+
+def after(world: Any, carrier: str) -> str:
+    place = world.carriers.index(carrier) + 1
+    return str(world.carriers[place % len(world.carriers)])
+
+
+async def adopted(world: Any, carrier: str, number: str) -> dict[str, Any]:
+    """Place it, hear each other, hang up: the first leg was found and carried the call to its end."""
+    call_id = await world.place(number, carriers=[carrier, after(world, carrier)], agent="echo")
+    await world.hears(number, 0.1, within_s=20)
+    world.lab.phones.hang_up(number)
+    call: dict[str, Any] = await world.ended(call_id, within_s=20)
+    assert call["outcome"] == "completed", call
+    assert [leg["carrier"] for leg in call["legs"]] == world.dialled(number) == world.rang(number) == [carrier]
+    assert len(world.told("bridge", number)) == 1
+    return call
+
+
+@pytest.mark.parametrize("fault", TAKEN)
+async def test_a_dial_that_was_taken_all_the_same_is_adopted(world: Any, fault: dict[str, Any]) -> None:
+    """The answer was lost, the call was not: webhooks prove it, no other carrier is dialled, and the phone rings once."""
+    numbers = {carrier: world.phone(answer_after_s=1.0) for carrier in world.carriers}
+    for carrier, number in numbers.items():
+        world.fault(carrier, {**fault, "prefix": number})
+    await asyncio.gather(*(adopted(world, *pair) for pair in numbers.items()))
+
+
+@pytest.mark.parametrize("fault", TAKEN[1:])
+async def test_a_dial_whose_webhooks_are_late_is_found_by_asking(new_world: Any, fault: dict[str, Any]) -> None:
+    """Answer lost and webhooks late: the carrier is asked for the leg by our tag, and it goes on as if answered."""
+    world = await new_world(stream_start_s=4.0)
+    numbers = {carrier: world.phone(answer_after_s=3.0) for carrier in world.carriers}
+    for carrier, number in numbers.items():
+        world.fault(carrier, {**fault, "prefix": number}, {"kind": "webhooks_late", "s": 2.0, "prefix": number})
+    calls = await asyncio.gather(*(adopted(world, *pair) for pair in numbers.items()))
+    for call in calls:
+        told = [event["kind"] for event in await world.events(call["id"])]
+        assert "leg-found" in told, told
+        by_carrier = [
+            told.index(kind) for kind in ("leg-progressed", "leg-ringing", "leg-answered", "stream-opened") if kind in told
+        ]
+        assert told.index("leg-found") < min(by_carrier), told
+
+
+async def condemned(world: Any, carrier: str, number: str) -> None:
+    """Place it; the first leg must be condemned and the next carrier ring the phone."""
+    following = after(world, carrier)
+    call_id = await world.place(number, carriers=[carrier, following], agent="echo")
+    await world.hears(number, 0.1, within_s=25)
+    world.lab.phones.hang_up(number)
+    call = await world.ended(call_id)
+    first, second = call["legs"]
+    assert (first["status"], first["knowledge"]) == ("condemned", "unknown"), first
+    assert (second["carrier"], call["outcome"]) == (following, "completed")
+    assert world.rang(number) == [following]
+    assert world.dialled(number) == [carrier, following]
+
+
+async def test_a_dial_into_a_black_hole_is_condemned_before_the_next_carrier_is_asked(world: Any) -> None:
+    """Nothing was placed and nobody says so: two empty look-ups later the leg is condemned, and the next carrier rings."""
+    numbers = {carrier: world.phone() for carrier in world.carriers}
+    for carrier, number in numbers.items():
+        world.fault(carrier, {"kind": "blackhole", "prefix": number})
+    await asyncio.gather(*(condemned(world, *pair) for pair in numbers.items()))
+
+
+async def test_a_carrier_that_answers_nothing_at_all_is_left_at_its_bound(world: Any) -> None:
+    """Neither dial nor look-up is answered: the leg is condemned when its time is up, and the next carrier rings."""
+    first = world.carriers[0]
+    world.fault(first, {"kind": "blackhole"})
+    await condemned(world, first, world.phone())
+
+
+async def test_a_condemned_leg_that_comes_to_life_is_hung_up_and_never_heard(world: Any) -> None:
+    """The carrier took the dial, hid it, and dials late, when the call is over: whoever answers hears nobody, for two seconds."""
+    first, second = world.carriers[:2]
+    number = world.phone(hangup_after_s=0.3)
+    late = {"kind": "queueing", "s": 10.0}
+    world.fault(first, {"kind": "drop_after_accept"}, late, {"kind": "webhooks_lost"})
+    call_id = await world.place(number, carriers=[first, second], agent="echo", ring_timeout_s=60)
+    await world.lab.until("dial", carrier=first, number=number)
+    # From here on its API answers nothing, so that neither a look-up nor our hang-up reaches it.
+    world.fault(first, {"kind": "blackhole"}, late, {"kind": "webhooks_lost"})
+    call = await world.ended(call_id, within_s=25)
+    assert [leg["status"] for leg in call["legs"]] == ["condemned", "ended"]
+    assert world.rang(number) == [second]
+    world.fault(first, {"kind": "blackhole"})
+    await world.lab.until("answer", carrier=first, number=number, timeout_s=15)
+    await world.lab.until("hangup", carrier=first, number=number)
+    hangup = world.told("hangup", number, first)[0].more
+    assert hangup["seconds"] <= 2.0, hangup
+    assert world.told("bridge", number, first) == world.told("stream_open", number, first) == []
+    now = await world.call(call_id)
+    assert {**now, "legs": now["legs"][1:]} == {**call, "legs": call["legs"][1:]}
+    assert now["legs"][0]["status"] == "condemned"
