@@ -9,8 +9,8 @@ What is worked round here, each seen by running that version:
 - the first use of `client.calls` imports 1,375 modules (two seconds of the interpreter's lock): done when we are imported.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import httpx
@@ -88,9 +88,9 @@ class TelnyxCarrier:
         await self._ask(lambda client: _hang_up(client, handle, self._connection_id))
 
     async def probe(self) -> Health:
-        started = time.monotonic()
+        started = self._clock()
         verdict = await self._verdict_of(lambda client: client.balance.retrieve())
-        return Health(seconds=time.monotonic() - started, verdict=verdict, detail=verdict.detail if verdict else "")
+        return Health(seconds=self._clock() - started, verdict=verdict, detail=verdict.detail if verdict else "")
 
     async def check(self) -> tuple[Finding, ...]:
         looks = (("credentials", _check_balance), ("connection", self._check_connection), ("numbers", _check_numbers))
@@ -265,7 +265,7 @@ def _active_calls(client: Telnyx, connection_id: str, tag: str) -> Iterator[str]
 
 def _log(client: Telnyx, handle: Handle) -> list[sightings.Logged]:
     """Telnyx' own log of the webhooks to this number since the dial. A log that does not answer is an empty one."""
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(0.0, handle.sent_at - CLOCK_SLACK_S)))
+    since = f"{datetime.fromtimestamp(max(0.0, handle.sent_at - CLOCK_SLACK_S), UTC):%Y-%m-%dT%H:%M:%SZ}"
     try:
         page = client.call_events.list(
             filter={"to": handle.to, "type": "webhook", "occurred_at": {"gte": since}}, page_size=PAGE_SIZE
