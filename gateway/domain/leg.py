@@ -323,7 +323,9 @@ def _never_confirmed(leg: Leg, now: float, policy: Policy) -> LegStep:
     if leg.phase is LegPhase.CONDEMNED:
         return LegStep(leg=replace(leg, ended_at=now))
     if alerted(leg, now, policy):
-        return _end(leg, LegEnded(verdict=next_carrier("presumed-ended", signal=Signal.RELEASE)), now, policy)
+        presumed = leg.given_up or next_carrier("presumed-ended")
+        quiet = replace(leg, given_up=replace(presumed, signal=Signal.RELEASE))  # silence is no praise for the carrier
+        return _end(quiet, LegEnded(verdict=presumed), now, policy)
     return _condemn(replace(leg, verdict=leg.given_up), None, now, policy)
 
 
