@@ -95,17 +95,14 @@ class HttpListener:
     def _connection(self) -> "ApiConnection":
         if self._serve is None:
             raise RuntimeError("a listener is started before it is opened")
-        connection = ApiConnection(self._serve, self._connections)
-        if self._socket is None:  # closed between accept and here
-            asyncio.get_running_loop().call_soon(connection.reset)
-        return connection
+        return ApiConnection(self._serve, self._connections, lambda: self._socket is not None)
 
 
 class ApiConnection(asyncio.Protocol):
     """One client connection, kept alive until somebody closes it. One request at a time, as HTTP/1.1 wants."""
 
-    def __init__(self, serve: Serve, connections: "set[ApiConnection]") -> None:
-        self._serve, self._connections = serve, connections
+    def __init__(self, serve: Serve, connections: "set[ApiConnection]", welcome: Callable[[], bool]) -> None:
+        self._serve, self._connections, self._welcome = serve, connections, welcome
         self._http = h11.Connection(h11.SERVER)
         self._transport: asyncio.Transport | None = None
         self._request: h11.Request | None = None
@@ -115,6 +112,8 @@ class ApiConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
+        if not self._welcome():  # the listener was closed between accepting and here
+            self.reset()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
