@@ -1,6 +1,7 @@
 """Puts the gateway together, and takes it apart again: nothing here decides anything."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -208,7 +209,13 @@ def _open_fleet(config: Config, clock: Clock) -> Fleet:
     members = [
         Member(
             carrier=kinds()[entry.kind].open(
-                CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url), clock.now
+                CarrierSettings(
+                    name=entry.name,
+                    credentials=entry.credentials,
+                    base_url=entry.base_url,
+                    threads=_threads(entry.limits.calls_per_second),
+                ),
+                clock.now,
             ),
             kind=entry.kind,
             numbers=entry.numbers,
@@ -218,6 +225,11 @@ def _open_fleet(config: Config, clock: Clock) -> Fleet:
         for entry in config.carriers
     ]
     return Fleet(members, config.server.public_url.rstrip("/"))
+
+
+def _threads(calls_per_second: float) -> int:
+    """Enough for the carrier's pace at half a second a dial, and bounded, since each holds an SDK client of its own."""
+    return min(16, max(4, math.ceil(calls_per_second / 2)))
 
 
 def policy_of(config: Config) -> Policy:

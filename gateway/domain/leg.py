@@ -240,6 +240,13 @@ def _condemned_found(leg: Leg, event: LegFound, now: float, policy: Policy) -> L
     return _hang_up_at_once(leg, event, now, policy)
 
 
+def _late_answer(leg: Leg, _event: Any, now: float, _policy: Policy) -> LegStep:
+    """A leg of whose end only we were sure answers after all: somebody hears silence, so end it at the carrier."""
+    if leg.answered_at is not None or leg.verdict is None or leg.knowledge is Knowledge.NOT_SENT:
+        return LegStep(leg=leg, ignored=True)
+    return LegStep(leg=leg, commands=(HangUp(call_id=leg.call_id, leg_id=leg.id),))
+
+
 # --- the stream --------------------------------------------------------------------------------------------------
 
 
@@ -415,7 +422,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
         StreamFailed: _stream_failed,
         StreamClosed: _stream_closed,
     },
-    LegPhase.ENDED: {},
+    LegPhase.ENDED: {LegAnswered: _late_answer, StreamOpened: _late_answer},
     LegPhase.CONDEMNED: {
         DialReported: _condemned_report,
         LegProgressed: _hang_up_at_once,
@@ -440,7 +447,7 @@ IGNORES: dict[LegPhase, frozenset[type[LegEvent]]] = {
     LegPhase.ANSWERED: frozenset({DialReported, DialOrphaned, LegProgressed, LegRinging, LegAnswered, LookupFailed}),
     LegPhase.ENDED: _STREAM_WORDS
     | _LOOKUPS
-    | {DialReported, DialOrphaned, LegProgressed, LegRinging, LegAnswered, LegEnded, StreamOpened},
+    | {DialReported, DialOrphaned, LegProgressed, LegRinging, LegEnded},
     LegPhase.CONDEMNED: _STREAM_WORDS | {DialOrphaned, LegMissing, LookupFailed},
 }
 """Late, repeated or overtaken: nothing changes but the handles and the counters."""

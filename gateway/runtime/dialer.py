@@ -39,6 +39,9 @@ from gateway.runtime.store.contract import Claim, Denied, DialPermit, Fenced
 
 log = structlog.get_logger(__name__)
 
+HOLD_SLACK_S = 300.0
+"""A concurrency place outlives the longest leg by this: look-ups and repeated hang-ups take their time."""
+
 
 class RouteRule(Struct, frozen=True, kw_only=True):
     """What the config's route says to the dialer."""
@@ -112,7 +115,7 @@ class Dialer:
             leg_id=event.leg_id,
             calls_per_second=member.calls_per_second,
             concurrent_calls=member.concurrent_calls,
-            holds_until=now + call.ring_timeout_s + call.max_duration_s + 120,
+            holds_until=now + call.ring_timeout_s + call.max_duration_s + HOLD_SLACK_S,
             breaker_epoch=breaker.epoch,
             probe=probe,
             breaker_version=breaker.version,

@@ -47,7 +47,8 @@ class Reconciler:
     async def hang_up(self, claim: Claim) -> None:
         """End the leg at its carrier. If the carrier does not obey, the leg's own timer asks again."""
         call, leg = await self._subject(claim)
-        if call is not None and leg is not None and leg.ended_at is None:
+        # a leg that ended for us may have answered at its carrier since: with its id the hang-up costs one request and harms none
+        if call is not None and leg is not None and (leg.ended_at is None or leg.carrier_call_id):
             await self._end_at_carrier(call, leg)
         await self._calls.store.done(claim)
 

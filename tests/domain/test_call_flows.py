@@ -239,6 +239,18 @@ def test_a_phone_rings_no_longer_than_it_may() -> None:
     assert story.call.outcome is Outcome.NO_ANSWER
 
 
+def test_a_leg_that_answers_after_its_presumed_end_is_hung_up() -> None:
+    """The carrier stopped listing it, we took it for ended, and it answers: nobody is left with silence."""
+    story = Story().placed()
+    for seconds in (11.0, 13.0, 15.0):
+        story.at(seconds).leg(LegMissing())
+    assert story.call.leg is not None
+    assert story.here.phase is LegPhase.ENDED
+    story.leg(LegAnswered(carrier_call_id="x"))
+    assert story.asks == [HangUp]
+    assert story.here.phase is LegPhase.ENDED
+
+
 def test_cancel_before_the_post_ends_at_once() -> None:
     """Nobody has sent anything: the leg simply ends."""
     story = Story()
