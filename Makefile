@@ -24,13 +24,13 @@ check: $(STAMP) ## Lint, formatting and strict types
 	@$(VENV)/bin/mypy
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
-	@VENV=$(VENV) UPGRADE=$(UPGRADE) sh scripts/lock.sh
+	@VENV=$(VENV) UPGRADE=$(UPGRADE) sh deploy/lock.sh
 
 clean: ## Remove .venv and what tools leave behind; never .holdline, which holds calls and promises
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@find gateway carriers agent tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp says for which pins the environment was built, so that a second `make install` has nothing to do.
-$(STAMP): pyproject.toml requirements.lock scripts/install.sh
-	@VENV=$(VENV) PYTHON=$(PYTHON) sh scripts/install.sh
+$(STAMP): pyproject.toml requirements.lock deploy/install.sh
+	@VENV=$(VENV) PYTHON=$(PYTHON) sh deploy/install.sh
 	@touch $@
