@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("sh", "make", "awk", "sed", "grep", "tail", "mkdir", "rm", "touch", "dirname", "cat")
-OWN_FILES = ("Makefile", "pyproject.toml", "requirements.lock", "scripts")
+OWN_FILES = ("Makefile", "pyproject.toml", "requirements.lock", "deploy")
 
 OLD = "exit 1  # every question of install.sh is answered with no, as by Python 3.9"
 WITHOUT_VENV = 'case "$2" in *ensurepip*) exit 1;; *"python%d"*) echo python3.11;; esac'
