@@ -64,6 +64,7 @@ class World:
         self._port = 0
         self.client = httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False, timeout=30)
         self._gateway: AsyncExitStack | None = None
+        self._twins: list[World] = []
 
     # --- the gateway ---------------------------------------------------------------------------------------------
 
@@ -91,7 +92,16 @@ class World:
         if stack is not None:
             await stack.aclose()
 
+    async def twin(self) -> "World":
+        """Another gateway on the same store and the same lab, with a port of its own."""
+        twin = World(self.lab, self._store_url, self._tag, self._knobs)
+        self._twins.append(twin)
+        await twin.start()
+        return twin
+
     async def aclose(self) -> None:
+        for twin in self._twins:
+            await twin.aclose()
         await self.stop()
         await self.client.aclose()
 

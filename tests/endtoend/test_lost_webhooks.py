@@ -1,0 +1,98 @@
+"""Webhooks that never come, come late, twice, in disorder or unsigned: the call ends, once, in bounded time."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "webhooks_twice"}, id="twice"),
+        pytest.param({"kind": "webhooks_late", "s": 0.7}, id="late"),
+        pytest.param({"kind": "webhooks_shuffled", "s": 0.4}, id="shuffled"),
+    ],
+)
+async def test_webhooks_in_any_order_make_the_same_call(new_world: Any, fault: dict[str, Any]) -> None:
+    """Late, twice or shuffled: one ring, one answer, one bridge, completed, and every repeat is answered like the first."""
+    world = await new_world(stream_start_s=5.0)
+
+    async def carried(carrier: str) -> None:
+        number = world.phone(answer_after_s=0.5)
+        call_id = await world.place(number, carriers=[carrier], agent="echo")
+        await world.hears(number, 0.2)
+        world.lab.phones.hang_up(number)
+        call = await world.ended(call_id)
+        assert call["outcome"] == "completed", (carrier, call)
+        assert world.rang(number) == world.dialled(number) == [carrier]
+        assert len(world.told("answer", number)) == len(world.told("bridge", number)) == 1
+
+    for carrier in world.carriers:
+        world.fault(carrier, fault)
+    await asyncio.gather(*map(carried, world.carriers))
+    answers = {entry.more["status"] for entry in world.lab.ledger.entries("webhook")}
+    assert answers <= {200, 204}
+
+
+@pytest.mark.parametrize("kind", ["webhooks_lost", "webhooks_unsigned"])
+async def test_a_call_whose_webhooks_never_count_still_ends(new_world: Any, kind: str) -> None:
+    """The carrier is asked instead: the call reaches an outcome within a bound, and no other carrier rings the phone again."""
+    world = await new_world(silent_after_s=1.5)
+
+    async def ends(carrier: str) -> str:
+        number = world.phone(answer_after_s=0.5, hangup_after_s=1.0)
+        call_id = await world.place(number, carriers=[carrier, *(name for name in world.carriers if name != carrier)])
+        call = await world.ended(call_id, within_s=30)
+        assert world.dialled(number) == world.rang(number) == [carrier], (carrier, call)
+        assert call["answered_at"] is not None or call["outcome"] == "failed", (carrier, call)
+        outcome: str = call["outcome"]
+        return outcome
+
+    for carrier in world.carriers:
+        world.fault(carrier, {"kind": kind})
+    outcomes = await asyncio.gather(*map(ends, world.carriers))
+    assert set(outcomes) <= {"completed", "failed", "dropped"}, dict(zip(world.carriers, outcomes, strict=True))
+
+
+async def test_a_phone_that_never_answers_is_given_up_without_webhooks(new_world: Any) -> None:
+    """No webhook tells of ringing or its end: the call ends, as not answered, with one ring."""
+    world = await new_world(silent_after_s=1.5)
+
+    async def ends(carrier: str) -> None:
+        number = world.phone(behavior="no_answer")
+        others = [name for name in world.carriers if name != carrier]
+        call = await world.ended(await world.place(number, carriers=[carrier, *others], ring_timeout_s=5), within_s=40)
+        assert call["outcome"] == "no_answer", (carrier, call)
+        assert world.dialled(number) == world.rang(number) == [carrier]
+
+    for carrier in world.carriers:
+        world.fault(carrier, {"kind": "webhooks_lost"})
+    await asyncio.gather(*map(ends, world.carriers))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"kind": "stream_refused"}, id="refused"),
+        pytest.param({"kind": "stream_cut", "after_s": 0.5}, id="cut"),
+    ],
+)
+async def test_a_call_whose_stream_fails_ends_in_time(world: Any, fault: dict[str, Any]) -> None:
+    """No stream, or one that breaks: nobody is left in silence, the call ends, and no other carrier is dialled."""
+
+    async def ends(carrier: str) -> str:
+        number = world.phone()
+        call_id = await world.place(number, carriers=[carrier, *(name for name in world.carriers if name != carrier)])
+        call = await world.ended(call_id, within_s=25)
+        assert world.dialled(number) == [carrier]
+        await world.lab.until("hangup", number=number)
+        outcome: str = call["outcome"]
+        return outcome
+
+    for carrier in world.carriers:
+        world.fault(carrier, fault)
+    outcomes = await asyncio.gather(*map(ends, world.carriers))
+    assert set(outcomes) <= {"failed", "dropped", "completed"}, dict(zip(world.carriers, outcomes, strict=True))
+    if fault["kind"] == "stream_refused":
+        assert set(outcomes) == {"failed"}, dict(zip(world.carriers, outcomes, strict=True))
