@@ -19,6 +19,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain import leg_verdicts as judged
 from gateway.domain.commands import AnyCommand, HangUp, Resolve, Timer
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
@@ -40,7 +41,7 @@ from gateway.domain.events import (
 from gateway.domain.outcome import Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg
-from gateway.domain.verdict import Attribution, Signal, Verdict, next_carrier, stop
+from gateway.domain.verdict import Signal, Verdict
 
 WATCH = "watch"
 _AT_CARRIER = frozenset({LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED})
@@ -80,7 +81,7 @@ def watch(leg: Leg, now: float, policy: Policy) -> LegStep:
 def want_hangup(leg: Leg, now: float, policy: Policy, why: Verdict | None = None) -> LegStep:
     """End the leg. One that nobody has sent yet simply ends; one in sending or unknown is ended once it is known."""
     if leg.phase is LegPhase.INTENDED:
-        verdict = why or stop("canceled", Outcome.CANCELED, attribution=Attribution.US, signal=Signal.RELEASE)
+        verdict = why or judged.CANCELED
         return LegStep(leg=_ended(leg, verdict, Knowledge.NOT_SENT, now))
     if not leg.live or leg.hangup_wanted:
         return LegStep(leg=leg, ignored=True)
@@ -113,7 +114,7 @@ def _report(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegSte
         return _orphan(leg, event, now, policy)
     if event.knowledge is Knowledge.NOT_SENT:
         leg = replace(leg, sent_at=None)
-    return LegStep(leg=_ended(leg, event.verdict or _no_verdict(), event.knowledge, now))
+    return LegStep(leg=_ended(leg, event.verdict or judged.UNEXPLAINED, event.knowledge, now))
 
 
 def _report_late(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
@@ -175,7 +176,7 @@ def _end(leg: Leg, event: LegEnded, now: float, policy: Policy) -> LegStep:
 
 def _found(leg: Leg, event: LegFound, now: float, policy: Policy) -> LegStep:
     if event.phase == "ended":
-        verdict = event.verdict or _no_verdict()
+        verdict = event.verdict or judged.UNEXPLAINED
         answered = verdict.outcome is Outcome.COMPLETED
         return _end(leg, LegEnded(verdict=verdict, answered=answered), now, policy)
     order = [LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED]
@@ -206,11 +207,11 @@ def _vanished(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegSt
     leg = replace(leg, unseen=leg.unseen + 1)
     if leg.unseen < 3:
         return _look_again(leg, None, now, policy)
-    return _end(leg, LegEnded(verdict=next_carrier("vanished")), now, policy)
+    return _end(leg, LegEnded(verdict=judged.VANISHED), now, policy)
 
 
 def _condemn(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
-    verdict = leg.verdict or next_carrier("not-found", attribution=Attribution.UNKNOWN)
+    verdict = leg.verdict or judged.NOT_FOUND
     condemned = replace(leg, phase=LegPhase.CONDEMNED, hangup_wanted=True, verdict=verdict, hangups=1)
     return _armed(condemned, now + policy.hangup_every_s, HangUp(call_id=leg.call_id, leg_id=leg.id))
 
@@ -264,7 +265,7 @@ def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -
     """The first failure before any sound may be mended by instructing the leg again; any other ends it."""
     failed = replace(leg, stream_open=False, stream_failures=leg.stream_failures + 1)
     if leg.streams or failed.stream_failures > 1:
-        return want_hangup(failed, now, policy, _media_failure("stream-lost"))
+        return want_hangup(failed, now, policy, judged.STREAM_LOST)
     return _armed(failed, now + policy.stream_start_s)
 
 
@@ -272,7 +273,7 @@ def _stream_closed(leg: Leg, event: StreamClosed, now: float, policy: Policy) ->
     """Mostly the person hung up and the carrier's word follows; if it does not, the timer ends the leg."""
     closed = replace(leg, stream_open=False)
     if event.by_agent:
-        return want_hangup(closed, now, policy, stop("agent-hung-up", Outcome.COMPLETED, attribution=Attribution.US))
+        return want_hangup(closed, now, policy, judged.AGENT_HUNG_UP)
     return _armed(closed, now + policy.stream_start_s)
 
 
@@ -287,7 +288,7 @@ def _watch_accepted(leg: Leg, _event: Any, now: float, policy: Policy) -> LegSte
     assert leg.accepted_at is not None
     limit = policy.queued_limit_s if leg.ringing_events else leg.ring_timeout_s + policy.ring_grace_s
     if now - leg.accepted_at >= limit:
-        verdict = next_carrier("queued-too-long") if leg.ringing_events else _no_answer()
+        verdict = judged.QUEUED_TOO_LONG if leg.ringing_events else judged.RANG_TOO_LONG
         return want_hangup(leg, now, policy, verdict)
     return _armed(leg, now + policy.silent_after_s / 2, Resolve(call_id=leg.call_id, leg_id=leg.id))
 
@@ -296,17 +297,17 @@ def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep
     """Ask what became of it now and then, since the word of the end may be lost; after its time, end it."""
     assert leg.alerted_at is not None
     if now - leg.alerted_at >= leg.ring_timeout_s + policy.ring_grace_s:
-        return want_hangup(leg, now, policy, _no_answer())
+        return want_hangup(leg, now, policy, judged.RANG_TOO_LONG)
     return _armed(leg, now + policy.silent_after_s, Resolve(call_id=leg.call_id, leg_id=leg.id))
 
 
 def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     assert leg.answered_at is not None
     if not leg.streams:
-        return want_hangup(leg, now, policy, _media_failure("no-stream"))
+        return want_hangup(leg, now, policy, judged.NO_STREAM)
     if not leg.stream_open:
-        return want_hangup(leg, now, policy, stop("stream-closed", Outcome.COMPLETED, signal=Signal.RELEASE))
-    return want_hangup(leg, now, policy, stop("max-duration", Outcome.COMPLETED, attribution=Attribution.US))
+        return want_hangup(leg, now, policy, judged.STREAM_CLOSED)
+    return want_hangup(leg, now, policy, judged.TALKED_TOO_LONG)
 
 
 def _nothing(leg: Leg, _event: Any, _now: float, _policy: Policy) -> LegStep:
@@ -330,7 +331,7 @@ def _never_confirmed(leg: Leg, now: float, policy: Policy) -> LegStep:
     if leg.phase is LegPhase.CONDEMNED:
         return LegStep(leg=replace(leg, ended_at=now))
     if alerted(leg, now, policy):
-        presumed = leg.given_up or next_carrier("presumed-ended")
+        presumed = leg.given_up or judged.PRESUMED_ENDED
         quiet = replace(leg, given_up=replace(presumed, signal=Signal.RELEASE))  # silence is no praise for the carrier
         return _end(quiet, LegEnded(verdict=presumed), now, policy)
     return _condemn(replace(leg, verdict=leg.given_up), None, now, policy)
@@ -372,18 +373,6 @@ def _with_handles(leg: Leg, event: LegEvent) -> Leg:
     if known != leg.carrier_call_id or event.carrier_data:
         return replace(leg, carrier_call_id=known, carrier_data={**leg.carrier_data, **event.carrier_data})
     return leg
-
-
-def _no_verdict() -> Verdict:
-    return next_carrier("unmapped", attribution=Attribution.UNKNOWN, signal=Signal.RELEASE)
-
-
-def _no_answer() -> Verdict:
-    return stop("ring-timeout", Outcome.NO_ANSWER)
-
-
-def _media_failure(reason: str) -> Verdict:
-    return stop(reason, Outcome.FAILED, attribution=Attribution.CARRIER, signal=Signal.FAILURE)
 
 
 # --- the table ---------------------------------------------------------------------------------------------------
@@ -445,9 +434,7 @@ IGNORES: dict[LegPhase, frozenset[type[LegEvent]]] = {
     LegPhase.ACCEPTED: _STREAM_WORDS | {DialReported, DialOrphaned, LegProgressed, LookupFailed},
     LegPhase.RINGING: _STREAM_WORDS | {DialReported, DialOrphaned, LegProgressed, LegRinging, LookupFailed},
     LegPhase.ANSWERED: frozenset({DialReported, DialOrphaned, LegProgressed, LegRinging, LegAnswered, LookupFailed}),
-    LegPhase.ENDED: _STREAM_WORDS
-    | _LOOKUPS
-    | {DialReported, DialOrphaned, LegProgressed, LegRinging, LegEnded},
+    LegPhase.ENDED: _STREAM_WORDS | _LOOKUPS | {DialReported, DialOrphaned, LegProgressed, LegRinging, LegEnded},
     LegPhase.CONDEMNED: _STREAM_WORDS | {DialOrphaned, LegMissing, LookupFailed},
 }
 """Late, repeated or overtaken: nothing changes but the handles and the counters."""
