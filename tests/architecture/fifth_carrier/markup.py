@@ -1,0 +1,20 @@
+"""The two orders that Sparrow obeys. Pure."""
+
+import msgspec
+
+from carriers.contract import Attempt, Document
+
+_JSON = "application/json"
+
+
+class SparrowMarkup:
+    """`carriers.contract.Markup`."""
+
+    def connect(self, attempt: Attempt) -> Document:
+        return Document(body=msgspec.json.encode({"do": "stream", "url": attempt.media_url}), content_type=_JSON)
+
+    def hang_up(self) -> Document:
+        return Document(body=msgspec.json.encode({"do": "hang_up"}), content_type=_JSON)
+
+    def acknowledge(self) -> Document:
+        return Document(status=204)
