@@ -22,6 +22,9 @@ from gateway.web.times import from_rfc3339
 
 E164 = 'allowed: E.164 of a possible length, such as "+15550100001"'
 
+FARTHEST_S = 366 * 24 * 3600.0
+"""How far ahead a call may be scheduled: a mistyped year is no wish, and the year 9999 has no RFC 3339 behind it."""
+
 MetadataKey = Annotated[str, Meta(min_length=1, max_length=64)]
 MetadataValue = Annotated[str, Meta(max_length=512)]
 
@@ -186,7 +189,11 @@ def _window(request: CreateCall, config: Config, now: float) -> tuple[float | No
 
 def _times(request: CreateCall, config: Config, now: float) -> Iterator[Problem]:
     not_before, expires_at = _window(request, config, now)
+    given = (("not_before", request.not_before, not_before), ("expires_at", request.expires_at, expires_at))
+    far = [(name, text) for name, text, at in given if text is not None and at is not None and at > now + FARTHEST_S]
+    for name, text in far:
+        yield Problem(name, describe(text), "allowed: a time within the next year")
     if expires_at <= now:
         yield Problem("expires_at", describe(request.expires_at), "allowed: a time that has not passed")
-    elif not_before is not None and expires_at <= not_before:
+    elif not far and not_before is not None and expires_at <= not_before:
         yield Problem("expires_at", describe(request.expires_at), "allowed: a time after `not_before`")

@@ -111,6 +111,8 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("time-words", {"expires_at": "tomorrow"}, "expires_at", "with a zone"),
     ("time-impossible", {"expires_at": "2026-02-30T18:00:00Z"}, "expires_at", "with a zone"),
     ("time-number", {"expires_at": 1795300000}, "expires_at", "text"),
+    ("far-begin", {"not_before": "9999-12-31T23:59:59Z"}, "not_before", "within the next year"),
+    ("far-end", {"expires_at": "2028-11-22T02:26:40Z"}, "expires_at", "within the next year"),
     ("expired", {"expires_at": "2026-11-22T02:26:40Z"}, "expires_at", "not passed"),
     ("never", {"not_before": "2026-11-23T00:00:00Z", "expires_at": "2026-11-22T12:00:00Z"}, "expires_at", "after `not_before`"),
     ("unknown", {"ring_timeout": 20}, "ring_timeout", "did you mean `ring_timeout_s`?"),
