@@ -21,6 +21,7 @@ from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed
 
 MAX_AGE_S = 300.0
 ISSUER = "Vonage"
+_SOCKETS = ("ws://", "wss://")
 
 # --- authenticity ------------------------------------------------------------------------------------------------
 
@@ -53,6 +54,7 @@ class VonageWebhooks:
 
     def parse(self, request: HookRequest, now: float) -> Hook:
         fields = _fields(request)
+        _check_leg(fields, request)
         step = request.path.partition("/")[0].partition("?")[0]
         reader = _STEPS.get(step)
         return reader(fields) if reader is not None else Hook()
@@ -142,6 +144,20 @@ def _fields(request: HookRequest) -> dict[str, Any]:
         raise Malformed("not-a-json-object", str(error)) from error
 
 
+def _check_leg(fields: Mapping[str, Any], request: HookRequest) -> None:
+    """The token vouches for the body and not for the URL: what tells of a stream must name our leg in its body.
+
+    The WebSocket leg's `uuid` is not the leg's own, but the address that it called is; the notify action brings back the
+    payload that we gave it. (The phone leg's events carry the `uuid` that the leg is known by.)
+    """
+    to, payload = _text(fields, "to"), fields.get("payload")
+    named = payload.get("leg") if isinstance(payload, dict) else None
+    if to.startswith(_SOCKETS) and f"/{request.call_id}/{request.leg_id}/" not in to:
+        raise BadSignature("foreign-leg", "the stream is another leg's than the URL names")
+    if named is not None and named != request.leg_id:
+        raise BadSignature("foreign-leg", "the notify is another leg's than the URL names")
+
+
 def _answer(fields: Mapping[str, Any]) -> Hook:
     # For an outbound call the NCCO is fetched when the phone is answered: the request is proof of it.
     answered = LegAnswered(carrier_call_id=_uuid(fields), carrier_data=_data(fields))
@@ -149,7 +165,7 @@ def _answer(fields: Mapping[str, Any]) -> Hook:
 
 
 def _event(fields: Mapping[str, Any]) -> Hook:
-    if _text(fields, "to").startswith(("ws://", "wss://")):
+    if _text(fields, "to").startswith(_SOCKETS):
         return _stream(fields)
     status = _text(fields, "status")
     if not status:

@@ -170,8 +170,16 @@ class Gateway:
 
     def hook(self, scope: Any, body: bytes) -> HookRequest:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        step = scope["path"].rpartition("/")[2]
-        return HookRequest(method=scope["method"], url=self.url + scope["path"], path=step, headers=headers, body=body)
+        call_id, leg_id, step = scope["path"].split("/")[-3:]
+        return HookRequest(
+            method=scope["method"],
+            url=self.url + scope["path"],
+            path=step,
+            headers=headers,
+            body=body,
+            call_id=call_id,
+            leg_id=leg_id,
+        )
 
     def answer(self, request: HookRequest) -> Any:
         self.keys.append(self.carrier.webhooks.verify(request, time.time()).key)

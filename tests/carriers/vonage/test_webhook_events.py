@@ -7,7 +7,7 @@ import pytest
 
 from carriers.contract import Expectation, Hook, HookRequest
 from carriers.vonage.webhooks import VonageWebhooks
-from gateway.domain.errors import Malformed
+from gateway.domain.errors import BadSignature, Malformed
 from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamFailed
 from gateway.domain.outcome import Outcome
 from gateway.domain.verdict import Disposition
@@ -35,7 +35,8 @@ SUMS = {
 
 def parse(step: str, fields: Any, method: str = "POST", query: str = "") -> Hook:
     url = f"https://gw.example.com/carriers/vonage/hooks/call_1/leg_1/{step}{query}"
-    hook = HookRequest(method=method, url=url, path=step, headers={}, body=json.dumps(fields).encode())
+    body = json.dumps(fields).encode()
+    hook = HookRequest(method=method, url=url, path=step, headers={}, body=body, call_id="call_1", leg_id="leg_1")
     return VonageWebhooks("secret").parse(hook, 0.0)
 
 
@@ -145,7 +146,7 @@ def test_a_fallback_request_is_answered_like_its_original() -> None:
     assert parse("event", fallback) == Hook()
 
 
-SOCKET = {**BASE, "to": "wss://gw.example.com/carriers/vonage/media/c/l/t", "uuid": SOCKET_UUID, "headers": {}}
+SOCKET = {**BASE, "to": "wss://gw.example.com/carriers/vonage/media/call_1/leg_1/t", "uuid": SOCKET_UUID, "headers": {}}
 
 
 @pytest.mark.parametrize("step", ["stream", "event"])
@@ -175,6 +176,20 @@ def test_the_socket_legs_progress_is_no_answer(status: str) -> None:
 def test_a_socket_that_completes_is_no_news() -> None:
     """Its socket has closed already, and the person's leg speaks for itself."""
     assert parse("stream", {**SOCKET, **SUMS, "status": "completed"}) == Hook()
+
+
+@pytest.mark.parametrize("place", ["call_2/leg_1", "call_1/leg_2", "leg_1"])
+@pytest.mark.parametrize("status", ["disconnected", "answered", "failed"])
+def test_another_legs_stream_says_nothing_here(status: str, place: str) -> None:
+    """The token does not cover the URL: a delivery about another leg's socket, posted to this leg's address, is refused."""
+    with pytest.raises(BadSignature):
+        parse("stream", {**SOCKET, "to": f"wss://gw.example.com/carriers/vonage/media/{place}/t", "status": status})
+
+
+def test_another_legs_notify_says_nothing_here() -> None:
+    """The payload that we gave the notify action names its leg."""
+    with pytest.raises(BadSignature):
+        parse("after", {"payload": {"leg": "leg_2"}, "conversation_uuid": CONVERSATION})
 
 
 def test_after_the_stream_the_flow_asks_again() -> None:
