@@ -29,6 +29,8 @@ def read_document(text: str, name: str = "config.yaml") -> Source:
         if problems:
             raise Misconfigured(problems, name)
         return Source(name=name, document=loader.construct_document(root) if root is not None else {}, lines=lines)
+    except RecursionError as error:  # thousands of brackets
+        raise Misconfigured((Problem("(the file)", "nested too deeply", f"allowed: at most {_DEPTH} levels"),), name) from error
     except (yaml.YAMLError, ValueError) as error:  # a ValueError is a date or a number that looks like one and is none
         raise Misconfigured((_not_yaml(error),), name) from error
 

@@ -221,6 +221,7 @@ def test_no_secret_is_repeated_in_a_message(edit: Edit) -> None:
         ("carriers: [", "quote, colon or indentation"),
         ("a: 1\na: 2", "each key once"),
         ("a: &a [*a]", "nested too deeply"),
+        ("a: " + "[" * 5000, "nested too deeply"),
         ("a: !!python/object:os.system x", "look for"),
         ("a: 2026-02-30", "out of range"),
         ("a: " + "9" * 5000, "digits"),
