@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from gateway.domain.events import LegEvent
+from gateway.domain.events import AnyLegEvent
 from gateway.domain.media import AudioFormat, StreamEvent
 from gateway.domain.outcome import Knowledge
 from gateway.domain.verdict import Verdict
@@ -159,7 +159,7 @@ class Expectation(StrEnum):
 class Hook(Struct, frozen=True, kw_only=True):
     """A webhook, understood: the leg's events in order of happening, and what the carrier expects."""
 
-    events: tuple[LegEvent, ...] = ()
+    events: tuple[AnyLegEvent, ...] = ()
     expects: Expectation = Expectation.ACKNOWLEDGEMENT
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from carriers.contract import Expectation, Hook, HookRequest, Verified
 from carriers.plivo import verdicts
 from gateway.domain.errors import BadSignature, Malformed
-from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamFailed
+from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, StreamFailed
 
 Fields = Mapping[str, str]
 Pairs = list[tuple[str, str]]
@@ -121,18 +121,18 @@ def _expects(step: str) -> Expectation:
     return _DOCUMENT_OF_STEP.get(step, Expectation.ACKNOWLEDGEMENT)
 
 
-def _rang(call_uuid: str, _fields: Fields) -> tuple[LegEvent, ...]:
+def _rang(call_uuid: str, _fields: Fields) -> tuple[AnyLegEvent, ...]:
     return (LegRinging(carrier_call_id=call_uuid),)
 
 
-def _started(call_uuid: str, fields: Fields) -> tuple[LegEvent, ...]:
+def _started(call_uuid: str, fields: Fields) -> tuple[AnyLegEvent, ...]:
     """StartApp means "answered" for calls that we placed, and "arrived" for calls to us."""
     if fields.get("Direction") == "inbound":
         return (LegProgressed(carrier_call_id=call_uuid),)
     return (LegAnswered(carrier_call_id=call_uuid),)
 
 
-def _ended(call_uuid: str, fields: Fields) -> tuple[LegEvent, ...]:
+def _ended(call_uuid: str, fields: Fields) -> tuple[AnyLegEvent, ...]:
     # Times are no measure: one body mixes UTC and the account's zone. That there is an answer time at all is.
     answered = bool(fields.get("AnswerTime")) or fields.get("BillDuration", "0") not in {"", "0"}
     detail = f"{fields.get('HangupCauseName', '')} by {fields.get('HangupSource', '')}".strip()
@@ -140,11 +140,11 @@ def _ended(call_uuid: str, fields: Fields) -> tuple[LegEvent, ...]:
     return (LegEnded(carrier_call_id=call_uuid, verdict=end.verdict, alerted=end.alerted, answered=answered),)
 
 
-def _stream_lost(call_uuid: str, _fields: Fields) -> tuple[LegEvent, ...]:
+def _stream_lost(call_uuid: str, _fields: Fields) -> tuple[AnyLegEvent, ...]:
     return (StreamFailed(carrier_call_id=call_uuid, reason="stream-dropped"),)
 
 
-_READERS: Mapping[str, Callable[[str, Fields], tuple[LegEvent, ...]]] = {
+_READERS: Mapping[str, Callable[[str, Fields], tuple[AnyLegEvent, ...]]] = {
     "Ring": _rang,
     "StartApp": _started,
     "Hangup": _ended,

@@ -21,7 +21,7 @@ from nacl.signing import VerifyKey
 from carriers.contract import Hook, HookRequest, Verified
 from carriers.telnyx import verdicts
 from gateway.domain.errors import BadSignature, Malformed
-from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, StreamFailed
+from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, StreamFailed
 
 SIGNATURE = "telnyx-signature-ed25519"
 TIMESTAMP = "telnyx-timestamp"
@@ -142,26 +142,26 @@ def _is_version_1(body: bytes) -> bool:
 # --- one event each ----------------------------------------------------------------------------------------------
 
 
-def _progressed(call: str, payload: Payload) -> tuple[LegEvent, ...]:
+def _progressed(call: str, payload: Payload) -> tuple[AnyLegEvent, ...]:
     return () if payload.direction == "incoming" else (LegProgressed(carrier_call_id=call),)
 
 
-def _answered(call: str, _payload: Payload) -> tuple[LegEvent, ...]:
+def _answered(call: str, _payload: Payload) -> tuple[AnyLegEvent, ...]:
     return (LegAnswered(carrier_call_id=call),)
 
 
-def _ended(call: str, payload: Payload) -> tuple[LegEvent, ...]:
+def _ended(call: str, payload: Payload) -> tuple[AnyLegEvent, ...]:
     ending = ending_of(payload)
     event = LegEnded(carrier_call_id=call, verdict=ending.verdict, alerted=ending.alerted, answered=ending.answered)
     return (event,)
 
 
-def _stream_failed(call: str, payload: Payload) -> tuple[LegEvent, ...]:
+def _stream_failed(call: str, payload: Payload) -> tuple[AnyLegEvent, ...]:
     words = re.findall(r"[a-z0-9]+", (payload.failure_reason or "").lower())
     return (StreamFailed(carrier_call_id=call, reason="-".join(words) or "unspecified"),)
 
 
-_READERS: dict[str, Callable[[str, Payload], tuple[LegEvent, ...]]] = {
+_READERS: dict[str, Callable[[str, Payload], tuple[AnyLegEvent, ...]]] = {
     "call.initiated": _progressed,
     "call.answered": _answered,
     "call.bridged": _answered,

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 from carriers.contract import Expectation, Hook, HookRequest, Verified
 from carriers.twilio import verdicts
 from gateway.domain.errors import BadSignature, Malformed
-from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamFailed
+from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, StreamFailed
 
 SIGNATURE = "x-twilio-signature"
 IDEMPOTENCY_TOKEN = "i-twilio-idempotency-token"  # noqa: S105 - a header's name
@@ -34,7 +34,7 @@ EXPECTS: Mapping[str, Expectation] = {
     "status": Expectation.ACKNOWLEDGEMENT,
     "stream": Expectation.ACKNOWLEDGEMENT,
 }
-_ALIVE: Mapping[str, type[LegEvent]] = {
+_ALIVE: Mapping[str, type[LegProgressed | LegRinging | LegAnswered]] = {
     "queued": LegProgressed,
     "initiated": LegProgressed,
     "ringing": LegRinging,
@@ -156,7 +156,7 @@ def _delivery_key(request: HookRequest) -> str:
 # --- the content -------------------------------------------------------------------------------------------------
 
 
-def _call_events(form: Mapping[str, str], call_sid: str) -> tuple[LegEvent, ...]:
+def _call_events(form: Mapping[str, str], call_sid: str) -> tuple[AnyLegEvent, ...]:
     status = form.get("CallStatus", "")
     alive = _ALIVE.get(status)
     if alive is not None:
@@ -176,7 +176,7 @@ def _positive(seconds: str) -> bool:
     return seconds.isdigit() and int(seconds) > 0
 
 
-def _stream_events(form: Mapping[str, str], call_sid: str) -> tuple[LegEvent, ...]:
+def _stream_events(form: Mapping[str, str], call_sid: str) -> tuple[AnyLegEvent, ...]:
     """`stream-error` can be the only sign of a dead stream while our socket stays half-open for minutes (31924)."""
     if form.get("StreamEvent") != "stream-error":
         return ()

@@ -17,7 +17,7 @@ import msgspec
 from carriers.contract import Expectation, Hook, HookRequest, Verified
 from carriers.vonage import verdicts
 from gateway.domain.errors import BadSignature, Malformed
-from gateway.domain.events import LegAnswered, LegEnded, LegEvent, LegProgressed, LegRinging, StreamFailed
+from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, StreamFailed
 
 MAX_AGE_S = 300.0
 ISSUER = "Vonage"
@@ -176,7 +176,7 @@ def _event(fields: Mapping[str, Any]) -> Hook:
     return Hook() if told is None else Hook(events=(told(carrier_call_id=_uuid(fields), carrier_data=_data(fields)),))
 
 
-def _end(fields: Mapping[str, Any], status: str) -> LegEvent:
+def _end(fields: Mapping[str, Any], status: str) -> AnyLegEvent:
     uuid, data = _uuid(fields), _data(fields)
     if status == "completed":
         return _completed(fields, uuid, data)
@@ -185,7 +185,7 @@ def _end(fields: Mapping[str, Any], status: str) -> LegEvent:
     return LegEnded(carrier_call_id=uuid, carrier_data=data, verdict=verdict, alerted=alerted)
 
 
-def _completed(fields: Mapping[str, Any], uuid: str, data: dict[str, str]) -> LegEvent:
+def _completed(fields: Mapping[str, Any], uuid: str, data: dict[str, str]) -> AnyLegEvent:
     """`completed` follows busy, failed, timeout ... as well, in any order, and then knows no reason: not the end to report."""
     proven = verdicts.answer_proven(fields)
     if proven is not False:
@@ -233,7 +233,7 @@ def _after(_fields: Mapping[str, Any]) -> Hook:
 
 
 _STEPS = {"answer": _answer, "event": _event, "stream": _stream, "after": _after}
-_PROGRESS: dict[str, type[LegEvent]] = {
+_PROGRESS: dict[str, type[LegProgressed | LegRinging | LegAnswered]] = {
     "started": LegProgressed,
     "ringing": LegRinging,
     "answered": LegAnswered,

@@ -97,6 +97,22 @@ class StreamClosed(LegEvent, frozen=True, kw_only=True):
     by_agent: bool = False
 
 
+AnyLegEvent = (
+    DialSending
+    | DialReported
+    | DialOrphaned
+    | LegProgressed
+    | LegRinging
+    | LegAnswered
+    | LegEnded
+    | LegFound
+    | LegMissing
+    | LookupFailed
+    | StreamOpened
+    | StreamFailed
+    | StreamClosed
+)
+
 # --- what happens to a call --------------------------------------------------------------------------------------
 
 
@@ -172,21 +188,7 @@ class LegReported(CallEvent, frozen=True, kw_only=True):
     """Carries one leg's event to the call that owns the leg."""
 
     leg_id: str
-    event: (
-        DialSending
-        | DialReported
-        | DialOrphaned
-        | LegProgressed
-        | LegRinging
-        | LegAnswered
-        | LegEnded
-        | LegFound
-        | LegMissing
-        | LookupFailed
-        | StreamOpened
-        | StreamFailed
-        | StreamClosed
-    )
+    event: AnyLegEvent
 
 
 AnyCallEvent = (

@@ -16,7 +16,7 @@ import structlog
 
 from agent.contract import Agent, CallInfo
 from gateway.domain.errors import AgentUnavailable, HoldlineError
-from gateway.domain.events import LegEvent, StreamClosed, StreamFailed, StreamOpened
+from gateway.domain.events import AnyLegEvent, StreamClosed, StreamFailed, StreamOpened
 from gateway.domain.media import StreamEvent
 from gateway.domain.outcome import Direction
 from gateway.domain.records import Call, Leg
@@ -33,7 +33,7 @@ NORMAL = 1000
 """WebSocket: we have said all we had to say."""
 _REMEMBERED = 1000
 
-Report = Callable[[str, str, LegEvent], Awaitable[Call]]
+Report = Callable[[str, str, AnyLegEvent], Awaitable[Call]]
 """(call id, leg id, event) -> the call as it stands after it."""
 EndCall = Callable[[str, str], Awaitable[object]]
 """(call id, by): `agent` hung up; `agent-failed` raised; `agent-unavailable` could not be started."""
@@ -230,7 +230,7 @@ class Bridge:
         log.info("agent-ended-call", call_id=call.id, by=by)
         self._errands.run("end-call", self._end_call(call.id, by))
 
-    async def _report_end(self, call_id: str, leg_id: str, event: LegEvent) -> None:
+    async def _report_end(self, call_id: str, leg_id: str, event: AnyLegEvent) -> None:
         try:
             await self._report(call_id, leg_id, event)
         except HoldlineError:

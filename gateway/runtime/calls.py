@@ -13,7 +13,7 @@ from gateway.domain import call as calls
 from gateway.domain.call import BreakerWord
 from gateway.domain.commands import AnyCommand
 from gateway.domain.errors import HoldlineError, StoreUnavailable
-from gateway.domain.events import CallAccepted, CallEvent, CancelRequested, HangupRequested, LegEvent, LegReported
+from gateway.domain.events import AnyLegEvent, CallAccepted, CallEvent, CancelRequested, HangupRequested, LegReported
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.runtime import journal
@@ -88,9 +88,9 @@ class Calls:
         """End the call in whatever state; before the answer that cancels it. An ended call stays as it is."""
         return (await self.apply(call_id, lambda _call: (HangupRequested(by=by),))).call
 
-    async def report(self, call_id: str, leg_id: str, event: LegEvent) -> Call:
+    async def report(self, call_id: str, leg_id: str, event: AnyLegEvent) -> Call:
         """Say one event of one leg; the call as it stands afterwards."""
-        return (await self.apply(call_id, lambda _call: (LegReported(leg_id=leg_id, event=event),))).call  # type: ignore[arg-type]
+        return (await self.apply(call_id, lambda _call: (LegReported(leg_id=leg_id, event=event),))).call
 
     async def apply(
         self,

@@ -83,7 +83,7 @@ class Inbox:
         events = list(hook.events)
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.phase is LegPhase.ANSWERED and not leg.streams:
             events.append(StreamFailed(reason="never-opened"))
-        return [LegReported(leg_id=leg_id, event=event) for event in events]  # type: ignore[arg-type]
+        return [LegReported(leg_id=leg_id, event=event) for event in events]
 
     def _answer(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
         """The document for the state that the call is in now."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from carriers.contract import Handle, LegAtCarrier, Sighting
 from gateway.domain.errors import CarrierError
-from gateway.domain.events import LegEvent, LegFound, LegMissing, LegReported, LookupFailed
+from gateway.domain.events import AnyLegEvent, LegFound, LegMissing, LegReported, LookupFailed
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call, Leg
 from gateway.runtime.calls import Calls
@@ -40,7 +40,7 @@ class Reconciler:
         event = await self._look_up(call, leg)
         await self._calls.apply(
             call.id,
-            lambda _fresh: (LegReported(leg_id=leg.id, event=event),),  # type: ignore[arg-type]
+            lambda _fresh: (LegReported(leg_id=leg.id, event=event),),
             done=(claim.command_id, claim.token),
         )
 
@@ -52,7 +52,7 @@ class Reconciler:
             await self._end_at_carrier(call, leg)
         await self._calls.store.done(claim)
 
-    async def _look_up(self, call: Call, leg: Leg) -> LegEvent:
+    async def _look_up(self, call: Call, leg: Leg) -> AnyLegEvent:
         try:
             handle = await self._handle(call, leg)
             sighting = await self._fleet.members[leg.carrier].carrier.find(handle)
@@ -92,7 +92,7 @@ class Reconciler:
         return call, call.find(claim.command.leg_id) if call else None
 
 
-def _event_of(sighting: Sighting) -> LegEvent:
+def _event_of(sighting: Sighting) -> AnyLegEvent:
     if sighting.state is LegAtCarrier.MISSING:
         return LegMissing()
     return LegFound(
