@@ -5,7 +5,7 @@ from typing import Annotated
 
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
-from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
 
 from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.domain.records import Call
@@ -18,9 +18,12 @@ from gateway.web.problems import no_such_call, refusal, unavailable
 from gateway.web.requests import CreateCall, canonical, new_call
 from gateway.web.responses import REFUSALS
 from gateway.web.services import GivenServices, Services
-from gateway.web.views import CallPage, CallView, call_view
+from gateway.web.shapes import CallPage, CallView
+from gateway.web.views import call_view
 
 ApiRequest = Request[object, object, State]
+
+CallId = Annotated[str, PathParameter(description="`call_...`, as the call was accepted.")]
 
 _UNANSWERED = frozenset({CallStatus.SCHEDULED, CallStatus.DIALING, CallStatus.RINGING})
 
@@ -33,6 +36,7 @@ _UNANSWERED = frozenset({CallStatus.SCHEDULED, CallStatus.DIALING, CallStatus.RI
     status_code=201,
     request_max_body_size=64 * 1024,
     summary="Place a call",
+    response_description="Accepted. `Location` is the call's path; `Idempotent-Replayed: true` if the key was known already.",
     responses=REFUSALS,
 )
 async def create_call(
@@ -66,17 +70,18 @@ async def create_call(
     "/",
     guards=[needs("calls:read")],
     summary="List calls",
+    response_description="A page of calls.",
     responses=REFUSALS,
 )
 async def list_calls(
     request: ApiRequest,
     services: GivenServices,
-    status: FromQuery[CallStatus | None] = None,
-    outcome: FromQuery[Outcome | None] = None,
+    status: Annotated[CallStatus | None, QueryParameter(description="Where it is now.")] = None,
+    outcome: Annotated[Outcome | None, QueryParameter(description="How it ended.")] = None,
     carrier: Annotated[str | None, QueryParameter(description="One of whose legs is on this carrier.")] = None,
     to: Annotated[str | None, QueryParameter(description="E.164; the plus as %2B.")] = None,
-    direction: FromQuery[Direction | None] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    direction: Annotated[Direction | None, QueryParameter(description="Who began.")] = None,
+    limit: Annotated[int, QueryParameter(description="At most so many.", ge=1, le=200)] = 50,
     cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.", max_length=200)] = None,
 ) -> CallPage:
     """Newest first. Every given filter must match."""
@@ -88,8 +93,14 @@ async def list_calls(
     return CallPage(items=tuple(await gather(*(view(call, services) for call in page.items))), next=page.next)
 
 
-@get("/{call_id:str}", guards=[needs("calls:read")], summary="One call", responses=REFUSALS)
-async def get_call(call_id: FromPath[str], services: GivenServices) -> CallView:
+@get(
+    "/{call_id:str}",
+    guards=[needs("calls:read")],
+    summary="One call",
+    response_description="The call.",
+    responses=REFUSALS,
+)
+async def get_call(call_id: CallId, services: GivenServices) -> CallView:
     """The call as it stands; media counters are at most one second old."""
     return await view(await load(call_id, services), services)
 
@@ -99,9 +110,10 @@ async def get_call(call_id: FromPath[str], services: GivenServices) -> CallView:
     guards=[needs("calls:write")],
     status_code=202,
     summary="Hang up",
+    response_description="It will be ended; the call as it stands.",
     responses=REFUSALS,
 )
-async def hang_up(call_id: FromPath[str], services: GivenServices) -> CallView:
+async def hang_up(call_id: CallId, services: GivenServices) -> CallView:
     """Ends the call in whatever state it is; before the answer this cancels it."""
     _refuse_ended(await load(call_id, services))
     return await view(await services.calls.hang_up(call_id), services)
@@ -112,9 +124,10 @@ async def hang_up(call_id: FromPath[str], services: GivenServices) -> CallView:
     guards=[needs("calls:write")],
     status_code=202,
     summary="Cancel",
+    response_description="It is taken back; the call as it stands.",
     responses=REFUSALS,
 )
-async def cancel_call(call_id: FromPath[str], services: GivenServices) -> CallView:
+async def cancel_call(call_id: CallId, services: GivenServices) -> CallView:
     """Takes back a call that is not answered yet."""
     call = await load(call_id, services)
     _refuse_ended(call)

@@ -1,27 +1,37 @@
 """`/v1/carriers`: how each carrier stands."""
 
 from asyncio import gather
+from typing import Annotated
 
 from litestar import Router, get
-from litestar.params import FromPath
+from litestar.params import PathParameter
 
 from gateway.config.structs import CarrierConfig
 from gateway.web.auth import needs
 from gateway.web.problems import refusal
 from gateway.web.responses import REFUSALS
 from gateway.web.services import GivenServices, Services
-from gateway.web.views import CarrierPage, CarrierView, carrier_view
+from gateway.web.shapes import CarrierPage, CarrierView
+from gateway.web.views import carrier_view
+
+CarrierName = Annotated[str, PathParameter(description="As the config names it.")]
 
 
-@get("/", guards=[needs("calls:read")], summary="All carriers", responses=REFUSALS)
+@get("/", guards=[needs("calls:read")], summary="All carriers", response_description="Every carrier.", responses=REFUSALS)
 async def list_carriers(services: GivenServices) -> CarrierPage:
     """In order of priority."""
     ordered = enumerate(services.config.carriers, 1)
     return CarrierPage(items=tuple(await gather(*(_view(carrier, priority, services) for priority, carrier in ordered))))
 
 
-@get("/{name:str}", guards=[needs("calls:read")], summary="One carrier", responses=REFUSALS)
-async def get_carrier(name: FromPath[str], services: GivenServices) -> CarrierView:
+@get(
+    "/{name:str}",
+    guards=[needs("calls:read")],
+    summary="One carrier",
+    response_description="The carrier.",
+    responses=REFUSALS,
+)
+async def get_carrier(name: CarrierName, services: GivenServices) -> CarrierView:
     """Breaker, limits and live legs of one account."""
     names = [carrier.name for carrier in services.config.carriers]
     if name not in names:

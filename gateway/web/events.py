@@ -3,16 +3,17 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
-from litestar.params import FromPath, HeaderParameter, QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
 from gateway.web.auth import needs
-from gateway.web.calls import load
+from gateway.web.calls import CallId, load
 from gateway.web.feed import follow_call, follow_gateway
 from gateway.web.paging import event_page, read_seq, refuse_unknown_parameters
 from gateway.web.responses import REFUSALS
 from gateway.web.services import GivenServices
-from gateway.web.views import EventPage, event_view
+from gateway.web.shapes import EventPage
+from gateway.web.views import event_view
 
 EVENT_STREAM = "text/event-stream"
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -25,6 +26,7 @@ LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", descri
     guards=[needs("calls:read")],
     media_type=EVENT_STREAM,
     summary="Everything, live",
+    response_description="Each message's `data` is an event, its `id` the event's `seq`.",
     responses=REFUSALS,
     tags=["events"],
 )
@@ -38,14 +40,15 @@ async def gateway_events(services: GivenServices, last_event_id: LastEventId = N
     "/v1/calls/{call_id:str}/events",
     guards=[needs("calls:read")],
     summary="A call's event log",
+    response_description="A page of events, or, if asked for, the same as a stream.",
     responses=REFUSALS,
     tags=["events"],
 )
 async def call_events(
-    call_id: FromPath[str],
+    call_id: CallId,
     request: Request[Any, Any, Any],
     services: GivenServices,
-    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
+    limit: Annotated[int, QueryParameter(description="At most so many.", ge=1, le=1000)] = 200,
     cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.")] = None,
     last_event_id: LastEventId = None,
 ) -> Response[EventPage] | Stream:

@@ -1,7 +1,10 @@
 """For balancers, supervisors and Prometheus; open to everybody who reaches the port, and free of numbers and secrets."""
 
+from typing import Annotated
+
 from litestar import Response, get
-from msgspec import Struct
+from litestar.openapi import ResponseSpec
+from msgspec import Meta, Struct
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.runtime.telemetry.counting import BREAKER_VALUES
@@ -11,21 +14,19 @@ from gateway.web.services import GivenServices, Services
 class Alive(Struct, frozen=True, kw_only=True):
     """The process answers."""
 
-    status: str = "ok"
+    status: Annotated[str, Meta(description="`ok`")] = "ok"
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
     """Whether a balancer should send new calls here; carriers and store are told and do not decide."""
 
-    ready: bool
-    draining: bool
-    store: str
-    """`ok` or `unavailable`."""
-    carriers: dict[str, str]
-    """Breaker state by carrier; `unknown` while the store is away."""
+    ready: Annotated[bool, Meta(description="Started, and not draining.")]
+    draining: Annotated[bool, Meta(description="Being stopped: live calls may finish, new ones are refused.")]
+    store: Annotated[str, Meta(description="`ok` or `unavailable`.")]
+    carriers: Annotated[dict[str, str], Meta(description="Breaker state by carrier; `unknown` while the store is away.")]
 
 
-@get("/healthz", summary="Alive", security=[{}], tags=["operations"])
+@get("/healthz", summary="Alive", response_description="It does.", security=[{}], tags=["operations"])
 async def healthz() -> Alive:
     """The process answers."""
     return Alive()
@@ -34,11 +35,13 @@ async def healthz() -> Alive:
 @get(
     "/readyz",
     summary="Ready for new calls",
+    response_description="Ready.",
     security=[{}],
     tags=["operations"],
+    responses={503: ResponseSpec(data_container=Readiness, description="Draining.", generate_examples=False)},
 )
 async def readyz(services: GivenServices) -> Response[Readiness]:
-    """200, or 503 while starting and draining. A carrier's outage never makes the gateway unready."""
+    """200, or 503 while draining. A carrier's outage never makes the gateway unready."""
     ready = services.calls.ready()
     carriers = await _breakers(services)
     readiness = Readiness(
@@ -50,7 +53,14 @@ async def readyz(services: GivenServices) -> Response[Readiness]:
     return Response(readiness, status_code=200 if ready else 503)
 
 
-@get("/metrics", media_type="text/plain", summary="Counters for Prometheus", security=[{}], tags=["operations"])
+@get(
+    "/metrics",
+    media_type="text/plain",
+    summary="Counters for Prometheus",
+    response_description="Text format 0.0.4.",
+    security=[{}],
+    tags=["operations"],
+)
 async def metrics(services: GivenServices) -> Response[bytes]:
     """Prometheus text."""
     # Breakers may have been moved by another gateway: what the store says now is what is told.

@@ -3,17 +3,18 @@
 What was signed is rebuilt from the configured public URL and the raw path and query, never from the Host header.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 from litestar import Request, Response, route
 from litestar.enums import HttpMethod
-from litestar.params import FromPath
+from litestar.params import PathParameter
 
 from carriers.contract import Document, HookRequest
 from gateway.domain.errors import BadSignature, Malformed, StoreUnavailable
 from gateway.runtime.inbox import UnknownHook
 from gateway.web.problems import Refusal, refusal, unavailable
+from gateway.web.responses import hook_refusals
 from gateway.web.services import GivenServices, Services
 
 log = structlog.get_logger(__name__)
@@ -26,15 +27,17 @@ BODY_LIMIT = 256 * 1024
     http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
     request_max_body_size=BODY_LIMIT,
     summary="A carrier's webhook",
+    response_description="Taken. The body is the carrier's next instructions, if it asked for some.",
+    responses=hook_refusals(),
     security=[{}],
     status_code=200,
     tags=["carriers' own"],
 )
 async def receive_hook(
-    name: FromPath[str],
-    call_id: FromPath[str],
-    leg_id: FromPath[str],
-    step: FromPath[str],
+    name: Annotated[str, PathParameter(description="The carrier, as the config names it.")],
+    call_id: Annotated[str, PathParameter(description="Of which call.")],
+    leg_id: Annotated[str, PathParameter(description="Of which leg.")],
+    step: Annotated[str, PathParameter(description="What the carrier reports; its own folder knows the words.")],
     request: Request[Any, Any, Any],
     services: GivenServices,
 ) -> Response[bytes]:

@@ -7,7 +7,7 @@ from litestar import Request
 
 from gateway.strict import describe, unknown_key
 from gateway.web.problems import FieldError, field_errors, refusal
-from gateway.web.views import EventPage, EventView
+from gateway.web.shapes import EventPage, EventView
 
 
 def refuse_unknown_parameters(request: Request[Any, Any, Any], known: Iterable[str]) -> None:

@@ -5,13 +5,13 @@
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from gateway.domain.errors import IllegalTransition, Problem, StoreUnavailable
 from gateway.runtime.calls import CallNotFound
@@ -26,22 +26,19 @@ RETRY_AFTER_S = 5
 class FieldError(Struct, frozen=True, kw_only=True):
     """One wrong field of a request."""
 
-    field: str
-    """Path in the body (`metadata.order`), or the name of a header or query parameter."""
-    found: str
-    allowed: str
-    """What is allowed, or the cure."""
+    field: Annotated[str, Meta(description="Path in the body (`metadata.order`), or a header's or query parameter's name.")]
+    found: Annotated[str, Meta(description="What was there.")]
+    allowed: Annotated[str, Meta(description="What is allowed, or the cure.")]
 
 
 class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 9457, as `application/problem+json`."""
 
-    type: str
-    """A stable word: `invalid-request`, `not-supported-yet`, `unauthorized` ..."""
-    title: str
-    status: int
-    detail: str = ""
-    errors: tuple[FieldError, ...] = ()
+    type: Annotated[str, Meta(description="A stable word: `invalid-request`, `not-supported-yet`, `unauthorized` ...")]
+    title: Annotated[str, Meta(description="The type in words.")]
+    status: Annotated[int, Meta(description="The HTTP status.")]
+    detail: Annotated[str, Meta(description="What is wrong this time, and the cure.")] = ""
+    errors: Annotated[tuple[FieldError, ...], Meta(description="Every wrong field.")] = ()
 
 
 class Refusal(Exception):

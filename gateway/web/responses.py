@@ -13,3 +13,8 @@ def _spec(status: int) -> ResponseSpec:
 
 
 REFUSALS: dict[int, ResponseSpec] = {status: _spec(status) for status in _STATUSES}
+
+
+def hook_refusals() -> dict[int, ResponseSpec]:
+    """What a carrier, or somebody who is none, may be answered: bad signature, no such leg, too large, a bug, no store."""
+    return {status: REFUSALS[status] for status in (403, 404, 413, 500, 503)}

@@ -3,151 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct, field
-
 from gateway.config.structs import CarrierConfig
 from gateway.domain.breaker import Breaker, BreakerState
-from gateway.domain.outcome import CallStatus, Direction, Knowledge, Outcome, Role
 from gateway.domain.records import Call, Leg, MediaCounters, Promise
-from gateway.domain.verdict import Attribution, Disposition, Verdict
+from gateway.domain.verdict import Verdict
 from gateway.runtime.store.contract import LogEntry
+from gateway.web.shapes import (
+    BreakerView,
+    CallbackView,
+    CallView,
+    CarrierView,
+    EventView,
+    LegView,
+    LimitsView,
+    SessionView,
+    VerdictView,
+)
 from gateway.web.times import rfc3339
-
-
-class VerdictView(Struct, frozen=True, kw_only=True):
-    """What the end of a leg means."""
-
-    attribution: Attribution
-    disposition: Disposition
-    reason: str
-    code: str | None
-
-
-class LegView(Struct, frozen=True, kw_only=True):
-    """One attempt of a call on one carrier. `status` is dialing, ringing, answered, ended or condemned."""
-
-    id: str
-    role: Role
-    carrier: str
-    carrier_call_id: str | None
-    from_: str = field(name="from")
-    status: str
-    knowledge: Knowledge | None
-    verdict: VerdictView | None
-    created_at: str
-    alerted_at: str | None
-    answered_at: str | None
-    ended_at: str | None
-    media: MediaCounters
-
-
-class CallbackView(Struct, frozen=True, kw_only=True):
-    """An open promise to call."""
-
-    id: str
-    due_at: str
-    attempts: int
-    reason: str
-
-
-class SessionView(Struct, frozen=True, kw_only=True):
-    """The agent's conversation; it outlives the legs."""
-
-    id: str
-    resumed: int
-
-
-class CallView(Struct, frozen=True, kw_only=True):
-    """One conversation with one person, on whatever carrier."""
-
-    id: str
-    direction: Direction
-    to: str
-    from_: str | None = field(name="from")
-    """The caller id of the current leg, else the one asked for."""
-    status: CallStatus
-    outcome: Outcome | None
-    reason: str | None
-    """Why it ended, in a word."""
-    agent: str
-    route: str
-    metadata: dict[str, str]
-    created_at: str
-    answered_at: str | None
-    ended_at: str | None
-    expires_at: str
-    callback: CallbackView | None
-    legs: tuple[LegView, ...]
-    session: SessionView
-
-
-class CallPage(Struct, frozen=True, kw_only=True):
-    """Calls, newest first; `next` is the cursor of the following page."""
-
-    items: tuple[CallView, ...]
-    next: str | None
-
-
-class EventView(Struct, frozen=True, kw_only=True):
-    """One line of the event log; `seq` is its place in the gateway's feed."""
-
-    id: str
-    seq: int
-    at: str
-    kind: str
-    call_id: str
-    leg_id: str | None
-    carrier: str | None
-    data: dict[str, Any]
-
-
-class EventPage(Struct, frozen=True, kw_only=True):
-    """Events, oldest first; `next` is the cursor of the following page."""
-
-    items: tuple[EventView, ...]
-    next: str | None
-
-
-class BreakerView(Struct, frozen=True, kw_only=True):
-    """Whether calls may be placed there; `open_until` while it is open."""
-
-    state: BreakerState
-    reason: str | None
-    open_until: str | None
-
-
-class LimitsView(Struct, frozen=True, kw_only=True):
-    """How hard the carrier may be used."""
-
-    calls_per_second: float
-    concurrent_calls: int
-
-
-class CarrierView(Struct, frozen=True, kw_only=True):
-    """One account at one provider, and how it fares. `priority` counts from 1."""
-
-    name: str
-    kind: str
-    priority: int
-    state: str
-    """`active`: no hand has taken it out of service."""
-    numbers: tuple[str, ...]
-    breaker: dict[str, BreakerView]
-    """By operation; `place` is placing calls."""
-    well: bool
-    """Whether the last health request was answered well."""
-    limits: LimitsView
-    live_legs: int
-
-
-class CarrierPage(Struct, frozen=True, kw_only=True):
-    """Carriers in order of priority; they always fit one page."""
-
-    items: tuple[CarrierView, ...]
-    next: str | None = None
-
-
-# --- from records ---------------------------------------------------------------------------------------------------
 
 
 def call_view(call: Call, media: Mapping[str, MediaCounters]) -> CallView:

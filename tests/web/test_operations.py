@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from gateway.domain.breaker import Breaker, BreakerState
 
@@ -51,7 +52,7 @@ async def test_metrics_are_prometheus_text_with_breakers(gateway: Any) -> None:
     """The breaker's state is what the store says at that moment."""
     assert await gateway.store.swap_breaker("beta", 0, Breaker(state=BreakerState.HALF_OPEN, epoch=1))
     response = await gateway.client.get("/metrics")
-    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'carrier_breaker_state{carrier="beta"} 0.5' in response.text.splitlines()
     assert 'carrier_breaker_state{carrier="alpha"} 0.0' in response.text.splitlines()
 
@@ -80,8 +81,21 @@ async def test_the_schema_describes_every_operation(gateway: Any) -> None:
             assert operation["description"], path
             if path.startswith("/v1"):
                 assert "application/problem+json" in operation["responses"]["401"]["content"]
+            for told in (*operation.get("parameters", ()), *operation["responses"].values()):
+                assert told["description"], path
+                assert "follows" not in told["description"], path  # the framework's own words
     body = schema["components"]["schemas"]["CreateCall"]
     assert body["required"] == ["to"]
     assert set(body["properties"]) >= {"to", "from", "metadata", "ring_timeout_s"}
     assert set(schema["components"]["schemas"]["CallView"]["properties"]) >= {"id", "from", "legs", "session", "callback"}
     assert (await gateway.client.get("/schema/openapi.json")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "shape", ["CallView", "LegView", "EventView", "CarrierView", "CreateCall", "ProblemDetails", "FieldError"]
+)
+async def test_the_schema_describes_every_field(gateway: Any, shape: str) -> None:
+    """A field says what it holds, or is of a type that does."""
+    schemas = msgspec.json.decode((await gateway.client.get("/schema")).content)["components"]["schemas"]
+    for name, field in schemas[shape]["properties"].items():
+        assert field.get("description") or "$ref" in str(field), name

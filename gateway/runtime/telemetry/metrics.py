@@ -39,7 +39,8 @@ METRICS: Mapping[str, Metric] = {
 class Metrics:
     """The counters of one gateway process."""
 
-    content_type = "text/plain; version=0.0.4; charset=utf-8"
+    content_type = "text/plain; version=0.0.4"
+    """Without the charset, which the web framework adds to every text."""
 
     def __init__(self, table: Mapping[str, Metric] = METRICS) -> None:
         self._registry = CollectorRegistry()

@@ -1,0 +1,138 @@
+"""What the API shows, field by field; OpenAPI takes its words from here. Times are RFC 3339 UTC, numbers E.164."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+from gateway.domain.breaker import BreakerState
+from gateway.domain.outcome import CallStatus, Direction, Knowledge, Outcome, Role
+from gateway.domain.records import MediaCounters
+from gateway.domain.verdict import Attribution, Disposition
+
+
+class VerdictView(Struct, frozen=True, kw_only=True):
+    """What the end of a leg means."""
+
+    attribution: Attribution
+    disposition: Disposition
+    reason: Annotated[str, Meta(description="A word of ours, the same for every carrier: `user-busy`, `rate-limited` ...")]
+    code: Annotated[str, Meta(description="The carrier's own code.")] | None
+
+
+class LegView(Struct, frozen=True, kw_only=True):
+    """One attempt of a call on one carrier."""
+
+    id: Annotated[str, Meta(description="`leg_...`")]
+    role: Role
+    carrier: Annotated[str, Meta(description="The config's name of the carrier.")]
+    carrier_call_id: Annotated[str, Meta(description="The carrier's own id of it; null until the carrier has told it.")] | None
+    from_: Annotated[str, Meta(description="The caller id, owned on this carrier.")] = field(name="from")
+    status: Annotated[str, Meta(description="`dialing`, `ringing`, `answered`, `ended` or `condemned`.")]
+    knowledge: Knowledge | None
+    verdict: VerdictView | None
+    created_at: Annotated[str, Meta(description="When the carrier was chosen.")]
+    alerted_at: Annotated[str, Meta(description="When the phone rang.")] | None
+    answered_at: Annotated[str, Meta(description="When it was answered.")] | None
+    ended_at: Annotated[str, Meta(description="When it ended or was condemned.")] | None
+    media: Annotated[MediaCounters, Meta(description="Of its stream, in frames of 20 ms; at most one second old.")]
+
+
+class CallbackView(Struct, frozen=True, kw_only=True):
+    """An open promise to call."""
+
+    id: Annotated[str, Meta(description="`cb_call_...`")]
+    due_at: Annotated[str, Meta(description="When it is tried next, at the latest.")]
+    attempts: Annotated[int, Meta(description="How often it was tried already.")]
+    reason: Annotated[str, Meta(description="Why it is a promise: what stood in the way.")]
+
+
+class SessionView(Struct, frozen=True, kw_only=True):
+    """The agent's conversation; it outlives the legs."""
+
+    id: Annotated[str, Meta(description="`ses_...`")]
+    resumed: Annotated[int, Meta(description="How often it went on in another process.")]
+
+
+class CallView(Struct, frozen=True, kw_only=True):
+    """One conversation with one person, on whatever carrier."""
+
+    id: Annotated[str, Meta(description="`call_...`")]
+    direction: Direction
+    to: Annotated[str, Meta(description="The number called.")]
+    from_: Annotated[str, Meta(description="The current leg's caller id, else the one asked for.")] | None = field(name="from")
+    status: CallStatus
+    outcome: Outcome | None
+    reason: Annotated[str, Meta(description="Why it ended, in a word.")] | None
+    agent: Annotated[str, Meta(description="Who talks.")]
+    route: Annotated[str, Meta(description="The route that it took.")]
+    metadata: Annotated[dict[str, str], Meta(description="As it was given.")]
+    created_at: Annotated[str, Meta(description="When it was accepted.")]
+    answered_at: Annotated[str, Meta(description="When the person answered.")] | None
+    ended_at: Annotated[str, Meta(description="When it ended.")] | None
+    expires_at: Annotated[str, Meta(description="Not placed by then, it is given up.")]
+    callback: CallbackView | None
+    legs: Annotated[tuple[LegView, ...], Meta(description="Every attempt, oldest first.")]
+    session: SessionView
+
+
+class CallPage(Struct, frozen=True, kw_only=True):
+    """Calls, newest first."""
+
+    items: Annotated[tuple[CallView, ...], Meta(description="Whole calls.")]
+    next: Annotated[str, Meta(description="The cursor of the following page; null on the last.")] | None
+
+
+class EventView(Struct, frozen=True, kw_only=True):
+    """One line of the event log."""
+
+    id: Annotated[str, Meta(description="`evt_...`")]
+    seq: Annotated[int, Meta(description="Its place in the gateway's feed; Last-Event-ID takes it.")]
+    at: Annotated[str, Meta(description="When it was written.")]
+    kind: Annotated[str, Meta(description="`call-accepted`, `route-chosen`, `leg-ringing`, `call-ended` ...")]
+    call_id: Annotated[str, Meta(description="Of which call.")]
+    leg_id: Annotated[str, Meta(description="Of which leg.")] | None
+    carrier: Annotated[str, Meta(description="That leg's carrier.")] | None
+    data: Annotated[dict[str, Any], Meta(description="What this kind tells; in `route-chosen`, `failover` says whence and why.")]
+
+
+class EventPage(Struct, frozen=True, kw_only=True):
+    """Events, oldest first."""
+
+    items: Annotated[tuple[EventView, ...], Meta(description="Whole events.")]
+    next: Annotated[str, Meta(description="The cursor of the following page; null on the last.")] | None
+
+
+class BreakerView(Struct, frozen=True, kw_only=True):
+    """Whether calls may be placed there."""
+
+    state: BreakerState
+    reason: Annotated[str, Meta(description="Why it is not closed.")] | None
+    open_until: Annotated[str, Meta(description="While it is open: when the next probe is due.")] | None
+
+
+class LimitsView(Struct, frozen=True, kw_only=True):
+    """How hard the carrier may be used."""
+
+    calls_per_second: Annotated[float, Meta(description="New calls a second.")]
+    concurrent_calls: Annotated[int, Meta(description="Calls at the same time.")]
+
+
+class CarrierView(Struct, frozen=True, kw_only=True):
+    """One account at one provider, and how it fares."""
+
+    name: Annotated[str, Meta(description="As the config names it.")]
+    kind: Annotated[str, Meta(description="The provider.")]
+    priority: Annotated[int, Meta(description="Its place in the config, counted from 1.")]
+    state: Annotated[str, Meta(description="`active`: no hand has taken it out of service.")]
+    numbers: Annotated[tuple[str, ...], Meta(description="Caller ids owned there.")]
+    breaker: Annotated[dict[str, BreakerView], Meta(description="By operation; `place` is placing calls.")]
+    well: Annotated[bool, Meta(description="Whether the last health request was answered well.")]
+    limits: LimitsView
+    live_legs: Annotated[int, Meta(description="Legs that are under way there now, of all gateways.")]
+
+
+class CarrierPage(Struct, frozen=True, kw_only=True):
+    """Carriers in order of priority; they always fit one page."""
+
+    items: Annotated[tuple[CarrierView, ...], Meta(description="Whole carriers.")]
+    next: Annotated[str, Meta(description="Always null.")] | None = None
