@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
+from litestar.openapi import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import Stream
 
@@ -17,6 +18,10 @@ from gateway.web.views import event_view
 
 EVENT_STREAM = "text/event-stream"
 _STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+_PAGE = ResponseSpec(
+    data_container=EventPage, description="A page of events, or, if asked for, the same as a stream.", generate_examples=False
+)
 
 LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", description="`id` of the last event that was seen.")]
 
@@ -40,8 +45,7 @@ async def gateway_events(services: GivenServices, last_event_id: LastEventId = N
     "/v1/calls/{call_id:str}/events",
     guards=[needs("calls:read")],
     summary="A call's event log",
-    response_description="A page of events, or, if asked for, the same as a stream.",
-    responses=REFUSALS,
+    responses={**REFUSALS, 200: _PAGE},
     tags=["events"],
 )
 async def call_events(
