@@ -5,15 +5,19 @@ from typing import Any
 
 from litestar import Request
 
+from gateway.domain.errors import Problem
 from gateway.strict import describe, unknown_key
 from gateway.web.problems import FieldError, field_errors, refusal
 from gateway.web.shapes import EventPage, EventView
 
 
 def refuse_unknown_parameters(request: Request[Any, Any, Any], known: Iterable[str]) -> None:
-    """422 for a query parameter that nobody reads."""
+    """422 for a query parameter that nobody reads: an unknown one, or the second of a name."""
     names = tuple(known)
-    wrong = [unknown_key("", name, names) for name in dict.fromkeys(request.query_params) if name not in names]
+    given = request.query_params
+    wrong = [unknown_key("", name, names) for name in dict.fromkeys(given) if name not in names]
+    twice = [name for name in names if len(given.getall(name, [])) > 1]
+    wrong += [Problem(name, f"{len(given.getall(name))} values", "allowed: one") for name in twice]
     if wrong:
         raise refusal("invalid-request", "Look at `errors`.", field_errors(wrong))
 

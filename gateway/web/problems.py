@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.params import KwargDefinition
 from msgspec import Meta, Struct
 
 from gateway.domain.errors import IllegalTransition, Problem, StoreUnavailable
@@ -116,6 +118,7 @@ def on_refusal(_request: Request[Any, Any, Any], refused: Refusal) -> Response[b
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """The framework's: unknown path, wrong method, too large."""
     kind = _TYPE_OF_STATUS.get(error.status_code)
+    _count_garbage(request, kind or "unreadable")
     if kind is None:
         return answer(_unlisted(error.status_code, error.detail))
     return answer(refusal(kind, _DETAILS.get(kind) or error.detail, headers=_headers(request, kind)))
@@ -193,9 +196,35 @@ def _names(components: list[Any], parts: list[str]) -> bool:
     return all(not isinstance(wanted, str) or wanted == part for wanted, part in zip(components, parts, strict=True))
 
 
+def _count_garbage(request: Request[Any, Any, Any], kind: str) -> None:
+    """What comes to a carrier's paths and reaches no handler is counted as what a handler refuses is."""
+    place, _, rest = request.url.path.removeprefix("/").partition("/")
+    if place == "carriers":
+        name = rest.partition("/")[0]
+        services = request.app.state.services
+        known = name if services.config.carrier(name) else "unknown"
+        services.metrics.count("webhooks_total", carrier=known, result=kind.replace("-", "_"))
+
+
 def _query_fault(request: Request[Any, Any, Any], entry: Mapping[str, Any]) -> FieldError:
     key = str(entry.get("key", ""))
-    return FieldError(field=key, found=describe(request.query_params.get(key)), allowed=str(entry.get("message", "")))
+    allowed = _allowed(request, key) or str(entry.get("message", ""))
+    return FieldError(field=key, found=describe(request.query_params.get(key)), allowed=allowed)
+
+
+def _allowed(request: Request[Any, Any, Any], key: str) -> str:
+    """The words or the range of a query parameter, from the handler's own signature; empty if it has neither."""
+    parameter = request.route_handler.parsed_fn_signature.parameters.get(key)
+    if parameter is None:
+        return ""
+    types = [one.annotation for one in parameter.inner_types] or [parameter.annotation]
+    words = [word.value for one in types if isinstance(one, type) and issubclass(one, StrEnum) for word in one]
+    if words:
+        return f"one of {', '.join(words)}"
+    limits = parameter.kwarg_definition
+    if not isinstance(limits, KwargDefinition) or limits.ge is None or limits.le is None:
+        return ""
+    return f"a whole number from {limits.ge} to {limits.le}"
 
 
 def _unlisted(status: int, detail: str) -> Refusal:

@@ -120,22 +120,24 @@ async def test_calls_are_listed_in_pages(gateway: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "field"),
+    ("query", "field", "allowed"),
     [
-        ("status=calling", "status"),
-        ("outcome=fine", "outcome"),
-        ("direction=up", "direction"),
-        ("limit=0", "limit"),
-        ("limit=201", "limit"),
-        ("limit=many", "limit"),
-        ("stauts=ended", "stauts"),
+        ("status=calling", "status", "one of scheduled, dialing, ringing"),
+        ("outcome=fine", "outcome", "one of completed, voicemail, busy"),
+        ("direction=up", "direction", "one of outbound, inbound"),
+        ("limit=0", "limit", "a whole number from 1 to 200"),
+        ("limit=201", "limit", "a whole number from 1 to 200"),
+        ("limit=many", "limit", "a whole number from 1 to 200"),
+        ("stauts=ended", "stauts", "did you mean `status`?"),
+        ("status=ended&status=ringing", "status", "one"),
     ],
 )
-async def test_a_wrong_filter_is_refused(gateway: Any, query: str, field: str) -> None:
+async def test_a_wrong_filter_is_refused(gateway: Any, query: str, field: str, allowed: str) -> None:
     """A misspelt or impossible filter must not look like an empty or a full list."""
     response = await gateway.get(f"/v1/calls?{query}")
     assert response.status_code == 422
     assert list(fields(response)) == [field]
+    assert fields(response)[field]["allowed"].startswith(allowed)
 
 
 async def test_a_call_is_cancelled_before_the_answer_only(gateway: Any) -> None:

@@ -74,6 +74,7 @@ async def test_a_body_beyond_256_kib_is_cut_off(gateway: Any) -> None:
     """413, and the inbox never sees it; one of exactly that size passes."""
     assert (await gateway.client.post(HOOK, content=b"x" * (256 * 1024 + 1))).status_code == 413
     assert gateway.inbox.received == []
+    assert gateway.counted('webhooks_total{carrier="alpha",result="too_large"} 1.0')
     assert (await gateway.client.post(HOOK, content=b"x" * (256 * 1024))).status_code == 200
 
 
@@ -88,6 +89,8 @@ async def test_a_bug_in_the_inbox_is_500_so_that_the_carrier_repeats(gateway: An
 
 @pytest.mark.parametrize("path", ["/carriers", "/carriers/alpha", "/carriers/alpha/hooks", "/carriers/alpha/hooks/call_1/leg_1"])
 async def test_half_a_hook_url_is_nothing(gateway: Any, path: str) -> None:
-    """Garbage below /carriers is 404 and reaches nobody."""
+    """Garbage below /carriers is 404, counted, and reaches nobody."""
     assert (await gateway.client.post(path)).status_code == 404
     assert gateway.inbox.received == []
+    carrier = "alpha" if "alpha" in path else "unknown"
+    assert gateway.counted(f'webhooks_total{{carrier="{carrier}",result="not_found"}} 1.0')
