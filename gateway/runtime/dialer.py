@@ -11,6 +11,7 @@ import structlog
 import tenacity
 from msgspec import Struct
 
+from carriers.contract import Placed
 from gateway.compliance.decision import Denied as ComplianceDenied
 from gateway.compliance.decision import decide as comply
 from gateway.domain import breaker as breakers
@@ -41,6 +42,9 @@ log = structlog.get_logger(__name__)
 
 HOLD_SLACK_S = 300.0
 """A concurrency place outlives the longest leg by this: look-ups and repeated hang-ups take their time."""
+
+
+_TO_BE_SENT = frozenset({LegPhase.INTENDED, LegPhase.SENDING})
 
 
 class RouteRule(Struct, frozen=True, kw_only=True):
@@ -166,17 +170,14 @@ class Dialer:
         """Win the leg and POST once; or find out that somebody else may have."""
         leg_id = claim.command.leg_id
         fence = await self._store.next_fence()
-        call = await self._win(claim, fence)
-        leg = call.find(leg_id)
-        if leg is None or leg.phase is not LegPhase.SENDING or leg.fence != fence:
-            await self._not_ours(claim)
-            return
-        member = self._fleet.members[leg.carrier]
-        self._sending.add(leg_id)
+        self._sending.add(leg_id)  # before it is won, so that no cancellation falls between
         try:
-            placed = await member.carrier.place(self._fleet.attempt(call, leg), leg.deadline, lambda: leg_id in self._sending)
+            placed = await self._place(claim, fence)
         finally:
             self._sending.discard(leg_id)
+        if placed is None:
+            await self._not_ours(claim)
+            return
         report = DialReported(
             knowledge=placed.knowledge,
             verdict=placed.verdict,
@@ -185,6 +186,16 @@ class Dialer:
             fence=fence,
         )
         await self._told(claim, LegReported(leg_id=leg_id, event=report))
+
+    async def _place(self, claim: Claim, fence: int) -> Placed | None:
+        """What the one POST told; None, and nothing sent, if the leg is not ours to send."""
+        leg_id = claim.command.leg_id
+        call = await self._win(claim, fence)
+        leg = call.find(leg_id)
+        if leg is None or leg.phase is not LegPhase.SENDING or leg.fence != fence:
+            return None
+        carrier = self._fleet.members[leg.carrier].carrier
+        return await carrier.place(self._fleet.attempt(call, leg), leg.deadline, lambda: leg_id in self._sending)
 
     async def _told(self, claim: Claim, report: LegReported) -> None:
         """Store what the POST told: only we know it, so a store that is away for a moment is waited for, and a claim that
@@ -228,7 +239,7 @@ class Dialer:
     async def heed(self, news: News) -> None:
         """Observer of commits: a leg that is no longer to be sent closes its gate, also for a thread about to write."""
         for leg in news.after.legs:
-            if leg.id in self._sending and (leg.phase is not LegPhase.SENDING or leg.hangup_wanted):
+            if leg.id in self._sending and (leg.phase not in _TO_BE_SENT or leg.hangup_wanted):
                 self._sending.discard(leg.id)
 
 
