@@ -13,7 +13,7 @@ from gateway.runtime.store.contract import CallFilter, Committed, IdempotencyRec
 from gateway.web.auth import caller, needs
 from gateway.web.body import CreateCallBody
 from gateway.web.idempotency import HEADER, REPLAYED, client_key, record, refuse_another
-from gateway.web.paging import refuse_unknown_parameters
+from gateway.web.paging import read_place, refuse_unknown_parameters
 from gateway.web.problems import no_such_call, refusal, unavailable
 from gateway.web.requests import CreateCall, canonical, new_call
 from gateway.web.responses import REFUSALS
@@ -89,7 +89,7 @@ async def list_calls(
     # A plus that was not escaped arrives as a space.
     number = f"+{to[1:]}" if to and to.startswith(" ") else to
     wanted = CallFilter(status=status, outcome=outcome, carrier=carrier, to=number, direction=direction)
-    page = await services.store.list_calls(wanted, limit, cursor)
+    page = await services.store.list_calls(wanted, limit, read_place(cursor))
     return CallPage(items=tuple(await gather(*(view(call, services) for call in page.items))), next=page.next)
 
 

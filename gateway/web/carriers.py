@@ -1,13 +1,14 @@
 """`/v1/carriers`: how each carrier stands."""
 
 from asyncio import gather
-from typing import Annotated
+from typing import Annotated, Any
 
-from litestar import Router, get
+from litestar import Request, Router, get
 from litestar.params import PathParameter
 
 from gateway.config.structs import CarrierConfig
 from gateway.web.auth import needs
+from gateway.web.paging import refuse_unknown_parameters
 from gateway.web.problems import refusal
 from gateway.web.responses import REFUSALS
 from gateway.web.services import GivenServices, Services
@@ -18,8 +19,9 @@ CarrierName = Annotated[str, PathParameter(description="As the config names it."
 
 
 @get("/", guards=[needs("calls:read")], summary="All carriers", response_description="Every carrier.", responses=REFUSALS)
-async def list_carriers(services: GivenServices) -> CarrierPage:
+async def list_carriers(request: Request[Any, Any, Any], services: GivenServices) -> CarrierPage:
     """In order of priority."""
+    refuse_unknown_parameters(request, ())
     ordered = enumerate(services.config.carriers, 1)
     return CarrierPage(items=tuple(await gather(*(_view(carrier, priority, services) for priority, carrier in ordered))))
 

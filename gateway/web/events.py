@@ -35,8 +35,9 @@ LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", descri
     responses=REFUSALS,
     tags=["events"],
 )
-async def gateway_events(services: GivenServices, last_event_id: LastEventId = None) -> Stream:
+async def gateway_events(request: Request[Any, Any, Any], services: GivenServices, last_event_id: LastEventId = None) -> Stream:
     """Server-sent events of the whole gateway, from now on or from behind Last-Event-ID."""
+    refuse_unknown_parameters(request, ())
     after = read_seq("Last-Event-ID", last_event_id) if last_event_id else await services.store.feed_end()
     return Stream(follow_gateway(services, after), media_type=EVENT_STREAM, headers=_STREAM_HEADERS)
 

@@ -1,5 +1,6 @@
 """Query parameters, strictly: a misspelt filter must not silently show everything. Pure."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -7,8 +8,11 @@ from litestar import Request
 
 from gateway.domain.errors import Problem
 from gateway.strict import describe, unknown_key
-from gateway.web.problems import FieldError, field_errors, refusal
+from gateway.web.problems import FieldError, Refusal, field_errors, refusal
 from gateway.web.shapes import EventPage, EventView
+
+_PLACE = re.compile(r"[0-9a-f]{16}:\w{1,64}", re.ASCII)
+"""What the store calls the position of a call: its time, and its id."""
 
 
 def refuse_unknown_parameters(request: Request[Any, Any, Any], known: Iterable[str]) -> None:
@@ -33,6 +37,16 @@ def event_page(events: Sequence[EventView], limit: int, cursor: str | None) -> E
 def read_seq(field: str, text: str) -> int:
     """A place in the feed as a client gives it back; 422 if it never came from us."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        wrong = FieldError(field=field, found=describe(text), allowed="allowed: the `seq` of an event")
-        raise refusal("invalid-request", "Look at `errors`.", [wrong])
+        raise _never_ours(field, text, "the `seq` of an event")
     return int(text)
+
+
+def read_place(cursor: str | None) -> str | None:
+    """A place in a list of calls as a client gives it back; 422 if it never came from us, or the page would look empty."""
+    if cursor is not None and not _PLACE.fullmatch(cursor):
+        raise _never_ours("cursor", cursor, "`next` of the page before, as it was")
+    return cursor
+
+
+def _never_ours(field: str, text: str, allowed: str) -> Refusal:
+    return refusal("invalid-request", "Look at `errors`.", [FieldError(field=field, found=describe(text), allowed=allowed)])

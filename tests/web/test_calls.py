@@ -129,6 +129,7 @@ async def test_calls_are_listed_in_pages(gateway: Any) -> None:
         ("limit=201", "limit", "a whole number from 1 to 200"),
         ("limit=many", "limit", "a whole number from 1 to 200"),
         ("stauts=ended", "stauts", "did you mean `status`?"),
+        ("cursor=zzz", "cursor", "`next` of the page before"),
         ("status=ended&status=ringing", "status", "one"),
     ],
 )
@@ -138,6 +139,13 @@ async def test_a_wrong_filter_is_refused(gateway: Any, query: str, field: str, a
     assert response.status_code == 422
     assert list(fields(response)) == [field]
     assert fields(response)[field]["allowed"].startswith(allowed)
+
+
+@pytest.mark.parametrize("path", ["/v1/carriers", "/v1/events", "/v1/calls/call_1/events"])
+async def test_a_parameter_that_nothing_reads_is_refused(gateway: Any, path: str) -> None:
+    """Nobody is left to believe that a filter was heard."""
+    response = await gateway.get(f"{path}?carrier=alpha")
+    assert (response.status_code, list(fields(response))) == (422, ["carrier"])
 
 
 async def test_a_call_is_cancelled_before_the_answer_only(gateway: Any) -> None:
