@@ -81,7 +81,6 @@ class CarrierConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     base_url: (
         Annotated[str, Meta(description="Another address of the carrier's API, such as the lab's; null is the real one.")] | None
     ) = None
-    weight: Annotated[int, Meta(ge=1, le=1000, description="Share among carriers that are otherwise equal.")] = 1
     limits: Limits = Limits()
 
 

@@ -274,8 +274,8 @@ def test_the_lab_takes_the_place_of_every_carrier() -> None:
 
 def test_the_lab_forgives_no_other_mistake() -> None:
     """A wrong key is as wrong in the lab as outside."""
-    with pytest.raises(Misconfigured, match="did you mean `weight`"):
-        in_lab(edited(lambda d: d["carriers"][0].update(wait=1)))
+    with pytest.raises(Misconfigured, match="did you mean `limits`"):
+        in_lab(edited(lambda d: d["carriers"][0].update(limit=1)))
 
 
 def test_a_carrier_that_the_lab_does_not_have_is_named() -> None:
@@ -319,7 +319,7 @@ def test_the_shipped_file_shows_every_default() -> None:
     for section in ("server", "store", "dialing", "breaker", "health"):
         assert _defaults(_section(section)) == shown[section]
     for carrier in shown["carriers"]:
-        assert set(carrier) == {"name", "kind", "credentials", "numbers", "base_url", "weight", "limits"}
+        assert set(carrier) == {"name", "kind", "credentials", "numbers", "base_url", "limits"}
     assert [carrier["name"] for carrier in shown["carriers"]] == ["twilio", "telnyx", "plivo", "vonage"]
 
 
