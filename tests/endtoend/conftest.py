@@ -63,6 +63,8 @@ class World:
         self._listener: socket.socket | None = None
         self._port = 0
         self.client = httpx.AsyncClient(headers={"authorization": f"Bearer {KEY}"}, trust_env=False, timeout=30)
+        self.stranger = httpx.AsyncClient(trust_env=False, timeout=30)
+        """Without our key."""
         self._gateway: AsyncExitStack | None = None
         self._twins: list[World] = []
 
@@ -104,6 +106,7 @@ class World:
             await twin.aclose()
         await self.stop()
         await self.client.aclose()
+        await self.stranger.aclose()
 
     def _configured(self) -> Config:
         credentials = {report.name: self.lab.credentials(report.name) for report in self.lab.carriers()}
