@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-TAKEN = [
-    pytest.param({"kind": "slow", "s": 3.5}, id="answered-too-late"),
-    pytest.param({"kind": "drop_after_accept"}, id="closed-after-taking-it"),
-    pytest.param({"kind": "http_error", "status": 500, "after_placing": True}, id="answered-500-after-placing"),
+LOST_ANSWERS: list[dict[str, Any]] = [
+    {"kind": "drop_after_accept"},
+    {"kind": "http_error", "status": 500, "after_placing": True},
 ]
+TAKEN = [{"kind": "slow", "s": 3.5}, *LOST_ANSWERS]
+FROM_THE_CARRIER = ("leg-progressed", "leg-ringing", "leg-answered", "stream-opened")
 
 
 def after(world: Any, carrier: str) -> str:
@@ -32,7 +33,7 @@ async def adopted(world: Any, carrier: str, number: str) -> dict[str, Any]:
     return call
 
 
-@pytest.mark.parametrize("fault", TAKEN)
+@pytest.mark.parametrize("fault", TAKEN, ids=["too-late", "closed", "answered-500"])
 async def test_a_dial_that_was_taken_all_the_same_is_adopted(world: Any, fault: dict[str, Any]) -> None:
     """The answer was lost, the call was not: webhooks prove it, no other carrier is dialled, and the phone rings once."""
     numbers = {carrier: world.phone(answer_after_s=1.0) for carrier in world.carriers}
@@ -41,20 +42,19 @@ async def test_a_dial_that_was_taken_all_the_same_is_adopted(world: Any, fault: 
     await asyncio.gather(*(adopted(world, *pair) for pair in numbers.items()))
 
 
-@pytest.mark.parametrize("fault", TAKEN[1:])
-async def test_a_dial_whose_webhooks_are_late_is_found_by_asking(new_world: Any, fault: dict[str, Any]) -> None:
+async def test_a_dial_whose_webhooks_are_late_is_found_by_asking(new_world: Any) -> None:
     """Answer lost and webhooks late: the carrier is asked for the leg by our tag, and it goes on as if answered."""
     world = await new_world(stream_start_s=4.0)
-    numbers = {carrier: world.phone(answer_after_s=3.0) for carrier in world.carriers}
-    for carrier, number in numbers.items():
-        world.fault(carrier, {**fault, "prefix": number}, {"kind": "webhooks_late", "s": 2.0, "prefix": number})
-    calls = await asyncio.gather(*(adopted(world, *pair) for pair in numbers.items()))
-    for call in calls:
+    plans = []
+    for carrier in world.carriers:
+        numbers = [world.phone(answer_after_s=3.0) for _ in LOST_ANSWERS]
+        faults = [{**fault, "prefix": number} for fault, number in zip(LOST_ANSWERS, numbers, strict=True)]
+        world.fault(carrier, *faults, {"kind": "webhooks_late", "s": 2.0})
+        plans += [(carrier, number) for number in numbers]
+    for call in await asyncio.gather(*(adopted(world, *plan) for plan in plans)):
         told = [event["kind"] for event in await world.events(call["id"])]
         assert "leg-found" in told, told
-        by_carrier = [
-            told.index(kind) for kind in ("leg-progressed", "leg-ringing", "leg-answered", "stream-opened") if kind in told
-        ]
+        by_carrier = [told.index(kind) for kind in FROM_THE_CARRIER if kind in told]
         assert told.index("leg-found") < min(by_carrier), told
 
 
@@ -80,15 +80,11 @@ async def test_a_dial_into_a_black_hole_is_condemned_before_the_next_carrier_is_
     await asyncio.gather(*(condemned(world, *pair) for pair in numbers.items()))
 
 
-async def test_a_carrier_that_answers_nothing_at_all_is_left_at_its_bound(world: Any) -> None:
-    """Neither dial nor look-up is answered: the leg is condemned when its time is up, and the next carrier rings."""
-    first = world.carriers[0]
-    world.fault(first, {"kind": "blackhole"})
-    await condemned(world, first, world.phone())
-
-
 async def test_a_condemned_leg_that_comes_to_life_is_hung_up_and_never_heard(world: Any) -> None:
-    """The carrier took the dial, hid it, and dials late, when the call is over: whoever answers hears nobody, for two seconds."""
+    """The carrier took the dial, answers no question, and dials when the call is over: whoever answers hears nobody, for 2 s.
+
+    Its look-ups are not answered either, so that the leg is condemned when its time is up.
+    """
     first, second = world.carriers[:2]
     number = world.phone(hangup_after_s=0.3)
     late = {"kind": "queueing", "s": 10.0}
