@@ -26,6 +26,10 @@ _CARRIERS_OWN = frozenset({Dial, Resolve, HangUp})
 _LONGEST_DELAY_S = 30.0
 
 
+LEASE_S = 15.0
+"""Longer than any dial may take (8 s and two writes), and as short as that allows: a dead process' commands wait for its end."""
+
+
 class Outbox:
     """`run` until cancelled. At most `at_once` commands are in hand, not counting those that wait for a carrier, so that no
     hanging carrier keeps other calls waiting; with those at most `most`.
@@ -39,7 +43,7 @@ class Outbox:
         *,
         at_once: int = 200,
         most: int = 5000,
-        lease_s: float = 30.0,
+        lease_s: float = LEASE_S,
         poll_s: float = 0.2,
     ) -> None:
         self._store, self._clock, self._handlers = store, clock, handlers
