@@ -16,7 +16,7 @@ demo: $(STAMP) ## Play the failover story and stay up; ONCE=1 ends by itself, PO
 	@$(VENV)/bin/holdline demo $(if $(PORT),--port $(PORT)) $(if $(ONCE),--once) $(if $(JSON),--json)
 
 test: $(STAMP) ## Run all tests; some of them: make test ARGS="tests/domain -k breaker"
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile)
 
 check: $(STAMP) ## Lint, formatting and strict types
 	@$(VENV)/bin/ruff check .
