@@ -48,26 +48,19 @@ async def explained(world: Any, call: dict[str, Any]) -> None:
     assert routes[1]["data"]["caller_id"] == second["from"]
 
 
+@pytest.mark.parametrize("half", [0, 1], ids=["first-and-third", "second-and-fourth"])
 @pytest.mark.parametrize("fault", REFUSALS)
-async def test_a_refused_dial_goes_to_the_next_carrier(world: Any, fault: str) -> None:
-    """The carrier's API says no without placing the call: the phone rings once, through the next carrier."""
-    numbers = {carrier: world.phone() for carrier in world.carriers}
+async def test_a_refused_dial_goes_to_the_next_carrier(world: Any, fault: str, half: int) -> None:
+    """The carrier's API says no without placing the call: the phone rings once, through the next carrier.
+
+    Half of the carriers at a time, since some of these answers open the breaker of the carrier that gave them.
+    """
+    numbers = {carrier: world.phone() for carrier in world.carriers[half::2]}
     for carrier, number in numbers.items():
         world.fault(carrier, {"kind": fault, "prefix": number})
     for call in await asyncio.gather(*(carried_by_the_next(world, *pair) for pair in numbers.items())):
         assert world.dialled(call["to"]) == [leg["carrier"] for leg in call["legs"]]
         assert call["legs"][0]["knowledge"] == "refused"
-
-
-async def test_a_dial_answered_with_503_goes_to_the_next_carrier_when_it_is_surely_not_there(world: Any) -> None:
-    """A 5xx may have placed the call, unless the carrier's table says never: it is looked for before another is asked."""
-    numbers = {carrier: world.phone() for carrier in world.carriers}
-    for carrier, number in numbers.items():
-        world.fault(carrier, {"kind": "http_error", "status": 503, "prefix": number})
-    for call in await asyncio.gather(*(carried_by_the_next(world, *pair) for pair in numbers.items())):
-        first = call["legs"][0]
-        assert world.dialled(call["to"]) == [leg["carrier"] for leg in call["legs"]]
-        assert (first["knowledge"], first["status"]) in {("unknown", "condemned"), ("refused", "ended")}
 
 
 async def test_a_carrier_that_is_down_is_passed_without_a_byte(world: Any) -> None:
@@ -138,11 +131,11 @@ async def test_every_failure_that_comes_later_goes_on_or_stops_as_its_verdict_sa
         went_on = first["verdict"]["disposition"] == "next_carrier"
         assert len(call["legs"]) == len(world.dialled(number)) == (2 if went_on else 1), (cause, call)
         assert world.rang(number) == ([after(world, carrier)] if went_on else []), (cause, call)
-        assert (call["outcome"] == "completed") == went_on, (cause, call)
+        assert (call["outcome"] == "completed") == went_on, (cause, str(call), str(await world.events(call["id"])))
         assert call["from"] in world.lab.credentials(call["legs"][-1]["carrier"])["numbers"], call
         return carrier, first["verdict"]["disposition"]
 
-    at_once = asyncio.Semaphore(20)
+    at_once = asyncio.Semaphore(30)
     seen = set(await asyncio.gather(*(rejected(*plan) for plan in plans)))
     assert seen >= {(carrier, disposition) for carrier in world.carriers for disposition in ("next_carrier", "stop")}
 

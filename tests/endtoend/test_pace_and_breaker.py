@@ -44,7 +44,7 @@ async def test_a_call_that_finds_no_pace_anywhere_is_promised_and_kept(new_world
 
 async def test_a_carrier_that_fails_again_and_again_is_left_alone_then_probed_by_one_call(new_world: Any) -> None:
     """Three failures open the breaker: no dials; then one probe at a time; a failed one opens it longer, good ones close it."""
-    policy = BreakerPolicy(consecutive=3, minimum=1000, open_s=1.0, successes=2, probe_lost_s=20.0)
+    policy = BreakerPolicy(consecutive=3, minimum=1000, open_s=0.7, successes=2, probe_lost_s=20.0)
     world = await new_world(breaker=policy, health_s=60.0)
     bad, good = world.carriers[:2]
     world.fault(bad, {"kind": "reject", "cause": "503"})
