@@ -30,41 +30,36 @@ async def test_a_repeated_request_in_flight_is_one_call(world: Any) -> None:
     assert len(world.rang(number)) == 1
 
 
-async def test_a_dial_that_was_being_sent_is_found_and_not_sent_again(world: Any) -> None:
-    """The gateway dies while each carrier has taken the dial and not answered: the next one adopts the leg, which rang once."""
-    numbers = {carrier: world.phone(answer_after_s=3.0) for carrier in world.carriers}
+async def test_dials_that_were_being_sent_are_found_or_given_up_and_never_sent_again(world: Any) -> None:
+    """The gateway dies while a dial of each carrier is unanswered: what was taken is adopted, and rang once.
+
+    What fell into a black hole is looked up and condemned, and only then the next carrier is dialled.
+    """
+    taken = {carrier: world.phone(answer_after_s=3.0) for carrier in world.carriers}
+    holes = {carrier: world.phone(hangup_after_s=0.3) for carrier in world.carriers}
     calls = {}
-    for carrier, number in numbers.items():
-        world.fault(carrier, {"kind": "slow", "s": 1.5, "prefix": number}, {"kind": "webhooks_lost", "for_s": 1.0})
-        calls[carrier] = await world.place(number, carriers=[carrier, other_than(world, carrier)], agent="echo")
-    for number in numbers.values():
+    for carrier in world.carriers:
+        slow = {"kind": "slow", "s": 1.5, "prefix": taken[carrier]}
+        lost = {"kind": "webhooks_lost", "for_s": 1.0, "prefix": taken[carrier]}
+        world.fault(carrier, slow, lost, {"kind": "blackhole", "prefix": holes[carrier]})
+        for number in (taken[carrier], holes[carrier]):
+            calls[number] = await world.place(number, carriers=[carrier, other_than(world, carrier)], agent="echo")
+    for number in calls:
         await world.lab.until("dial", number=number)
     await world.stop()
     await world.start()
-    for carrier, number in numbers.items():
-        assert (await world.call(calls[carrier]))["legs"][0]["carrier"] == carrier
+    for carrier, number in taken.items():
         await world.hears(number, 0.1, within_s=20)
         world.lab.phones.hang_up(number)
-    for carrier, number in numbers.items():
-        call = await world.ended(calls[carrier])
+        call = await world.ended(calls[number])
         assert call["outcome"] == "completed", call
         assert world.dialled(number) == world.rang(number) == [carrier]
         assert len(world.told("bridge", number)) == 1
-
-
-async def test_a_dial_that_was_being_sent_and_never_arrived_goes_to_the_next_carrier(world: Any) -> None:
-    """The gateway dies with the dial in a black hole: the leg is looked up, condemned, and only then another one is dialled."""
-    first, second = world.carriers[:2]
-    number = world.phone(hangup_after_s=0.3)
-    world.fault(first, {"kind": "blackhole", "prefix": number})
-    call_id = await world.place(number, carriers=[first, second])
-    await world.lab.until("dial", number=number)
-    await world.stop()
-    await world.start()
-    call = await world.ended(call_id, within_s=25)
-    assert (call["outcome"], [leg["status"] for leg in call["legs"]]) == ("completed", ["condemned", "ended"])
-    assert world.dialled(number) == [first, second]
-    assert world.rang(number) == [second]
+    for carrier, number in holes.items():
+        call = await world.ended(calls[number], within_s=25)
+        assert (call["outcome"], [leg["status"] for leg in call["legs"]]) == ("completed", ["condemned", "ended"])
+        assert world.dialled(number) == [carrier, other_than(world, carrier)]
+        assert world.rang(number) == [other_than(world, carrier)]
 
 
 async def test_a_phone_that_rings_through_a_restart_is_answered_by_the_agent(world: Any) -> None:
