@@ -64,7 +64,7 @@ class SdkThreads(Generic[C]):
                 value = await _wrapped(future)
         except TimeoutError:
             future.cancel()
-            return _unsent("deadline-passed") if ticket.call_off() else _unknown("no-answer-in-time")
+            return unsent("deadline-passed") if ticket.call_off() else unknown("no-answer-in-time")
         except Exception as error:
             return _failed(ticket, error, judge)
         return accept(value)
@@ -96,14 +96,14 @@ def _failed(ticket: Shot, error: Exception, judge: Callable[[HttpAnswer], Placed
     if answer is not None and answer.status >= 300:
         return judge(answer)
     if answer is not None:
-        return _unknown("unreadable-answer", f"{answer.status} {type(error).__name__}")
+        return unknown("unreadable-answer", f"{answer.status} {type(error).__name__}")
     if ticket.call_off():
-        return _unsent(_why_unsent(error), type(error).__name__)
+        return unsent(_whyunsent(error), type(error).__name__)
     late = ticket.remaining <= _RACE_S
-    return _unknown("no-answer-in-time" if late else "connection-lost", type(error).__name__)
+    return unknown("no-answer-in-time" if late else "connection-lost", type(error).__name__)
 
 
-def _why_unsent(error: BaseException) -> str:
+def _whyunsent(error: BaseException) -> str:
     """Some SDKs wrap what the wire raised: the reason is looked for in the whole chain."""
     chain = list(_chain(error))
     ours = next((link for link in chain if isinstance(link, NotSent)), None)
@@ -120,8 +120,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _unsent(reason: str, detail: str = "") -> Placed:
-    """Only a network between us and the carrier speaks against the carrier; a request that its SDK refused is ours."""
+def unsent(reason: str, detail: str = "") -> Placed:
+    """No byte left. Only a network between us and the carrier speaks against the carrier; a request that its SDK refused is ours."""
     if reason == UNREACHABLE:
         verdict = next_carrier(reason, attribution=Attribution.NETWORK, signal=Signal.FAILURE, detail=detail)
     else:
@@ -129,6 +129,7 @@ def _unsent(reason: str, detail: str = "") -> Placed:
     return Placed(knowledge=Knowledge.NOT_SENT, verdict=verdict)
 
 
-def _unknown(reason: str, detail: str = "") -> Placed:
+def unknown(reason: str, detail: str = "") -> Placed:
+    """Bytes left, and nothing tells what became of them."""
     verdict: Verdict = next_carrier(reason, attribution=Attribution.UNKNOWN, signal=Signal.FAILURE, detail=detail)
     return Placed(knowledge=Knowledge.UNKNOWN, verdict=verdict)

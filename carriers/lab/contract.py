@@ -76,6 +76,20 @@ class Wake(Effect, frozen=True, kw_only=True):
     key: str
 
 
+class Fetch(Effect, frozen=True, kw_only=True):
+    """GET a file of the customer's (audio to play); comes back through `Simulator.on_fetched` under the same `id`.
+
+    Not a webhook: unsigned, never repeated by a fault, and of its own kind (`fetch`) in the ledger.
+    """
+
+    id: str
+    url: str
+    headers: Mapping[str, str] = {}
+    timeout_s: float = 10.0
+    carrier_call_id: str = ""
+    number: str = ""
+
+
 class OpenSocket(Effect, frozen=True, kw_only=True):
     """Connect a media WebSocket; `stream` is the core's own id for it."""
 
@@ -105,10 +119,11 @@ class CloseSocket(Effect, frozen=True, kw_only=True):
 
 
 class PhoneEvent(Struct, frozen=True, kw_only=True):
-    """What the network tells the carrier that dialled. `ref` is the carrier's own id of the call.
+    """What the network tells the carrier that dialled, or was called. `ref` is the carrier's own id of the call.
 
     kinds: `ringing`; `answered`; `ended`, with `cause` (one of CAUSES) and `by` (`phone`, `carrier`, `network`);
-    `digit`, with `digit`.
+    `digit`, with `digit`. Of a call that a phone placed only `digit` and `ended` come (`canceled` by `phone`: the caller
+    gave up before the answer). Of a text message: `delivered` or `undelivered`, with the message's id as `ref`.
     """
 
     carrier: str
@@ -123,8 +138,30 @@ CAUSES = frozenset({"normal", "busy", "no_answer", "declined", "unreachable", "i
 """Why a phone call ended: `normal` only after an answer; `unreachable` is a phone that is off."""
 
 
+class Incoming(Struct, frozen=True, kw_only=True):
+    """A phone calls a number of the account. Numbers are E.164 with `+`."""
+
+    to: str
+    caller_id: str
+    """Empty where the caller withholds it."""
+    caller_name: str = ""
+    attestation: str = ""
+    """STIR/SHAKEN: `A`, `B`, `C`, or empty."""
+
+
+class Greeting(Struct, frozen=True, kw_only=True):
+    """What answering machine detection could hear, in seconds since the answer."""
+
+    machine: bool
+    """A machine answered; a person says a short hello and waits."""
+    ends_s: float
+    """When the greeting is over: a person's hello, or a machine's last word."""
+    beep_s: float | None = None
+    """When a machine's beep is over, so that a message can be left; None if there is no beep."""
+
+
 class Network(Protocol):
-    """Phones and the wires to them. One call of one carrier to one phone is (`carrier`, `ref`)."""
+    """Phones and the wires to them. One call of one carrier to or from one phone is (`carrier`, `ref`)."""
 
     def dial(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str) -> None:
         """Let the phone ring, or not, as it was set up; PhoneEvents follow. Numbers with or without `+`."""
@@ -132,6 +169,28 @@ class Network(Protocol):
 
     def hang_up(self, now: float, *, carrier: str, ref: str) -> None:
         """The carrier ends the call; an `ended` event follows (cause `canceled` before the answer, else `normal`)."""
+        ...
+
+    def answer(self, now: float, *, carrier: str, ref: str) -> None:
+        """The carrier answers a call that a phone placed: the caller talks from now on. Idempotent; no event follows."""
+        ...
+
+    def refuse(self, now: float, *, carrier: str, ref: str, cause: str) -> None:
+        """The carrier turns a call away that it has not answered; the caller hears `cause` (`busy`, `declined`,
+        `unreachable`, `invalid`). An `ended` event by `carrier` follows.
+        """
+        ...
+
+    def press_keys(self, now: float, *, carrier: str, ref: str, digits: str) -> None:
+        """Let the person hear DTMF; the phone and the ledger (kind `keys`) remember it."""
+        ...
+
+    def greeting(self, carrier: str, ref: str) -> Greeting | None:
+        """How the answered call was greeted; None while it is not answered, or if nothing is ever said."""
+        ...
+
+    def text(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str, body: str) -> None:
+        """Deliver a text message to a phone; `delivered` or `undelivered` follows. `ref` is the message's id."""
         ...
 
     def say(self, carrier: str, ref: str) -> bytes:
@@ -210,6 +269,21 @@ class Simulator(Protocol):
         """Something happened at the phone."""
         ...
 
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        """The id under which the account will know this call; None if the number is not in service (the caller hears so).
+
+        Only the id is drawn here; `on_incoming` follows at once under it.
+        """
+        ...
+
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        """A phone calls, and hears ringing: ask the customer, answer, refuse, as the carrier does."""
+        ...
+
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        """A `Fetch` came back: the file, or why not."""
+        ...
+
     def on_socket_open(self, now: float, stream: str) -> None:
         """The upgrade was answered with 101."""
         ...
@@ -226,8 +300,12 @@ class Simulator(Protocol):
         """The customer closed, or the connection broke (1006)."""
         ...
 
+    def ticking(self) -> bool:
+        """Whether any call wants sound now though no stream is open: something is played, recorded, or joined."""
+        ...
+
     def on_tick(self, now: float) -> None:
-        """Every 20 ms while any of its streams is open: one frame each way on each."""
+        """Every 20 ms while any of its streams is open, or `ticking`: one frame each way on each call."""
         ...
 
     def live_calls(self) -> int:
@@ -235,5 +313,5 @@ class Simulator(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget calls; keep credentials and numbers."""
+        """Forget calls, recordings and messages; keep credentials, numbers, applications and the URLs set on them."""
         ...

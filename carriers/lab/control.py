@@ -88,8 +88,11 @@ def _phone_routes(lab: "Lab") -> list[BaseRouteHandler]:
         return _wav(recorded, stereo=bool(said))
 
     @post("/lab/phones/{number:str}/call")
-    async def dial(number: FromPath[str]) -> None:
-        raise BadField("to", "phones that call our numbers are not supported yet", code="not-supported-yet")
+    async def dial(number: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, Any]:
+        body = await _json(request)
+        if not isinstance(body, dict):
+            raise BadField("body", 'must be an object: {"to": "+15550190001"}')
+        return lab.phones.dial(_number(number), **{"to": "", **body}).report(lab.now())
 
     @websocket("/lab/phones/{number:str}/line")
     async def line(number: FromPath[str], socket: WebSocket[Any, Any, Any]) -> None:

@@ -9,6 +9,8 @@ from msgspec import Struct
 from carriers.lab.contract import (
     CloseSocket,
     Effect,
+    Fetch,
+    Incoming,
     Ledger,
     OpenSocket,
     PhoneEvent,
@@ -19,13 +21,14 @@ from carriers.lab.contract import (
     Site,
     Wake,
     Webhook,
+    WebhookReply,
 )
 from carriers.lab.faults import Fault, FaultKind, Switchboard
-from carriers.lab.fields import e164
+from carriers.lab.fields import BadField, e164
 from carriers.lab.network import PhoneNetwork
 from carriers.lab.orders import Answer, Listen
 from carriers.lab.outbound_webhooks import OutboundWebhooks
-from carriers.lab.phones import CallState
+from carriers.lab.phones import CallPlan, CallState, Phone, PhoneCall
 from carriers.lab.streams import Streams
 from carriers.lab.timers import Timers
 
@@ -55,7 +58,7 @@ class Desk:
         order: Callable[[Effect], None],
         clock: Callable[[], float],
     ) -> None:
-        self.name, self.kind, self.listening = plan.name, plan.kind, True
+        self.name, self.kind, self.numbers, self.listening = plan.name, plan.kind, plan.numbers, True
         self._network, self._ledger, self._timers = network, ledger, timers
         self._order, self._clock = order, clock
         self._review_at: float | None = None
@@ -119,6 +122,31 @@ class Desk:
         return self.simulator.fault_reply(str(fault.kind))
 
     # --- phones --------------------------------------------------------------------------------------------------
+
+    @property
+    def sounding(self) -> bool:
+        """Whether any of its calls wants 20 ms of sound."""
+        return bool(self.streams.open_count) or self.simulator.ticking()
+
+    def take_call(self, now: float, phone: Phone, plan: CallPlan) -> PhoneCall:
+        """A phone calls one of this carrier's numbers; raise BadField if it cannot get through."""
+        if phone.occupied:
+            raise BadField("number", f"{phone.number} is in a call already; hang up first", code="conflict")
+        caller_id = "" if plan.withheld else phone.number
+        incoming = Incoming(to=plan.to, caller_id=caller_id, caller_name=plan.caller_name, attestation=plan.attestation)
+        ref = None if self.faults.down(now) else self.simulator.incoming_ref(now, incoming)
+        if ref is None:
+            raise BadField("to", f"{plan.to} is not in service at {self.name} now", code="conflict")
+        call = self._network.place_call(now, self.name, ref, phone.number, incoming, plan)
+        self.simulator.on_incoming(now, ref, incoming)
+        self._plan_leg_drop(now, ref)
+        return call
+
+    def on_fetched(self, now: float, wish: Fetch, reply: WebhookReply) -> None:
+        """A file of the customer's came, or did not."""
+        who = {"carrier": self.name, "number": wish.number, "carrier_call_id": wish.carrier_call_id}
+        self._ledger.write(now, "fetch", url=wish.url, status=reply.status, bytes=len(reply.body), **who)
+        self.simulator.on_fetched(now, wish.id, reply)
 
     def on_phone(self, now: float, event: PhoneEvent) -> None:
         """Something happened at a phone that this carrier called."""
@@ -211,6 +239,8 @@ class Desk:
                 self._timers.add(effect.at, self._wake, effect.key)
             case Webhook():
                 self.webhooks.send(now, effect)
+            case Fetch():
+                self._order(effect)
             case OpenSocket():
                 self.streams.open(now, effect)
             case SendFrame():

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from carriers.lab.contract import PhoneEvent, RestRequest, WebhookReply
+from carriers.lab.contract import Fetch, PhoneEvent, RestRequest, WebhookReply
 from carriers.lab.desk import Desk, DeskPlan
 from carriers.lab.faults import Fault, FaultKind, read_faults
 from carriers.lab.fields import BadField
@@ -21,7 +21,7 @@ from carriers.lab.ledger import LabLedger
 from carriers.lab.network import PhoneNetwork
 from carriers.lab.notices import LineNotice
 from carriers.lab.orders import Answer, Order, TellLine
-from carriers.lab.phones import CallState, Phone, PhoneSetup
+from carriers.lab.phones import CallPlan, CallState, Phone, PhoneCall, PhoneSetup
 from carriers.lab.timers import Timers
 
 T = TypeVar("T")
@@ -76,8 +76,8 @@ class Exchange:
 
     @property
     def ticking(self) -> bool:
-        """Whether any stream is open, so that `on_tick` is wanted every 20 ms."""
-        return any(desk.streams.open_count for desk in self.desks.values())
+        """Whether any call carries sound, so that `on_tick` is wanted every 20 ms."""
+        return any(desk.sounding for desk in self.desks.values())
 
     def take_orders(self) -> list[Order]:
         """What is to be done now, in order; each is given out once."""
@@ -91,10 +91,10 @@ class Exchange:
             pass
 
     def on_tick(self, now: float) -> None:
-        """20 ms of sound on every open stream."""
+        """20 ms of sound on every call that carries any."""
         with self._step(now):
             for desk in self.desks.values():
-                if desk.streams.open_count:
+                if desk.sounding:
                     desk.simulator.on_tick(self.now)
 
     def on_request(self, now: float, carrier: str, request: RestRequest) -> Answer:
@@ -106,6 +106,11 @@ class Exchange:
         """The customer's answer to a `Deliver`."""
         with self._step(now):
             self.desks[carrier].webhooks.on_reply(self.now, key, reply)
+
+    def on_fetched(self, now: float, carrier: str, wish: Fetch, reply: WebhookReply) -> None:
+        """What became of a `Fetch`."""
+        with self._step(now):
+            self.desks[carrier].on_fetched(self.now, wish, reply)
 
     def on_socket_open(self, now: float, carrier: str, stream: str) -> None:
         """An `OpenSocket` succeeded."""
@@ -158,6 +163,18 @@ class Exchange:
         """Change how a phone behaves from its next call on."""
         with self._step(now):
             return self.network.set_up(number, setup)
+
+    def place_call(self, now: float, number: str, plan: CallPlan) -> PhoneCall:
+        """A phone calls one of our numbers. Raise BadField if no carrier has it, or none would take the call."""
+        with self._step(now):
+            return self._desk_of(plan.to).take_call(self.now, self.network.phone(number), plan)
+
+    def _desk_of(self, number: str) -> Desk:
+        for desk in self.desks.values():
+            if number in desk.numbers:
+                return desk
+        ours = ", ".join(desk.numbers[0] for desk in self.desks.values() if desk.numbers)
+        raise BadField("to", f"{number} is no carrier's number; there are {ours} and more: see /lab/credentials")
 
     def as_people(self, now: float, deed: Callable[[PhoneNetwork, float], T]) -> T:
         """Act as the people on the phones: pick up, put down, press, speak, attend."""

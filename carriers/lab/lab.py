@@ -20,7 +20,7 @@ from carriers.lab.http_listener import HttpListener
 from carriers.lab.ledger import Entry, LabLedger
 from carriers.lab.lines import Lines
 from carriers.lab.network import PhoneNetwork
-from carriers.lab.phones import Phone, PhoneCall, PhoneSetup, read_phone
+from carriers.lab.phones import Phone, PhoneCall, PhoneSetup, read_call, read_phone
 from carriers.lab.shell import Shell
 from carriers.registry import kinds as known_kinds
 
@@ -192,6 +192,13 @@ class Phones:
     def call(self, number: str, index: int = -1) -> PhoneCall | None:
         """An answered call whose sound is kept; -1 is the last."""
         return self.get(number).recorded(index)
+
+    def dial(self, number: str, to: str, **call: Any) -> PhoneCall:
+        """Call one of our numbers: says, dtmf, hangup_after_s, patience_s, caller_name, attestation, withheld.
+        Raise BadField for what is wrong.
+        """
+        plan = read_call({"to": to, **call}, self.get(number).setup)
+        return self._shell.act(lambda now: self._exchange.place_call(now, number, plan))
 
     def answer(self, number: str) -> bool:
         """Pick up; False if it does not ring."""

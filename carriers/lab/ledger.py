@@ -5,6 +5,10 @@ Kinds and what they carry beside time, carrier, number and carrier_call_id:
     dial            a create-call POST received, whatever was answered; `fault` where the lab answered in the carrier's place
     ring            a phone rang; `caller_id`; `while_busy` where it was ringing or talking already
     answer          the phone was picked up
+    call            a phone called one of our numbers: `to`, `caller_id`; its answer and hangup say `direction: inbound`
+    keys            DTMF reached a phone: `digits`
+    text            a text message's fate: `outcome` (delivered, undelivered), `caller_id`
+    fetch           a carrier fetched a file of the customer's: `url`, `status`, `bytes`
     bridge          sound went both ways between a stream and the phone (once per stream)
     hangup          a call to a phone ended: `by` (phone, carrier, network), `cause`, `answered`, `seconds` since the answer
     webhook         a webhook left: `url`, `method`, `attempt`, `status` of the answer (0: none, then `failure`), `sent_at`;
@@ -14,7 +18,10 @@ Kinds and what they carry beside time, carrier, number and carrier_call_id:
     stream_close    it ended: `by` (carrier, customer, fault), `code`, `frames_out`, `frames_in`
     fault           somebody set or cleared faults: `faults`
     crash           a simulator raised: `error`; never in a healthy lab
-    message, rejected_frame, refused   written by simulators
+    message         a text message was accepted from the customer (simulators)
+    recording       a recording was finished: `recording_id`, `seconds`, `channels` (simulators)
+    joined          two calls of one carrier hear each other: `with` is the other's id (simulators)
+    rejected_frame, refused   written by simulators: what the carrier would drop, and what the lab does not simulate
 """
 
 from collections import Counter

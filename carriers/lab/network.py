@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from carriers.lab.conditions import Conditions
-from carriers.lab.contract import Ledger, PhoneEvent
+from carriers.lab.contract import Greeting, Incoming, Ledger, PhoneEvent
 from carriers.lab.fields import e164
+from carriers.lab.greetings import greeting_of
 from carriers.lab.notices import LineNotice
-from carriers.lab.phones import Behavior, CallState, Phone, PhoneCall, PhoneSetup
+from carriers.lab.phones import Behavior, CallPlan, CallState, Phone, PhoneCall, PhoneSetup, TextMessage
 from carriers.lab.recording import Recording, Tape
 from carriers.lab.sound import SILENCE
 from carriers.lab.voices import Line
@@ -24,6 +25,10 @@ GIVE_UP_S = 120.0
 OFF_S = 2.0
 """How long the network looks for a phone that is off."""
 FIRST_KEY_S, NEXT_KEY_S, KEY_PAUSE_S = 0.5, 0.3, 0.5
+TEXT_S = 0.3
+"""From the carrier to the phone, for a text message."""
+PATIENCE_S = 60.0
+"""How long a caller lets our number ring, unless the call says otherwise."""
 
 
 _AFTER_RING = {Behavior.ANSWER: "pick_up", Behavior.MACHINE: "pick_up", Behavior.DECLINE: "decline"}
@@ -68,6 +73,30 @@ class PhoneNetwork:
         call = self._calls.get((carrier, ref))
         if call is not None:
             self._end(now, call, "normal" if call.answered_at else "canceled", "carrier")
+
+    def answer(self, now: float, *, carrier: str, ref: str) -> None:
+        call = self._calls.get((carrier, ref))
+        if call is not None and call.placed_here and call.state is CallState.RINGING:
+            self._talk(now, call)
+
+    def refuse(self, now: float, *, carrier: str, ref: str, cause: str) -> None:
+        call = self._calls.get((carrier, ref))
+        if call is not None and call.placed_here and call.state is CallState.RINGING:
+            self._end(now, call, cause, "carrier")
+
+    def press_keys(self, now: float, *, carrier: str, ref: str, digits: str) -> None:
+        call = self._calls.get((carrier, ref))
+        if call is not None and call.state is CallState.ANSWERED:
+            call.keys_heard += digits
+            self._write(now, "keys", call, digits=digits)
+
+    def greeting(self, carrier: str, ref: str) -> Greeting | None:
+        call = self._calls.get((carrier, ref))
+        return None if call is None or call.state is not CallState.ANSWERED else greeting_of(call.setup)
+
+    def text(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str, body: str) -> None:
+        message = TextMessage(at=now + TEXT_S, carrier=carrier, ref=ref, caller_id=caller_id, body=body)
+        self._wake(now + TEXT_S, (carrier, ref, "text", (self.phone(to).number, message)))
 
     def say(self, carrier: str, ref: str) -> bytes:
         call = self._calls.get((carrier, ref))
@@ -139,6 +168,26 @@ class PhoneNetwork:
         phone.setup = setup
         return phone
 
+    def place_call(self, now: float, carrier: str, ref: str, number: str, incoming: Incoming, call: CallPlan) -> PhoneCall:
+        """A person dials one of our numbers and hears it ring; the carrier's id of the call is `ref`."""
+        phone = self.phone(number)
+        placed = PhoneCall(
+            carrier=carrier,
+            ref=ref,
+            number=phone.number,
+            caller_id=incoming.caller_id,
+            called=incoming.to,
+            setup=call.setup or phone.setup,
+            state=CallState.RINGING,
+            rang_at=now,
+        )
+        self._calls[carrier, ref] = placed
+        phone.keep(placed)
+        self._write(now, "call", placed, to=incoming.to, caller_id=incoming.caller_id)
+        self._inform(placed, "calling")
+        self._later(now + call.patience_s, placed, "give_up", "canceled phone")
+        return placed
+
     def attend(self, now: float, number: str, present: bool) -> None:
         """Somebody takes the line of a phone, or leaves it; leaving hangs up."""
         phone = self.phone(number)
@@ -148,16 +197,17 @@ class PhoneNetwork:
 
     def pick_up(self, now: float, number: str) -> bool:
         """Answer the ringing call; False if the phone does not ring."""
-        call = self._in_state(number, CallState.RINGING)
-        if call is not None:
+        ringing = [call for call in self.phone(number).live if call.state is CallState.RINGING and not call.placed_here]
+        for call in ringing[:1]:
             self._answer(now, call)
-        return call is not None
+        return bool(ringing)
 
     def put_down(self, now: float, number: str) -> bool:
         """Hang up, or decline what rings; False if there was no call."""
         live = [call for call in self.phone(number).live if call.state is not CallState.DIALED]
         for call in live:
-            self._end(now, call, "normal" if call.answered_at else "declined", "phone")
+            unanswered = "canceled" if call.placed_here else "declined"
+            self._end(now, call, "normal" if call.answered_at else unanswered, "phone")
         return bool(live)
 
     def press(self, number: str, digit: str) -> bool:
@@ -188,9 +238,12 @@ class PhoneNetwork:
 
     # --- how a call goes -----------------------------------------------------------------------------------------
 
-    def on_timer(self, now: float, key: tuple[str, str, str, str]) -> None:
+    def on_timer(self, now: float, key: tuple[str, str, str, Any]) -> None:
         """A time asked for through `wake` has come: key is (carrier, ref, step, detail)."""
         carrier, ref, step, detail = key
+        if step == "text":
+            self._deliver_text(now, *detail)
+            return
         call = self._calls.get((carrier, ref))
         if call is not None:
             self._STEPS[step](self, now, call, detail)
@@ -220,14 +273,14 @@ class PhoneNetwork:
         self._write(now, "ring", call, caller_id=call.caller_id)
         self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="ringing"))
         self._inform(call, "ring")
-        self._later(now + GIVE_UP_S, call, "give_up")
+        self._later(now + GIVE_UP_S, call, "give_up", "no_answer network")
         step = _AFTER_RING.get(call.setup.behavior)
         if step and not phone.attended:
             self._later(now + call.setup.answer_after_s, call, step)
 
-    def _give_up(self, now: float, call: PhoneCall, _detail: str) -> None:
+    def _give_up(self, now: float, call: PhoneCall, detail: str) -> None:
         if call.state is CallState.RINGING:
-            self._end(now, call, "no_answer", "network")
+            self._fail(now, call, detail)
 
     def _decline(self, now: float, call: PhoneCall, _detail: str) -> None:
         if call.state is CallState.RINGING:
@@ -238,12 +291,15 @@ class PhoneNetwork:
             self._answer(now, call)
 
     def _answer(self, now: float, call: PhoneCall) -> None:
+        self.phone(call.number).answers += 1
+        self._talk(now, call)
+        self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="answered"))
+
+    def _talk(self, now: float, call: PhoneCall) -> None:
         phone = self.phone(call.number)
-        phone.answers += 1
         call.state, call.answered_at, call.recording = CallState.ANSWERED, now, Recording(now, self._tape)
         call.voice = Line(self._listener(call)) if phone.attended else call.setup.speech.voice()
         self._write(now, "answer", call)
-        self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="answered"))
         self._inform(call, "answered")
         self._plan_talk(now, call)
 
@@ -258,6 +314,17 @@ class PhoneNetwork:
 
     def _key(self, _now: float, call: PhoneCall, digit: str) -> None:
         self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="digit", digit=digit))
+
+    def _deliver_text(self, now: float, number: str, message: TextMessage) -> None:
+        phone = self.phone(number)
+        reached = phone.setup.behavior not in {Behavior.UNREACHABLE, Behavior.INVALID}
+        reached = reached and not self._conditions.dead(message.carrier)
+        kind = "delivered" if reached else "undelivered"
+        if reached:
+            phone.messages.append(message)
+        who = {"carrier": message.carrier, "number": number, "carrier_call_id": message.ref}
+        self._ledger.write(now, "text", caller_id=message.caller_id, outcome=kind, **who)
+        self._tell(PhoneEvent(carrier=message.carrier, ref=message.ref, kind=kind))
 
     def _fail(self, now: float, call: PhoneCall, detail: str) -> None:
         cause, _, by = detail.partition(" ")
@@ -291,6 +358,8 @@ class PhoneNetwork:
         self._wake(at, (call.carrier, call.ref, step, detail))
 
     def _write(self, now: float, kind: str, call: PhoneCall, **more: Any) -> None:
+        if call.placed_here:
+            more["direction"] = "inbound"
         self._ledger.write(now, kind, carrier=call.carrier, number=call.number, carrier_call_id=call.ref, **more)
 
     def _inform(self, call: PhoneCall, kind: str) -> None:

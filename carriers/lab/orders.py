@@ -1,6 +1,6 @@
 """What the exchange asks of the shell, beside the simulators' own effects. Pure values.
 
-Effects that reach the shell: `Deliver`, `OpenSocket`, `SendFrame`, `CloseSocket`, `Listen`, `TellLine`.
+Effects that reach the shell: `Deliver`, `Fetch`, `OpenSocket`, `SendFrame`, `CloseSocket`, `Listen`, `TellLine`.
 """
 
 from typing import Literal

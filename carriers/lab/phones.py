@@ -3,9 +3,10 @@
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import replace
 
-from carriers.lab.fields import BadField, Rule, number_between, one_of, optional, read_fields, text_of
+from carriers.lab.fields import BadField, Rule, e164, flag, number_between, one_of, optional, read_fields, text_of
 from carriers.lab.recording import Heard, Recording
 from carriers.lab.says import Speech, read_says
 from carriers.lab.voices import Voice
@@ -57,7 +58,10 @@ class PhoneCall(Struct, kw_only=True, eq=False):
     ref: str
     number: str
     caller_id: str
+    """Who calls: ours where the carrier dialled, the phone's own where it did; empty where it is withheld."""
     setup: PhoneSetup
+    called: str = ""
+    """Our number, if the phone placed the call; empty if it was called."""
     state: CallState = CallState.DIALED
     rang_at: float = 0.0
     answered_at: float = 0.0
@@ -73,6 +77,13 @@ class PhoneCall(Struct, kw_only=True, eq=False):
     person_flows: bool = False
     customer_flows: bool = False
     bridged: bool = False
+    keys_heard: str = ""
+    """DTMF that the other side sent."""
+
+    @property
+    def placed_here(self) -> bool:
+        """The phone placed it."""
+        return bool(self.called)
 
     def measure(self, now: float) -> Heard:
         """What the ear got so far."""
@@ -85,6 +96,8 @@ class PhoneCall(Struct, kw_only=True, eq=False):
             "carrier": self.carrier,
             "carrier_call_id": self.ref,
             "from": self.caller_id,
+            "to": self.called or self.number,
+            "direction": "inbound" if self.placed_here else "outbound",
             "state": self.state.value,
             "rang_at": self.rang_at,
             "answered_at": self.answered_at,
@@ -93,8 +106,32 @@ class PhoneCall(Struct, kw_only=True, eq=False):
             "by": self.by,
             "while_busy": self.while_busy,
             "bridged": self.bridged,
+            "keys_heard": self.keys_heard,
             "heard": _heard_report(self.measure(now)),
         }
+
+
+class CallPlan(Struct, frozen=True, kw_only=True):
+    """How a person calls one of our numbers."""
+
+    to: str
+    setup: PhoneSetup | None = None
+    """How they behave in this call; None: as the phone is set up."""
+    patience_s: float = 60.0
+    """How long they let it ring."""
+    caller_name: str = ""
+    attestation: str = "A"
+    withheld: bool = False
+
+
+class TextMessage(Struct, frozen=True, kw_only=True):
+    """A text that reached a phone."""
+
+    at: float
+    carrier: str
+    ref: str
+    caller_id: str
+    body: str
 
 
 class Phone(Struct, kw_only=True, eq=False):
@@ -107,6 +144,7 @@ class Phone(Struct, kw_only=True, eq=False):
     """Every ring that a person would notice, the call waiting tone of a second call included."""
     answers: int = 0
     calls: list[PhoneCall] = []
+    messages: list[TextMessage] = []
 
     @property
     def live(self) -> list[PhoneCall]:
@@ -146,6 +184,7 @@ class Phone(Struct, kw_only=True, eq=False):
             "live": [call.report(now) for call in self.live],
             "heard": _heard_report(answered[-1].measure(now) if answered else Heard()),
             "calls": [call.report(now) for call in self.calls],
+            "messages": [to_builtins(message) for message in self.messages],
         }
 
 
@@ -163,6 +202,18 @@ def _spoken(value: Any) -> Speech:
     return read_says(value)
 
 
+def _number(value: Any) -> str:
+    if not isinstance(value, str) or not 3 <= sum(map(str.isdigit, value)) <= 15 or value.strip("+0123456789"):
+        raise BadField("to", f"must be a number of 3 to 15 digits as a string, with or without +; not {value!r}")
+    return e164(value)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 100 or not value.isprintable():
+        raise BadField("caller_name", "must be a string of at most 100 printable characters")
+    return value
+
+
 _RULES: dict[str, Rule] = {
     "behavior": one_of(Behavior),
     "answer_after_s": number_between(0, 600),
@@ -174,7 +225,33 @@ _RULES: dict[str, Rule] = {
 
 def read_phone(data: Any) -> PhoneSetup:
     """A set-up from the user's words; raise BadField naming field and cure."""
-    read = read_fields(data, _RULES)
+    return _set_up(read_fields(data, _RULES))
+
+
+_CALL_RULES: dict[str, Rule] = {
+    "to": _number,
+    "patience_s": number_between(0.1, 600),
+    "caller_name": _name,
+    "attestation": one_of(("A", "B", "C", "")),
+    "withheld": flag,
+}
+_IN_CALL = ("says", "dtmf", "hangup_after_s")
+
+
+def read_call(data: Any, usual: PhoneSetup) -> CallPlan:
+    """What `POST /lab/phones/{number}/call` asks for; `usual` is the phone's set-up, which `says`, `dtmf` and
+    `hangup_after_s` replace for this call. Raise BadField naming field and cure.
+    """
+    read = read_fields(data, {**_CALL_RULES, **{name: _RULES[name] for name in _IN_CALL}})
+    if "to" not in read:
+        raise BadField("to", "name the number to call: one of the carriers' own, see /lab/credentials")
+    talk = {name: read.pop(name) for name in _IN_CALL if name in read}
+    if "says" in talk:
+        talk["speech"] = talk.pop("says")
+    return CallPlan(setup=replace(usual, **talk), **read)
+
+
+def _set_up(read: dict[str, Any]) -> PhoneSetup:
     behavior = Behavior(read.get("behavior", "answer"))
     speech = read.get("says") or read_says("machine" if behavior is Behavior.MACHINE else "speech")
     return PhoneSetup(

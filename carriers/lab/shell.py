@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from carriers.lab.clock import LabClock
-from carriers.lab.contract import CloseSocket, OpenSocket, RestReply, RestRequest, SendFrame
+from carriers.lab.contract import CloseSocket, Fetch, OpenSocket, RestReply, RestRequest, SendFrame
 from carriers.lab.exchange import Exchange
 from carriers.lab.http_listener import HttpListener
 from carriers.lab.media_client import MediaClient
@@ -108,6 +108,8 @@ class Shell:
                     socket.send(frame.data)
             case Deliver() as delivery:
                 self._spawn(self._deliver(order.carrier, delivery))
+            case Fetch() as wish:
+                self._spawn(self._fetch(order.carrier, wish))
             case OpenSocket() as wish:
                 self._open_socket(order.carrier, wish)
             case CloseSocket() as wish:
@@ -122,6 +124,10 @@ class Shell:
     async def _deliver(self, carrier: str, delivery: Deliver) -> None:
         reply = await self._webhooks.send(delivery.webhook)
         self._guarded(carrier, lambda now: self._exchange.on_webhook_reply(now, carrier, delivery.key, reply))
+
+    async def _fetch(self, carrier: str, wish: Fetch) -> None:
+        reply = await self._webhooks.fetch(wish)
+        self._guarded(carrier, lambda now: self._exchange.on_fetched(now, carrier, wish, reply))
 
     def _open_socket(self, carrier: str, wish: OpenSocket) -> None:
         socket = MediaClient(wish.url, wish.headers, _SocketReports(self._exchange, carrier, wish.stream, self._guarded))

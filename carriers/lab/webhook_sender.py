@@ -4,9 +4,10 @@ import asyncio
 
 import httpx
 
-from carriers.lab.contract import Webhook, WebhookReply
+from carriers.lab.contract import Fetch, Webhook, WebhookReply
 
 MAX_ANSWER = 1_000_000
+MAX_FILE = 20_000_000
 
 
 class WebhookSender:
@@ -18,9 +19,17 @@ class WebhookSender:
 
     async def send(self, hook: Webhook) -> WebhookReply:
         """Never raises for what a customer or a network can do."""
+        return await self._answered(hook, MAX_ANSWER)
+
+    async def fetch(self, wish: Fetch) -> WebhookReply:
+        """As `send`, for a file."""
+        hook = Webhook(id=wish.id, url=wish.url, method="GET", headers=wish.headers, timeout_s=wish.timeout_s)
+        return await self._answered(hook, MAX_FILE)
+
+    async def _answered(self, hook: Webhook, most: int) -> WebhookReply:
         try:
             async with asyncio.timeout(hook.timeout_s):
-                return await self._send(hook)
+                return await self._send(hook, most)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL):
             return WebhookReply(status=0, failure="connect")
         except (TimeoutError, httpx.TimeoutException):
@@ -32,22 +41,22 @@ class WebhookSender:
         """Let the connections go."""
         await self._client.aclose()
 
-    async def _send(self, hook: Webhook) -> WebhookReply:
+    async def _send(self, hook: Webhook, most: int) -> WebhookReply:
         timeout = httpx.Timeout(hook.timeout_s, connect=min(hook.connect_timeout_s, hook.timeout_s))
         content = hook.body or None
         request = self._client.build_request(hook.method, hook.url, headers=dict(hook.headers), content=content, timeout=timeout)
         response = await self._client.send(request, stream=True)
         try:
-            body = await _bounded(response)
+            body = await _bounded(response, most)
         finally:
             await response.aclose()
         return WebhookReply(status=response.status_code, body=body, content_type=response.headers.get("content-type", ""))
 
 
-async def _bounded(response: httpx.Response) -> bytes:
+async def _bounded(response: httpx.Response, most: int) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > MAX_ANSWER:
+        if len(body) > most:
             break
-    return bytes(body[:MAX_ANSWER])
+    return bytes(body[:most])

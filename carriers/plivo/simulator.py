@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from carriers.lab.contract import PhoneEvent, RestReply, RestRequest, Site, Wake, WebhookReply
+from carriers.lab.contract import Incoming, PhoneEvent, RestReply, RestRequest, Site, Wake, WebhookReply
 from carriers.plivo import simulator_documents as documents
 from carriers.plivo import simulator_forms as forms
 from carriers.plivo.simulator_calls import BEFORE_RINGING, UNREACHED, Call, Phase, new_uuid
@@ -121,6 +121,18 @@ class PlivoSimulator:
 
     def on_tick(self, now: float) -> None:
         self._streams.on_tick(now)
+
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        return None
+
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        """Never: no number is in service for calls from phones."""
+
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        """Never: nothing is fetched."""
+
+    def ticking(self) -> bool:
+        return False
 
     def live_calls(self) -> int:
         return sum(call.phase is not Phase.ENDED for call in self.calls.values())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from carriers.lab.contract import PhoneEvent, RestReply, RestRequest, Site, WebhookReply
+from carriers.lab.contract import Incoming, PhoneEvent, RestReply, RestRequest, Site, WebhookReply
 from carriers.telnyx import simulator_calls as calls
 from carriers.telnyx import simulator_rest as rest
 from carriers.telnyx.simulator_account import Account, paged
@@ -42,6 +42,18 @@ class TelnyxSimulator:
             "base_url": f"{self._site.base_url}/v2",
             "numbers": list(self._site.numbers),
         }
+
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        return None
+
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        """Never: no number is in service for calls from phones."""
+
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        """Never: nothing is fetched."""
+
+    def ticking(self) -> bool:
+        return False
 
     def live_calls(self) -> int:
         return len(self._lines.live())

@@ -7,7 +7,7 @@ customer, `simulator_twiml` reads documents, `simulator_stream` speaks Media Str
 import re
 from typing import Any
 
-from carriers.lab.contract import PhoneEvent, RestReply, RestRequest, Site, Wake, WebhookReply
+from carriers.lab.contract import Incoming, PhoneEvent, RestReply, RestRequest, Site, Wake, WebhookReply
 from carriers.twilio.simulator_call import Call, Stream, call_json
 from carriers.twilio.simulator_hooks import Hooks
 from carriers.twilio.simulator_library import Library
@@ -201,6 +201,18 @@ class TwilioSimulator:
             self._streams.tick(now, stream)
 
     # --- the lab's own questions ---------------------------------------------------------------------------------
+
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        return None
+
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        """Never: no number is in service for calls from phones."""
+
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        """Never: nothing is fetched."""
+
+    def ticking(self) -> bool:
+        return False
 
     def live_calls(self) -> int:
         return sum(call.live for call in self._calls.values())

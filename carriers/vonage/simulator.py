@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from carriers.lab.contract import PhoneEvent, RestReply, RestRequest, Site, WebhookReply
+from carriers.lab.contract import Incoming, PhoneEvent, RestReply, RestRequest, Site, WebhookReply
 from carriers.vonage.simulator_account import Account
 from carriers.vonage.simulator_calls import Calls
 from carriers.vonage.simulator_legs import CAUSES, Leg, PhoneLeg, SocketLeg, record
@@ -40,6 +40,18 @@ class VonageSimulator:
 
     def fault_reply(self, kind: str, status: int | None = None, code: str | None = None) -> RestReply:
         return self._account.fault(kind, status, code)
+
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        return None
+
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        """Never: no number is in service for calls from phones."""
+
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        """Never: nothing is fetched."""
+
+    def ticking(self) -> bool:
+        return False
 
     def live_calls(self) -> int:
         return sum(not leg.ended for leg in self._calls.phones.values())

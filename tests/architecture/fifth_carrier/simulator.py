@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from carriers.lab.contract import (
     CloseSocket,
+    Incoming,
     OpenSocket,
     PhoneEvent,
     RestReply,
@@ -174,6 +175,18 @@ class SparrowSimulator:
             self._site.emit(CloseSocket(stream=call.stream))
         call.state, call.cause, call.stream = "ended", cause, ""
         self._tell(now, call, "ended")
+
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        return None
+
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        """Never: no number is in service for calls from phones."""
+
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        """Never: nothing is fetched."""
+
+    def ticking(self) -> bool:
+        return False
 
     def live_calls(self) -> int:
         return sum(call.state != "ended" for call in self._calls.values())

@@ -16,6 +16,7 @@ from carriers.contract import Capabilities, Kind
 from carriers.lab.contract import (
     CloseSocket,
     Effect,
+    Incoming,
     OpenSocket,
     PhoneEvent,
     RestReply,
@@ -141,6 +142,18 @@ class FakeSimulator:
             frame, _ = call.playback.next_frame()
             self.site.network.hear(self.site.name, call.id, frame)
             self.site.emit(SendFrame(stream=call.id, data=self.site.network.say(self.site.name, call.id)))
+
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        return None
+
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        """Never: no number is in service for calls from phones."""
+
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        """Never: nothing is fetched."""
+
+    def ticking(self) -> bool:
+        return False
 
     def live_calls(self) -> int:
         return sum(1 for call in self.calls.values() if call.state not in {"ended", "failed"})

@@ -126,7 +126,7 @@ async def test_audio_is_wav_of_what_was_heard(lab: Lab, control: httpx.AsyncClie
         ("GET", f"/lab/phones/{TO}/audio", b"", 404, "call"),
         ("GET", f"/lab/phones/{TO}/audio?call=0", b"", 422, "call"),
         ("GET", f"/lab/phones/{TO}/audio?call=x", b"", 400, f"/lab/phones/{TO}/audio"),
-        ("POST", f"/lab/phones/{TO}/call", b'{"to":"+15550190001"}', 422, "to"),
+        ("POST", f"/lab/phones/{TO}/call", b'{"to":"+15550170099"}', 422, "to"),
         ("GET", "/lab/nothing", b"", 404, "/lab/nothing"),
         ("POST", "/lab/ledger", b"", 405, "/lab/ledger"),
     ],
@@ -143,10 +143,10 @@ async def test_bad_input_gets_a_problem(
     assert (await control.get("/lab/carriers")).json()["carriers"][0]["faults"] == []
 
 
-async def test_calls_to_our_numbers_are_refused_by_name(control: httpx.AsyncClient) -> None:
-    """What nothing obeys yet says so instead of pretending."""
+async def test_a_number_that_is_not_in_service_is_refused_by_name(control: httpx.AsyncClient) -> None:
+    """A carrier that takes no calls for its number says so."""
     response = await control.post(f"/lab/phones/{TO}/call", json={"to": "+15550190001"})
-    assert response.json()["code"] == "not-supported-yet"
+    assert (response.status_code, response.json()["field"]) == (409, "to")
 
 
 async def test_a_taken_port_is_an_error_and_leaves_nothing_open(lab: Lab, fake_kind: Kind) -> None:
