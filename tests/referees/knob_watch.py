@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from knob_rule import Held, Knob, judge, listed_knobs
+from simulators import simulator_class
 
 from carriers.registry import kinds
 
@@ -64,13 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _watch_simulators(kind: str, watch: Watch) -> None:
-    """Wrap the constructor of the carrier's simulator class, which is what `Kind.simulator` and the tests call."""
-    module = __import__(f"carriers.{kind}.simulator", fromlist=["simulator"])
-    (made,) = [
-        value
-        for name, value in vars(module).items()
-        if isinstance(value, type) and name.endswith("Simulator") and value.__module__ == module.__name__
-    ]
+    made = simulator_class(kind)
     plain = made.__init__
 
     def watched(self: Any, site: Any, *more: Any, **named: Any) -> None:
