@@ -160,6 +160,24 @@ def carriers(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
         run(url, as_json=as_json)
 
 
+@app.command(epilog=_examples("HOLDLINE_API_KEY=... holdline route +15550100001"))
+def route(
+    to: Annotated[str, typer.Argument(metavar="TO", help="The number asked about, E.164: +15550100001.")],
+    from_: Annotated[str | None, typer.Option("--from", metavar="NUMBER", help="A caller id that you own.")] = None,
+    name: Annotated[str | None, typer.Option("--route", metavar="NAME", help="Instead of the one that matches TO.")] = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Tell which carriers a call would try now, and why.
+
+    Nothing is dialled. The environment's HOLDLINE_API_KEY is the gateway's key.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.route import run
+
+        run(to, from_=from_, route=name, url=url, as_json=as_json)
+
+
 @app.command(epilog=_examples("holdline schema --out config.schema.json"))
 def schema(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gateway.domain import breaker as breakers
 from gateway.domain.breaker import Breaker, BreakerPolicy, BreakerState, Permit
+from gateway.domain.hand import Hand
 from gateway.domain.records import Call
 
 
@@ -20,7 +21,7 @@ class CarrierView(Struct, frozen=True, kw_only=True):
     name: str
     numbers: tuple[str, ...]
     breaker: Breaker
-    in_service: bool = True
+    hand: Hand = Hand()
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -88,16 +89,16 @@ def _judge(call: Call, view: CarrierView, position: int, now: float, policy: Bre
 def _unfit(call: Call, view: CarrierView) -> str | None:
     if any(leg.carrier == view.name and leg.round == call.round for leg in call.legs):
         return "tried in this round"
-    if not view.in_service:
-        return "out of service"
+    if not view.hand.in_service:
+        return f"{view.hand.state.value} by hand"
     if not view.numbers:
         return "owns no caller id"
     return None
 
 
 def _panic(call: Call, views: Sequence[CarrierView], now: float, policy: BreakerPolicy) -> tuple[Candidate, ...]:
-    """Only if no breaker lets anything through: the least often re-opened carrier that is fit, as a probe."""
-    if any(breakers.ask(view.breaker, now, policy).allowed for view in views):
+    """Only if no carrier in service is let through by its breaker: the least often re-opened that is fit, as a probe."""
+    if any(breakers.ask(view.breaker, now, policy).allowed for view in views if view.hand.in_service):
         return ()
     fit = [view for view in views if _unfit(call, view) is None and breakers.may_panic(view.breaker, now, policy)]
     if not fit:

@@ -47,6 +47,10 @@ HOLD_SLACK_S = 300.0
 _TO_BE_SENT = frozenset({LegPhase.INTENDED, LegPhase.SENDING})
 
 
+_NOT_A_QUEUE = frozenset({"breaker", "out of service"})
+"""A permit denied for one of these is not had by waiting a moment."""
+
+
 class RouteRule(Struct, frozen=True, kw_only=True):
     """What the config's route says to the dialer."""
 
@@ -149,11 +153,11 @@ class Dialer:
         )
 
     def _hold(self, call: Call, candidate: Candidate, denied: Denied) -> PaceHeld | None:
-        """Wait for the carrier's turn, `pace_wait_s` in all; a breaker that just changed is no reason to wait."""
+        """Wait for the carrier's turn, `pace_wait_s` in all; a breaker or a hand that just changed is no reason to wait."""
         now = self._clock.now()
         since = call.pace_since if call.pace_since is not None else now
         last = since + self._policy.pace_wait_s
-        if denied.why == "breaker" or now >= last:
+        if denied.why in _NOT_A_QUEUE or now >= last:
             return None
         return PaceHeld(carrier=candidate.carrier, until=min(max(denied.retry_at, now + 0.02), last))
 

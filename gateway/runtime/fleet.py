@@ -29,10 +29,7 @@ class Fleet:
 
     async def views(self, store: Store) -> list[CarrierView]:
         """What the router needs to know of each, now."""
-        return [
-            CarrierView(name=name, numbers=member.numbers, breaker=await store.breaker(name))
-            for name, member in self.members.items()
-        ]
+        return await carrier_views(store, {name: member.numbers for name, member in self.members.items()})
 
     def attempt(self, call: Call, leg: Leg) -> Attempt:
         """The leg in the words of its carrier."""
@@ -52,6 +49,14 @@ class Fleet:
         """Close every adapter."""
         for member in self.members.values():
             await member.carrier.aclose()
+
+
+async def carrier_views(store: Store, numbers: Mapping[str, tuple[str, ...]]) -> list[CarrierView]:
+    """Breaker and hand of each carrier as the store has them now; `numbers` are the caller ids by name, in order."""
+    return [
+        CarrierView(name=name, numbers=owned, breaker=await store.breaker(name), hand=await store.hand(name))
+        for name, owned in numbers.items()
+    ]
 
 
 def handle_of(call: Call, leg: Leg) -> Handle:

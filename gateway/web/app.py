@@ -9,7 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from gateway.web import calls, carriers
+from gateway.web import calls, carriers, routes
 from gateway.web.events import call_events, gateway_events
 from gateway.web.health import healthz, metrics, readyz
 from gateway.web.hooks import BODY_LIMIT, receive_hook
@@ -25,7 +25,17 @@ seconds. A field that nothing obeys yet is refused with `not-supported-yet`."""
 def create_app(services: Services) -> Litestar:
     """The ASGI application of REST, webhooks, health and metrics. Media sockets stand in front of it, not in it."""
     return Litestar(
-        route_handlers=[calls.ROUTER, carriers.ROUTER, call_events, gateway_events, receive_hook, healthz, readyz, metrics],
+        route_handlers=[
+            calls.ROUTER,
+            carriers.ROUTER,
+            routes.explain_route,
+            call_events,
+            gateway_events,
+            receive_hook,
+            healthz,
+            readyz,
+            metrics,
+        ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         state=State({"services": services}),
         exception_handlers={**EXCEPTION_HANDLERS},

@@ -51,6 +51,14 @@ class CreateCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "callback"
 
 
+class ExplainRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A call that is only asked about."""
+
+    to: Annotated[str, Meta(description="The number that would be called, E.164.")]
+    from_: Annotated[str, Meta(description="The caller id that would be asked for.")] | None = field(default=None, name="from")
+    route: Annotated[str, Meta(description="Default: the route with the longest prefix of `to`.")] | None = None
+
+
 NOT_YET = ("record", "purpose", "recipient_timezone", "machine_detection", "retry_on")
 """Fields of the API that nothing obeys yet. Asking for nothing (null, false, []) is no request."""
 
@@ -75,6 +83,14 @@ def read_create_call(document: Any) -> CreateCall:
         only_later = all(problem.path in NOT_YET for problem in wrong)
         raise refusal("not-supported-yet" if only_later else "invalid-request", "Look at `errors`.", field_errors(wrong))
     return msgspec.convert(wanted, CreateCall)
+
+
+def read_explain_route(document: Any) -> ExplainRoute:
+    """The question; 422 with every wrong field."""
+    wrong = (*faults(document, ExplainRoute), *_wrong_texts(document))
+    if wrong:
+        raise refusal("invalid-request", "Look at `errors`.", field_errors(wrong))
+    return msgspec.convert(document, ExplainRoute)
 
 
 def canonical(request: CreateCall) -> dict[str, Any]:

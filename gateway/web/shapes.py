@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from gateway.domain.breaker import BreakerState
+from gateway.domain.hand import ServiceState
 from gateway.domain.outcome import CallStatus, Direction, Knowledge, Outcome, Role
 from gateway.domain.records import MediaCounters
 from gateway.domain.verdict import Attribution, Disposition
@@ -123,7 +124,9 @@ class CarrierView(Struct, frozen=True, kw_only=True):
     name: Annotated[str, Meta(description="As the config names it.")]
     kind: Annotated[str, Meta(description="The provider.")]
     priority: Annotated[int, Meta(description="Its place in the config, counted from 1.")]
-    state: Annotated[str, Meta(description="`active`: no hand has taken it out of service.")]
+    state: Annotated[ServiceState, Meta(description="By hand: `draining` and `disabled` get no new calls, live ones go on.")]
+    state_by: Annotated[str, Meta(description="The name of the API key that set the state.")] | None
+    state_at: Annotated[str, Meta(description="When it was set.")] | None
     numbers: Annotated[tuple[str, ...], Meta(description="Caller ids owned there.")]
     breaker: Annotated[dict[str, BreakerView], Meta(description="By operation; `place` is placing calls.")]
     well: Annotated[bool, Meta(description="Whether the last health request was answered well.")]
@@ -136,3 +139,23 @@ class CarrierPage(Struct, frozen=True, kw_only=True):
 
     items: Annotated[tuple[CarrierView, ...], Meta(description="Whole carriers.")]
     next: Annotated[str, Meta(description="Always null.")] | None = None
+
+
+class ExplainedView(Struct, frozen=True, kw_only=True):
+    """One carrier of the route, and why it stands where it stands."""
+
+    carrier: Annotated[str, Meta(description="The config's name of the carrier.")]
+    place: Annotated[int, Meta(description="In which order it would be tried, from 1; null: it would be passed over.")] | None
+    from_: Annotated[str, Meta(description="The caller id that it would show.")] | None = field(name="from")
+    reason: Annotated[str, Meta(description="Why it has this place, or why it is passed over.")]
+    retry_at: Annotated[str, Meta(description="When a closed way may be open again.")] | None
+
+
+class RouteExplanation(Struct, frozen=True, kw_only=True):
+    """What would happen to a call now; nothing was dialled, and the next moment may be another."""
+
+    to: Annotated[str, Meta(description="The number asked about.")]
+    route: Annotated[str, Meta(description="The route that matches it.")]
+    agent: Annotated[str, Meta(description="Who would talk.")]
+    denied: Annotated[str, Meta(description="The compliance rule that forbids the call now.")] | None
+    carriers: Annotated[tuple[ExplainedView, ...], Meta(description="First those that would be tried, in order, then the rest.")]

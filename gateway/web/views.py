@@ -5,8 +5,10 @@ from typing import Any
 
 from gateway.config.structs import CarrierConfig
 from gateway.domain.breaker import Breaker, BreakerState
+from gateway.domain.hand import Hand
 from gateway.domain.records import Call, Leg, MediaCounters, Promise
 from gateway.domain.verdict import Verdict
+from gateway.runtime.explain import Explained
 from gateway.runtime.store.contract import LogEntry
 from gateway.web.shapes import (
     BreakerView,
@@ -14,6 +16,7 @@ from gateway.web.shapes import (
     CallView,
     CarrierView,
     EventView,
+    ExplainedView,
     LegView,
     LimitsView,
     SessionView,
@@ -78,19 +81,27 @@ def event_view(entry: LogEntry) -> EventView:
     )
 
 
-def carrier_view(carrier: CarrierConfig, priority: int, breaker: Breaker, live_legs: int) -> CarrierView:
+def carrier_view(carrier: CarrierConfig, priority: int, breaker: Breaker, hand: Hand, live_legs: int) -> CarrierView:
     """How one carrier stands."""
     return CarrierView(
         name=carrier.name,
         kind=carrier.kind,
         priority=priority,
-        # Nothing can drain or disable a carrier by hand yet (its paths are 404), so every carrier is active.
-        state="active",
+        state=hand.state,
+        state_by=hand.by or None,
+        state_at=rfc3339(hand.at) if hand.at else None,
         numbers=carrier.numbers,
         breaker={"place": _breaker(breaker)},
         well=breaker.well,
         limits=LimitsView(calls_per_second=carrier.limits.calls_per_second, concurrent_calls=carrier.limits.concurrent_calls),
         live_legs=live_legs,
+    )
+
+
+def explained_view(one: Explained) -> ExplainedView:
+    """Why one carrier stands where it stands."""
+    return ExplainedView(
+        carrier=one.carrier, place=one.place, from_=one.caller_id, reason=one.reason, retry_at=_time(one.retry_at)
     )
 
 

@@ -1,6 +1,9 @@
 """The router: order, caller ids, and a reason for everybody who was passed over."""
 
+from msgspec.structs import replace
+
 from gateway.domain.breaker import Breaker, BreakerPolicy, BreakerState
+from gateway.domain.hand import Hand, ServiceState
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call, Leg
 from gateway.domain.routing import CarrierView, plan
@@ -100,3 +103,20 @@ def test_no_second_probe_in_panic() -> None:
     """While the probe is out, nobody else is sent after it."""
     probing = Breaker(state=BreakerState.HALF_OPEN, epoch=2, probe_at=9.0)
     assert order(a_call(), views(a=probing, b=probing, c=probing)) == []
+
+
+def test_a_carrier_out_of_service_is_passed_over_in_so_many_words() -> None:
+    """The reason tells draining from disabled; the others keep their order."""
+    seen = views()
+    seen[0] = replace(seen[0], hand=Hand(state=ServiceState.DRAINING))
+    seen[1] = replace(seen[1], hand=Hand(state=ServiceState.DISABLED))
+    found = plan(a_call(), ALL, seen, 10.0, POLICY)
+    assert [candidate.carrier for candidate in found.candidates] == ["c"]
+    assert [str(entry) for entry in found.passed] == ["a: draining by hand", "b: disabled by hand"]
+
+
+def test_the_least_bad_carrier_is_never_one_that_a_hand_took_out() -> None:
+    """With every breaker in service open, a probe goes to one of those, however well the disabled one is."""
+    seen = views(b=OPEN, c=OPEN)
+    seen[0] = replace(seen[0], hand=Hand(state=ServiceState.DISABLED))
+    assert order(a_call(), seen) == ["b"]

@@ -190,7 +190,7 @@ async def test_a_call_that_moved_on_while_we_looked_is_a_conflict(gateway: Any) 
         ("POST", "/v1/calls/call_1/transfer", 404),
         ("POST", "/v1/calls/call_1/dtmf", 404),
         ("POST", "/v1/calls/call_1/recording", 404),
-        ("POST", "/v1/carriers/alpha/drain", 404),
+        ("POST", "/v1/carriers/nobody/drain", 404),
         ("GET", "/v1/voicemails", 404),
         ("GET", "/v1/carriers/none", 404),
         ("GET", "/nothing", 404),

@@ -30,6 +30,10 @@ PROTECTED = [
     ("DELETE", "/v1/calls/call_1"),
     ("GET", "/v1/carriers"),
     ("GET", "/v1/carriers/alpha"),
+    ("POST", "/v1/carriers/alpha/drain"),
+    ("POST", "/v1/carriers/alpha/disable"),
+    ("POST", "/v1/carriers/alpha/enable"),
+    ("POST", "/v1/routes/explain"),
     ("GET", "/v1/events"),
 ]
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.commands import AnyCommand
+from gateway.domain.hand import Hand
 from gateway.domain.records import Call, MediaCounters
 
 
@@ -114,7 +115,9 @@ class Replayed(Struct, frozen=True, tag=True):
 
 
 class Denied(Struct, frozen=True, tag=True):
-    """No permit: `why` is `pace` (calls per second), `concurrency` or `breaker`; `retry_at` when it may be had."""
+    """No permit: `why` is `pace` (calls per second), `concurrency`, `breaker`, or `out of service` (a hand was quicker than
+    the dial); `retry_at` when it may be had.
+    """
 
     why: str
     retry_at: float
@@ -131,6 +134,16 @@ class Claim(Struct, frozen=True, kw_only=True):
     """Fencing: the store counts deliveries of the command; an older token can neither acknowledge nor defer it."""
     deliveries: int
     command: AnyCommand
+
+
+class ConsoleSession(Struct, frozen=True, kw_only=True):
+    """Somebody who is logged in to the console."""
+
+    id: str
+    """SHA-256 of the cookie's secret, which is kept nowhere."""
+    key_hash: str
+    """The API key's hash: the session ends with the key."""
+    expires_at: float
 
 
 class CallFilter(Struct, frozen=True, kw_only=True):
@@ -158,8 +171,8 @@ class Store(Protocol):
         """Check everything, then write everything.
 
         Checks, in this order: idempotency key known -> Replayed; mark known -> Repeated; `done` stale -> Fenced; version ->
-        Conflict; permit (breaker epoch or version, then concurrency, then pace) -> Denied. When the call has ended, its
-        idempotency key expires 48 h later; the promise queue always mirrors `call.promise`.
+        Conflict; permit (hand, breaker epoch or version, concurrency, pace) -> Denied. When the call has ended, its idempotency
+        key expires 48 h later; the promise queue always mirrors `call.promise`.
         """
         ...
 
@@ -224,6 +237,25 @@ class Store(Protocol):
     async def live_legs(self, carrier: str, now: float) -> int:
         """Concurrency places taken."""
         ...
+
+    async def hand(self, carrier: str) -> Hand:
+        """What a person decided about the carrier."""
+        ...
+
+    async def set_hand(self, carrier: str, hand: Hand) -> None:
+        """From this write on no dial gets a permit there, also none that was routed before."""
+        ...
+
+    # people at the console
+    async def put_session(self, session: ConsoleSession, now: float) -> None:
+        """Keep it until it expires; the same id again is the same session with a new end."""
+        ...
+
+    async def session(self, session_id: str, now: float) -> ConsoleSession | None:
+        """None if there is none, or its time has come."""
+        ...
+
+    async def drop_session(self, session_id: str) -> None: ...
 
     # small things
     async def next_fence(self) -> int:

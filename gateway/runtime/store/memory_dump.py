@@ -39,6 +39,8 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "places": _places(store),
         "next_free": dict(store.next_free),
         "breakers": {carrier: _breaker(breaker) for carrier, breaker in store.breakers.items()},
+        "hands": {carrier: plain(encode(hand)) for carrier, hand in store.hands.items()},
+        "sessions": {key: plain(encode(one)) for key, one in store.sessions.items() if one.expires_at > store.clock},
         "fence": store.fence,
     }
     return {name: section for name, section in sections.items() if section}

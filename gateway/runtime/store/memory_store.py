@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.domain.breaker import Breaker
+from gateway.domain.hand import Hand
 from gateway.domain.records import Call, MediaCounters
 from gateway.runtime.store import codec
 from gateway.runtime.store.contract import (
@@ -21,6 +22,7 @@ from gateway.runtime.store.contract import (
     CommitResult,
     Committed,
     Conflict,
+    ConsoleSession,
     Denied,
     Fenced,
     HookMark,
@@ -56,6 +58,8 @@ class MemoryStore:
         self.places: dict[str, dict[str, float]] = {}
         self.next_free: dict[str, float] = {}
         self.breakers: dict[str, Breaker] = {}
+        self.hands: dict[str, Hand] = {}
+        self.sessions: dict[str, ConsoleSession] = {}
         self.fence = 0
 
     # calls
@@ -174,6 +178,25 @@ class MemoryStore:
     async def live_legs(self, carrier: str, now: float) -> int:
         return len(self._taken(carrier, max(self.clock, now)))
 
+    async def hand(self, carrier: str) -> Hand:
+        return self.hands.get(carrier, Hand())
+
+    async def set_hand(self, carrier: str, hand: Hand) -> None:
+        self.hands[carrier] = hand
+
+    # people at the console
+
+    async def put_session(self, session: ConsoleSession, now: float) -> None:
+        self.clock = max(self.clock, now)
+        self.sessions[session.id] = session
+
+    async def session(self, session_id: str, now: float) -> ConsoleSession | None:
+        found = self.sessions.get(session_id)
+        return found if found is not None and found.expires_at > max(self.clock, now) else None
+
+    async def drop_session(self, session_id: str) -> None:
+        self.sessions.pop(session_id, None)
+
     # small things
 
     async def next_fence(self) -> int:
@@ -215,6 +238,8 @@ class MemoryStore:
         return self._denial(planned, planned.permit, clock) if planned.permit else None
 
     def _denial(self, planned: Plan, permit: PlannedPermit, clock: float) -> Denied | None:
+        if not self.hands.get(permit.carrier, Hand()).in_service:
+            return Denied(why="out of service", retry_at=clock)
         breaker = self.breakers.get(permit.carrier, Breaker())
         stale = breaker.epoch != permit.epoch if permit.probe is None else breaker.version != permit.version
         if stale:
@@ -300,4 +325,5 @@ class MemoryStore:
     def _forget_expired(self) -> None:
         self.bound = {key: bound for key, bound in self.bound.items() if not bound.expired(self.clock)}
         self.marks = {key: mark for key, mark in self.marks.items() if mark.expires_at > self.clock}
+        self.sessions = {key: session for key, session in self.sessions.items() if session.expires_at > self.clock}
         self.places = {carrier: self._taken(carrier, self.clock) for carrier in self.places}

@@ -46,6 +46,8 @@ _READS: dict[str, tuple[str, ...]] = {
     "places": _SCORES,
     "next_free": ("HGETALL",),
     "breaker": ("HGETALL",),
+    "hand": ("HGETALL",),
+    "session": ("HGETALL",),
 }
 """How each kind of key is read; what is not here is a plain value."""
 
@@ -82,6 +84,8 @@ def _sections(raw: Sections) -> Sections:
         "places": _places(raw, clock),
         "next_free": {name.decode(): float(time) for name, time in raw.get("next_free", {}).get("", {}).items()},
         "breakers": _each(raw, "breaker", _breaker),
+        "hands": _each(raw, "hand", lambda stored: plain(stored[b"body"])),
+        "sessions": {key: one for key, one in _each(raw, "session", _session).items() if _fresh(one, clock)},
         "fence": int(_value(raw, "fence")),
         "unknown": sorted(raw.keys() - _READS.keys() - {"clock", "feed_end", "tokens", "fence", "ping"}),
     }
@@ -144,6 +148,11 @@ def _promise(stored: Any) -> Sections:
 
 def _breaker(stored: Any) -> Sections:
     return {"version": int(stored[b"version"]), "epoch": int(stored[b"epoch"]), "body": plain(stored[b"body"])}
+
+
+def _session(stored: Any) -> Sections:
+    session: Sections = plain(stored[b"body"])
+    return session
 
 
 def _places(raw: Sections, clock: float) -> Sections:

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.errors import StoreUnavailable
+from gateway.domain.hand import Hand
 from gateway.domain.records import Call, MediaCounters
 from gateway.runtime.store import codec
 from gateway.runtime.store.connection import ANSWER_TIMEOUT_S, close_client, findings, open_client, speaking
@@ -26,6 +27,7 @@ from gateway.runtime.store.contract import (
     CommitResult,
     Committed,
     Conflict,
+    ConsoleSession,
     Denied,
     Fenced,
     IdempotencyRecord,
@@ -174,6 +176,31 @@ class RedisStore:
 
     async def live_legs(self, carrier: str, now: float) -> int:
         return int(await self._run("live_legs", {"carrier": carrier, "now": now}))
+
+    async def hand(self, carrier: str) -> Hand:
+        with speaking():
+            body = await self._client.hget(self._key("hand", carrier), "body")
+        return codec.decode_hand(body) if body else Hand()
+
+    async def set_hand(self, carrier: str, hand: Hand) -> None:
+        # `state` stands apart, for the commit script: it holds every permit against it.
+        with speaking():
+            await self._client.hset(self._key("hand", carrier), mapping={"state": hand.state, "body": codec.encode(hand)})
+
+    # people at the console
+
+    async def put_session(self, session: ConsoleSession, now: float) -> None:
+        args = {"id": session.id, "now": now, "expires_at": session.expires_at, "body": codec.encode(session)}
+        await self._run("put_session", args)
+
+    async def session(self, session_id: str, now: float) -> ConsoleSession | None:
+        args = {"kind": "session", "id": session_id, "field": "body", "now": now}
+        body = await self._run("unexpired", args)
+        return codec.decode_session(body) if body else None
+
+    async def drop_session(self, session_id: str) -> None:
+        with speaking():
+            await self._client.delete(self._key("session", session_id))
 
     # small things
 

@@ -13,12 +13,14 @@ from redis.asyncio import Redis
 
 from gateway.domain.breaker import Breaker, BreakerState
 from gateway.domain.commands import AnyCommand, HangUp, Route, Timer
+from gateway.domain.hand import Hand, ServiceState
 from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.domain.records import Call, Leg, MediaCounters, Promise
 from gateway.runtime.store.contract import (
     CallFilter,
     Change,
     Claim,
+    ConsoleSession,
     DialPermit,
     HookMark,
     IdempotencyRecord,
@@ -233,6 +235,23 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.swap_breaker(carrier, expected, breaker))
         self.both(lambda store: store.breaker(carrier))
 
+    @rule(carrier=carriers, state=st.sampled_from([ServiceState.ACTIVE, ServiceState.ACTIVE, *ServiceState]))
+    def set_hand(self, carrier: str, state: ServiceState) -> None:
+        hand = Hand(state=state, at=self.now, by="ops")
+        self.both(lambda store: store.set_hand(carrier, hand))
+        self.both(lambda store: store.hand(carrier))
+
+    @rule(key=keys, lasts=offsets)
+    def put_session(self, key: str, lasts: float) -> None:
+        session = ConsoleSession(id=key, key_hash="0" * 64, expires_at=self.now + lasts)
+        self.both(lambda store: store.put_session(session, self.now))
+        self.both(lambda store: store.session(key, self.now))
+
+    @rule(key=keys)
+    def drop_session(self, key: str) -> None:
+        self.both(lambda store: store.drop_session(key))
+        self.both(lambda store: store.session(key, self.now))
+
     @rule(call_id=call_ids, leg_id=leg_ids, frames=st.integers(0, 9))
     def media(self, call_id: str, leg_id: str, frames: int) -> None:
         counters = MediaCounters(frames_in=frames, mos_estimated=frames / 3)
@@ -260,6 +279,8 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.feed(after, limit))
         self.both(lambda store: store.feed_end())
         self.both(lambda store: store.live_legs(carrier, self.now))
+        self.both(lambda store: store.hand(carrier))
+        self.both(lambda store: store.session(key, self.now))
         self.both(lambda store: store.next_due())
         self.both(lambda store: store.next_fence())
 

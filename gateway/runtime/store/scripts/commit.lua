@@ -40,6 +40,8 @@ end
 
 local function denial(permit)
   if not permit then return nil end
+  local hand = redis.call('HGET', key('hand', permit.carrier), 'state')
+  if hand and hand ~= 'active' then return { 'denied', 'out of service', text(clock) } end
   if stale_breaker(permit) then return { 'denied', 'breaker', text(clock) } end
   local crowded = crowded_until(permit)
   if crowded then return { 'denied', 'concurrency', text(crowded) } end
