@@ -327,3 +327,5 @@ class Kind(Struct, frozen=True, kw_only=True):
     """(settings: CarrierSettings, clock: Callable[[], float]) -> Carrier."""
     simulator: Any
     """(site: carriers.lab.contract.Site) -> carriers.lab.contract.Simulator."""
+    in_memory: Any = None
+    """(settings, clock, line: carriers.in_memory.Line) -> Carrier, for the simulation; None: `holdline sim` leaves it out."""

@@ -147,7 +147,9 @@ def form(method: str, path: str, authorization: str, fields: Mapping[str, str | 
     return Request(method=method, path=path, headers=headers, body=urlencode(fields, doseq=True).encode())
 
 
-def json(method: str, path: str, authorization: str, document: object = None, query: Mapping[str, str | int] | None = None) -> Request:
+def json(
+    method: str, path: str, authorization: str, document: object = None, query: Mapping[str, str | int] | None = None
+) -> Request:
     """JSON, or no body at all."""
     headers = {"authorization": authorization, "content-type": "application/json"}
     body = b"" if document is None else msgspec.json.encode(document)

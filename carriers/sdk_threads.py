@@ -98,12 +98,12 @@ def _failed(ticket: Shot, error: Exception, judge: Callable[[HttpAnswer], Placed
     if answer is not None:
         return unknown("unreadable-answer", f"{answer.status} {type(error).__name__}")
     if ticket.call_off():
-        return unsent(_whyunsent(error), type(error).__name__)
+        return unsent(_why_unsent(error), type(error).__name__)
     late = ticket.remaining <= _RACE_S
     return unknown("no-answer-in-time" if late else "connection-lost", type(error).__name__)
 
 
-def _whyunsent(error: BaseException) -> str:
+def _why_unsent(error: BaseException) -> str:
     """Some SDKs wrap what the wire raised: the reason is looked for in the whole chain."""
     chain = list(_chain(error))
     ours = next((link for link in chain if isinstance(link, NotSent)), None)
@@ -121,7 +121,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def unsent(reason: str, detail: str = "") -> Placed:
-    """No byte left. Only a network between us and the carrier speaks against the carrier; a request that its SDK refused is ours."""
+    """No byte left. Only the network speaks against the carrier; a request that its SDK refused is ours."""
     if reason == UNREACHABLE:
         verdict = next_carrier(reason, attribution=Attribution.NETWORK, signal=Signal.FAILURE, detail=detail)
     else:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from carriers.contract import Capabilities, Carrier, CarrierSettings, Kind
+from carriers.in_memory import Line
 from carriers.lab.contract import Simulator, Site
 from gateway.domain.media import MULAW_8K
 
@@ -43,6 +44,12 @@ def _simulator(site: Site) -> Simulator:
     return PlivoSimulator(site)
 
 
+def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line) -> Carrier:
+    from carriers.plivo.in_memory import PlivoInMemory
+
+    return PlivoInMemory(settings, clock, line)
+
+
 KIND = Kind(
     kind="plivo",
     title="Plivo",
@@ -50,4 +57,5 @@ KIND = Kind(
     capabilities=CAPABILITIES,
     open=_open,
     simulator=_simulator,
+    in_memory=_in_memory,
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from carriers.contract import Capabilities, Carrier, CarrierSettings, Kind
+from carriers.in_memory import Line
 
 if TYPE_CHECKING:
     from carriers.lab.contract import Simulator, Site
@@ -45,6 +46,12 @@ def _simulator(site: "Site") -> "Simulator":
     return TelnyxSimulator(site)
 
 
+def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line) -> Carrier:
+    from carriers.telnyx.in_memory import TelnyxInMemory
+
+    return TelnyxInMemory(settings, clock, line)
+
+
 KIND = Kind(
     kind="telnyx",
     title="Telnyx",
@@ -52,4 +59,5 @@ KIND = Kind(
     capabilities=CAPABILITIES,
     open=_open,
     simulator=_simulator,
+    in_memory=_in_memory,
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from carriers.contract import Capabilities, Carrier, CarrierSettings, Kind
+from carriers.in_memory import Line
 from carriers.lab.contract import Simulator, Site
 
 
@@ -43,6 +44,12 @@ def _simulator(site: Site) -> Simulator:
     return TwilioSimulator(site)
 
 
+def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line) -> Carrier:
+    from carriers.twilio.in_memory import TwilioInMemory
+
+    return TwilioInMemory(settings, clock, line)
+
+
 KIND = Kind(
     kind="twilio",
     title="Twilio",
@@ -50,4 +57,5 @@ KIND = Kind(
     capabilities=CAPABILITIES,
     open=_open,
     simulator=_simulator,
+    in_memory=_in_memory,
 )

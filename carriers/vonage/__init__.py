@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from carriers.contract import Capabilities, Carrier, CarrierSettings, Kind
+from carriers.in_memory import Line
 from gateway.domain.media import LINEAR_8K
 
 
@@ -47,6 +48,12 @@ def _simulator(site: Any) -> Any:
     return VonageSimulator(site)
 
 
+def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line) -> Carrier:
+    from carriers.vonage.in_memory import VonageInMemory
+
+    return VonageInMemory(settings, clock, line)
+
+
 KIND = Kind(
     kind="vonage",
     title="Vonage",
@@ -54,4 +61,5 @@ KIND = Kind(
     capabilities=CAPABILITIES,
     open=_open,
     simulator=_simulator,
+    in_memory=_in_memory,
 )
