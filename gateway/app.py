@@ -3,8 +3,9 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,21 @@ from gateway.web.media import MediaSockets, takes
 from gateway.web.services import Services
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What a gateway takes from the machine that it runs on, in one place, so that a simulation can hand in its own."""
+
+    clock: Clock
+    new_id: Callable[[str], str] = random_id
+    new_token: Callable[[], str] = random_token
+    jitter: random.Random = field(default_factory=random.Random)
+    ticker: Ticker = field(default_factory=Ticker.of_running_loop)
+    agent_of: Callable[[str], Agent] = agent_of
+    commands_poll_s: float = 0.2
+    """How often the store is asked for commands that another process wrote, or whose time has come."""
+    promises_poll_s: float = 0.25
 
 
 class Desk:
@@ -96,43 +112,46 @@ async def open_gateway(config: Config, clock: Clock | None = None) -> AsyncItera
         store, server = await _open_store(config, stack)
         fleet = _open_fleet(config, clock)
         stack.push_async_callback(fleet.aclose)
-        works = _Works(config, store, fleet, clock)
+        works = Works(config, store, fleet, Means(clock=clock))
         stack.push_async_callback(works.bridge.aclose)
         stack.push_async_callback(works.sessions.aclose)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)
-        jobs = {
-            "outbox": works.outbox.run,
-            "callbacks": works.callbacks.run,
-            "health": works.health.run,
-            "ends": works.ends.run,
-            "purge": upkeep.run_purge,
-            "server": upkeep.run_server,
-        }
+        jobs = works.jobs() | {"purge": upkeep.run_purge, "server": upkeep.run_server}
         tasks = [asyncio.create_task(for_ever(name, job, clock), name=f"gateway-{name}") for name, job in jobs.items()]
         stack.push_async_callback(_stop, tasks)
         yield works.gateway()
 
 
-class _Works:
+class Works:
     """The parts, wired: who hears of what is written, and who carries out which command."""
 
-    def __init__(self, config: Config, store: Store, fleet: Fleet, clock: Clock) -> None:
-        self._config, self._store, self._fleet, self._clock = config, store, fleet, clock
+    def __init__(self, config: Config, store: Store, fleet: Fleet, means: Means) -> None:
+        self._config, self._store, self._fleet, self._means = config, store, fleet, means
+        self._clock = clock = means.clock
         self.metrics, self.live = Metrics(), LiveCalls()
         policy = policy_of(config)
-        self.calls = calls = Calls(store, clock, random_id, policy)
-        self.dialer = Dialer(calls, fleet, _routes(config), clock, random_id, random_token, policy, config.breaker)
-        self.reconciler = Reconciler(calls, fleet, clock.sleep)
-        self.callbacks = Callbacks(calls, clock)
+        self.calls = calls = Calls(store, clock, means.new_id, policy)
+        self.dialer = Dialer(calls, fleet, _routes(config), clock, means.new_id, means.new_token, policy, config.breaker)
+        self.reconciler = Reconciler(calls, fleet, clock.sleep, means.jitter)
+        self.callbacks = Callbacks(calls, clock, poll_s=means.promises_poll_s)
         self.bridge = self._bridge()
         self.sessions = Sessions(self.bridge, calls)
         self.ends = Ends(store, clock, self.live, self.bridge)
         self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count)
         call_log = CallLog(self.metrics)
         self.health = self._health(call_log)
-        self.outbox = Outbox(store, clock, self._handlers())
+        self.outbox = Outbox(store, clock, self._handlers(), poll_s=means.commands_poll_s)
         for part in (self.dialer, self.live, self.sessions, self.health, call_log, self.outbox):
             calls.observe(part.heed)
+
+    def jobs(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        """What runs for as long as the gateway does, beside the answering of requests."""
+        return {
+            "outbox": self.outbox.run,
+            "callbacks": self.callbacks.run,
+            "health": self.health.run,
+            "ends": self.ends.run,
+        }
 
     def gateway(self) -> Gateway:
         """The application over all of it."""
@@ -141,7 +160,7 @@ class _Works:
             config=self._config,
             store=self._store,
             clock=self._clock,
-            new_id=random_id,
+            new_id=self._means.new_id,
             calls=desk,
             inbox=self.inbox,
             metrics=self.metrics,
@@ -158,8 +177,8 @@ class _Works:
 
     def _bridge(self) -> Bridge:
         return Bridge(
-            agents=_agents(self._config),
-            ticker=Ticker.of_running_loop(),
+            agents={agent.name: self._means.agent_of(agent.kind) for agent in self._config.agents},
+            ticker=self._means.ticker,
             report=self.calls.report,
             end_call=self.calls.hang_up,
             store_media=self._store.put_media,
@@ -173,7 +192,7 @@ class _Works:
             self._fleet,
             self._clock,
             self._config.breaker,
-            random.Random(),
+            self._means.jitter,
             idle_every_s=self._config.health.idle_every_s,
             failing_every_s=self._config.health.failing_every_s,
             on_change=call_log.breaker_changed,
@@ -248,10 +267,6 @@ def policy_of(config: Config) -> Policy:
 def _routes(config: Config) -> Mapping[str, RouteRule]:
     every = tuple(carrier.name for carrier in config.carriers)
     return {route.name: RouteRule(carriers=route.carriers or every, compliance=route.compliance) for route in config.routes}
-
-
-def _agents(config: Config) -> Mapping[str, Agent]:
-    return {agent.name: agent_of(agent.kind) for agent in config.agents}
 
 
 async def _stop(jobs: list[asyncio.Task[None]]) -> None:

@@ -1,6 +1,6 @@
 """Telnyx for the simulation: `api.py` without SDK, threads and network. The same requests, judged by the same tables."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -136,7 +136,12 @@ class TelnyxInMemory:
 
     def _log(self, ask: Ask, handle: Handle) -> list[sightings.Logged]:
         since = f"{datetime.fromtimestamp(max(0.0, handle.sent_at - CLOCK_SLACK_S), UTC):%Y-%m-%dT%H:%M:%SZ}"
-        query = {"filter[to]": handle.to, "filter[type]": "webhook", "filter[occurred_at][gte]": since, "page[size]": PAGE_SIZE}
+        query: Mapping[str, str | int] = {
+            "filter[to]": handle.to,
+            "filter[type]": "webhook",
+            "filter[occurred_at][gte]": since,
+            "page[size]": PAGE_SIZE,
+        }
         try:
             page = self._data(ask, "/v2/call_events", query)
         except CarrierError:
@@ -151,7 +156,7 @@ class TelnyxInMemory:
             if answer.status >= 300 and not Refusal(answer).gone:
                 raise Refusal(answer)
 
-    def _data(self, ask: Ask, path: str, query: dict[str, str | int] | None = None) -> Any:
+    def _data(self, ask: Ask, path: str, query: Mapping[str, str | int] | None = None) -> Any:
         answer = ask(json("GET", path, self._authorization, query=query))
         if answer.status >= 300:
             raise Refusal(answer)

@@ -122,7 +122,7 @@ class Bridge:
 
     async def aclose(self) -> None:
         """The process ends: close every session."""
-        for call_id in {*self._sessions, *self._starting}:
+        for call_id in sorted({*self._sessions, *self._starting}):
             await self.close(call_id)
         await self._errands.aclose()
 

@@ -49,7 +49,7 @@ class Ends:
 
     async def look_once(self) -> None:
         """Compare all that is held here with what is stored."""
-        for call_id in {*self._live.call_ids, *self._bridge.call_ids}:
+        for call_id in sorted({*self._live.call_ids, *self._bridge.call_ids}):
             stored = await self._store.load(call_id)
             self._live.compare(call_id, stored)
             if _is_over(stored) and call_id in self._bridge.call_ids:

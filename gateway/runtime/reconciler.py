@@ -4,6 +4,7 @@ Handles Resolve (one look-up at the carrier; what an empty one means, the leg de
 handle that we have). Neither ever places anything.
 """
 
+import random
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -26,10 +27,11 @@ _NEIGHBOURS = 50
 
 
 class Reconciler:
-    """Handles the commands Resolve and HangUp. `nap` waits between two tries of a hang-up."""
+    """Handles the commands Resolve and HangUp. `nap` waits between two tries of a hang-up, for a time that `jitter` draws."""
 
-    def __init__(self, calls: Calls, fleet: Fleet, nap: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, calls: Calls, fleet: Fleet, nap: Callable[[float], Awaitable[None]], jitter: random.Random) -> None:
         self._calls, self._fleet, self._nap = calls, fleet, nap
+        self._jitter = jitter
 
     async def resolve(self, claim: Claim) -> None:
         """Ask the carrier once and report what it says."""
@@ -64,7 +66,7 @@ class Reconciler:
         carrier = self._fleet.members[leg.carrier].carrier
         tries = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(2),
-            wait=tenacity.wait_random_exponential(multiplier=0.2, max=1.0),
+            wait=lambda state: self._jitter.uniform(0.0, min(1.0, 0.2 * 2**state.attempt_number)),
             retry=tenacity.retry_if_exception_type(CarrierError),
             sleep=self._nap,
             reraise=True,

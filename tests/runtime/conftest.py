@@ -169,7 +169,7 @@ class Rig:
         self.dialer = Dialer(
             self.calls, self.fleet, {}, self.clock, self.new_id, lambda: "token", self.policy, self.breaker_policy
         )
-        self.reconciler = Reconciler(self.calls, self.fleet, self.clock.sleep)
+        self.reconciler = Reconciler(self.calls, self.fleet, self.clock.sleep, random.Random(1))
         self.callbacks = Callbacks(self.calls, self.clock)
         self.live = LiveCalls()
         self.inbox = Inbox(self.calls, self.fleet, self.live, self.clock, self._count)

@@ -1,5 +1,6 @@
 """A leg whose id nobody knows is sought by its numbers: it must never be taken for another leg to the same person."""
 
+import random
 from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
@@ -92,7 +93,7 @@ class Desk:
         numbers = count(1)
         calls = Calls(self.store, Still(), lambda prefix: f"{prefix}_{next(numbers)}", Policy())
         member = Member(carrier=carrier, kind="plivo", numbers=(OURS,), calls_per_second=1, concurrent_calls=9)  # type: ignore[arg-type]
-        self.reconciler = Reconciler(calls, Fleet([member], "http://gw.test"), Still().sleep)
+        self.reconciler = Reconciler(calls, Fleet([member], "http://gw.test"), Still().sleep, random.Random(1))
 
     async def keep(self, stored: Call, *commands: AnyCommand) -> None:
         ids = tuple(f"cmd_{command.leg_id}" for command in commands)
