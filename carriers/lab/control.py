@@ -4,17 +4,20 @@ Errors are `application/problem+json` with `code`, `field` and `cure`, so that a
 words are.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Litestar, Request, Response, WebSocket, delete, get, post, put
-from litestar.exceptions import HTTPException
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.handlers.websocket_handlers import websocket
 from litestar.params import FromPath, FromQuery
 
-from carriers.lab.fields import BadField, e164
+from carriers.lab.fields import BadField, phone_number
 from carriers.lab.line_socket import attend_line
+from carriers.lab.origins import refused
 from carriers.lab.phones import PhoneCall, read_phone
 from carriers.lab.sound import to_wav
 
@@ -30,11 +33,21 @@ def control_app(lab: "Lab") -> Litestar:
     """The ASGI application of one lab."""
     return Litestar(
         route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_lab_routes(lab)],
+        guards=[_no_foreign_page(lab)],
         openapi_config=None,
         logging_config=None,  # else Litestar configures the whole process
         exception_handlers={BadField: _bad_field, HTTPException: _http_error},
         request_max_body_size=_MAX_BODY,
     )
+
+
+def _no_foreign_page(lab: "Lab") -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        why = refused(str(connection.scope.get("method", "")), connection.headers, lab.host)
+        if why:
+            raise PermissionDeniedException(why)
+
+    return guard
 
 
 def _lab_routes(lab: "Lab") -> list[BaseRouteHandler]:
@@ -76,15 +89,15 @@ def _carrier_routes(lab: "Lab") -> list[BaseRouteHandler]:
 def _phone_routes(lab: "Lab") -> list[BaseRouteHandler]:
     @put("/lab/phones/{number:str}")
     async def set_phone(number: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, Any]:
-        return lab.phones.set_up(_number(number), read_phone(await _json(request))).report(lab.now())
+        return lab.phones.set_up(phone_number(number), read_phone(await _json(request))).report(lab.now())
 
     @get("/lab/phones/{number:str}")
     async def get_phone(number: FromPath[str]) -> dict[str, Any]:
-        return lab.phones.get(_number(number)).report(lab.now())
+        return lab.phones.get(phone_number(number)).report(lab.now())
 
     @get("/lab/phones/{number:str}/audio", media_type="audio/wav")
     async def audio(number: FromPath[str], said: FromQuery[int] = 0, call: FromQuery[int | None] = None) -> bytes:
-        recorded = _recorded(lab, _number(number), call)
+        recorded = _recorded(lab, phone_number(number), call)
         return _wav(recorded, stereo=bool(said))
 
     @post("/lab/phones/{number:str}/call")
@@ -92,19 +105,13 @@ def _phone_routes(lab: "Lab") -> list[BaseRouteHandler]:
         body = await _json(request)
         if not isinstance(body, dict):
             raise BadField("body", 'must be an object: {"to": "+15550190001"}')
-        return lab.phones.dial(_number(number), **{"to": "", **body}).report(lab.now())
+        return lab.phones.dial(phone_number(number), **{"to": "", **body}).report(lab.now())
 
     @websocket("/lab/phones/{number:str}/line")
     async def line(number: FromPath[str], socket: WebSocket[Any, Any, Any]) -> None:
         await attend_line(lab.lines, number, socket)
 
     return [set_phone, get_phone, audio, dial, line]
-
-
-def _number(text: str) -> str:
-    if not 3 <= sum(map(str.isdigit, text)) <= 15 or text.strip("+0123456789"):
-        raise BadField("number", f"must be a number of 3 to 15 digits, with or without +; not {text!r}")
-    return e164(text)
 
 
 async def _json(request: Request[Any, Any, Any]) -> Any:

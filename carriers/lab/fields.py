@@ -95,3 +95,10 @@ def optional(rule: Rule) -> Rule:
 def e164(number: str) -> str:
     """The number with `+` and nothing but digits after it: the lab takes numbers with or without `+`."""
     return "+" + "".join(filter(str.isdigit, number))
+
+
+def phone_number(text: str, field: str = "number") -> str:
+    """E.164 with `+` from what a user wrote; raise BadField if it is no number."""
+    if not 3 <= sum(map(str.isdigit, text)) <= 15 or text.strip("+0123456789"):
+        raise BadField(field, f"must be a number of 3 to 15 digits, with or without +; not {text[:40]!r}")
+    return e164(text)

@@ -45,7 +45,7 @@ class Lab:
         knobs: Mapping[str, Mapping[str, Any]] | None = None,
         numbers: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._seed, self._host, self._port = seed, host, port
+        self._seed, self.host, self._port = seed, host, port
         self._kinds = _resolved(kinds)
         self._knobs, self._numbers = knobs or {}, numbers or {}
         self._shell: Shell | None = None
@@ -55,7 +55,7 @@ class Lab:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            listeners = {kind.kind: HttpListener(self._host) for kind in self._kinds}
+            listeners = {kind.kind: HttpListener(self.host) for kind in self._kinds}
             for listener in listeners.values():
                 stack.push_async_callback(listener.aclose)
             await self._start(stack, listeners)
@@ -69,7 +69,7 @@ class Lab:
         stack.push_async_callback(self._shell.aclose)
         self.phones = Phones(self._exchange, self._shell)
         self.lines = Lines(self._exchange, self._shell)
-        self._control = ControlServer(control_app(self), self._host, self._port)
+        self._control = ControlServer(control_app(self), self.host, self._port)
         stack.push_async_callback(self._control.aclose)
         self._shell.start()
         await self._control.start()

@@ -1,9 +1,20 @@
 """The WebSocket of `/lab/phones/{number}/line`: be that phone.
 
-To the client: binary frames of 20 ms, 16-bit PCM at 8 kHz (what the person hears), and JSON
-`{"event": "ring" | "answered" | "ended", "carrier", "carrier_call_id", "from", "cause", "by"}`.
+To the client: binary frames of 20 ms, 16-bit PCM at 8 kHz (what the person hears), and JSON with `event`, `carrier`,
+`carrier_call_id` and `from`:
+
+    ring       the phone rings
+    knock      somebody else calls while it rings, calls or talks; they get busy, and no more is heard of them
+    calling    the phone calls our number `to`, and rings there
+    answered   both can speak; with `to` where the phone called
+    ended      with `cause`, `by` (phone, carrier, network), and `to` where the phone called
+    keys       the other side sent DTMF: `digits`
+    text       a text message came: `body`
+    error      what the client said was not understood, or cannot be done now: `field`, `cure`
+
 From the client: the same binary frames (any even length), and JSON `{"event": "answer"}`, `{"event": "hang_up"}` (also
-declines) or `{"event": "digit", "digit": "5"}`. What is not understood is answered with `{"event": "error", ...}`.
+declines, and gives up a call), `{"event": "digit", "digit": "5"}`, `{"event": "call", "to": "+15550190001"}` (and
+beside `to` what `POST /lab/phones/{number}/call` takes).
 """
 
 import asyncio
@@ -14,28 +25,27 @@ import msgspec
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from carriers.lab.fields import BadField, Rule, one_of, read_fields
+from carriers.lab.fields import BadField, Rule, one_of, phone_number, read_fields
 from carriers.lab.lines import Lines, Seat
 from carriers.lab.notices import LineNotice
 from carriers.lab.sound import to_linear, to_mulaw
 
 Socket = WebSocket[Any, Any, Any]
+Wish = dict[str, Any]
 
-LINE_IS_TAKEN = 4409
+CLOSE_CODES = {"conflict": 4409, "invalid-field": 4422}
+"""By the refusal's `code`; the close reason is its cure."""
+MAX_REASON = 100
+"""A close frame holds 123 bytes."""
 
-_RULES: dict[str, Rule] = {"event": one_of(("answer", "hang_up", "digit")), "digit": one_of("0123456789*#ABCD")}
-_DEEDS: dict[str, Callable[[Seat, str], bool]] = {
-    "answer": lambda seat, _digit: seat.answer(),
-    "hang_up": lambda seat, _digit: seat.hang_up(),
-    "digit": lambda seat, digit: seat.press(digit),
-}
+_KEY: dict[str, Rule] = {"digit": one_of("0123456789*#ABCD")}
 
 
 async def attend_line(lines: Lines, number: str, socket: Socket) -> None:
     """Serve one client until it leaves."""
     await socket.accept()
     try:
-        async with lines.take(number) as seat:
+        async with lines.take(phone_number(number)) as seat:
             teller = asyncio.create_task(_tell(seat, socket))
             try:
                 await _listen(seat, socket)
@@ -43,7 +53,7 @@ async def attend_line(lines: Lines, number: str, socket: Socket) -> None:
                 teller.cancel()
                 await asyncio.gather(teller, return_exceptions=True)
     except BadField as error:
-        await socket.close(code=LINE_IS_TAKEN, reason=error.cure)
+        await socket.close(code=CLOSE_CODES[error.code], reason=error.cure[:MAX_REASON])
 
 
 async def _tell(seat: Seat, socket: Socket) -> None:
@@ -75,15 +85,45 @@ def _heed(seat: Seat, message: Any) -> bytes:
         seat.speak(to_mulaw(sound))
         return b""
     try:
-        wish = read_fields(_decoded(message.get("text")), _RULES)
-        event = wish.get("event", "")
-        if event not in _DEEDS or (event == "digit") != ("digit" in wish):
-            raise BadField("event", 'send {"event": "answer"}, {"event": "hang_up"} or {"event": "digit", "digit": "5"}')
-        if not _DEEDS[event](seat, wish.get("digit", "")):
-            raise BadField("event", f"there is no call to {event} now")
+        _do(seat, _decoded(message.get("text")))
     except BadField as error:
         return msgspec.json.encode({"event": "error", "field": error.field, "cure": error.cure})
     return b""
+
+
+def _do(seat: Seat, wish: Any) -> None:
+    if not isinstance(wish, dict):
+        raise BadField("body", f"must be a JSON object with an event: {', '.join(_DEEDS)}")
+    event = wish.pop("event", None)
+    if not isinstance(event, str) or event not in _DEEDS:
+        raise BadField("event", f"must be one of: {', '.join(_DEEDS)}; not {event!r}")
+    _DEEDS[event](seat, wish)
+
+
+def _press(seat: Seat, wish: Wish) -> None:
+    keys = read_fields(wish, _KEY)
+    if not keys:
+        raise BadField("digit", 'say which key: {"event": "digit", "digit": "5"}')
+    if not seat.press(keys["digit"]):
+        raise BadField("event", "there is no answered call to press a key in")
+
+
+def _plain(deed: Callable[[Seat], bool], missing: str) -> Callable[[Seat, Wish], None]:
+    def do(seat: Seat, wish: Wish) -> None:
+        if wish:
+            raise BadField(next(iter(wish)), "unknown field; this event takes none")
+        if not deed(seat):
+            raise BadField("event", missing)
+
+    return do
+
+
+_DEEDS: dict[str, Callable[[Seat, Wish], None]] = {
+    "answer": _plain(Seat.answer, "there is no ringing call to answer"),
+    "hang_up": _plain(Seat.hang_up, "there is no call to hang up"),
+    "digit": _press,
+    "call": Seat.call,
+}
 
 
 def _decoded(text: str | None) -> Any:
@@ -94,6 +134,14 @@ def _decoded(text: str | None) -> Any:
 
 
 def _told(notice: LineNotice) -> str:
-    told = {"event": notice.kind, "carrier": notice.carrier, "carrier_call_id": notice.carrier_call_id}
-    ending = {"cause": notice.cause, "by": notice.by} if notice.kind == "ended" else {}
-    return msgspec.json.encode({**told, "from": notice.caller_id, **ending}).decode()
+    told = {"event": notice.kind, "carrier": notice.carrier, "carrier_call_id": notice.carrier_call_id, "from": notice.caller_id}
+    if notice.called:
+        told["to"] = notice.called
+    if notice.kind == "ended":
+        told |= {"cause": notice.cause, "by": notice.by}
+    if notice.kind in _TEXT_AS:
+        told[_TEXT_AS[notice.kind]] = notice.text
+    return msgspec.json.encode(told).decode()
+
+
+_TEXT_AS = {"keys": "digits", "text": "body"}

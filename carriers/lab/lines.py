@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from carriers.lab.exchange import Exchange
 from carriers.lab.fields import BadField, e164
 from carriers.lab.network import PhoneNetwork
 from carriers.lab.notices import LineNotice
+from carriers.lab.phones import read_call
 from carriers.lab.shell import Shell
 
 T = TypeVar("T")
@@ -36,6 +37,11 @@ class Seat:
     def hang_up(self) -> bool:
         """Put down, or decline; False if there is no call."""
         return self._do(lambda network, now: network.put_down(now, self.number))
+
+    def call(self, wish: dict[str, Any]) -> None:
+        """Call one of our numbers: the fields of `POST /lab/phones/{number}/call`. Raise BadField for what is wrong."""
+        plan = read_call(wish, self._exchange.network.phone(self.number).setup)
+        self._shell.act(lambda now: self._exchange.place_call(now, self.number, plan))
 
     def press(self, digit: str) -> bool:
         """Press a key; False if there is no answered call."""

@@ -89,6 +89,7 @@ class PhoneNetwork:
         if call is not None and call.state is CallState.ANSWERED:
             call.keys_heard += digits
             self._write(now, "keys", call, digits=digits)
+            self._inform(call, "keys", digits)
 
     def greeting(self, carrier: str, ref: str) -> Greeting | None:
         call = self._calls.get((carrier, ref))
@@ -265,6 +266,7 @@ class PhoneNetwork:
         call.while_busy, call.rang_at = True, now
         phone.rings += 1
         self._write(now, "ring", call, caller_id=call.caller_id, while_busy=True)
+        self._inform(call, "knock")
         self._end(now, call, "busy", "phone")
 
     def _ring(self, now: float, phone: Phone, call: PhoneCall) -> None:
@@ -322,6 +324,7 @@ class PhoneNetwork:
         kind = "delivered" if reached else "undelivered"
         if reached:
             phone.messages.append(message)
+            self._inform_of_text(number, message)
         who = {"carrier": message.carrier, "number": number, "carrier_call_id": message.ref}
         self._ledger.write(now, "text", caller_id=message.caller_id, outcome=kind, **who)
         self._tell(PhoneEvent(carrier=message.carrier, ref=message.ref, kind=kind))
@@ -342,7 +345,8 @@ class PhoneNetwork:
         seconds = round(now - call.answered_at, 3) if call.answered_at else 0.0
         self._write(now, "hangup", call, by=by, cause=cause, answered=bool(call.answered_at), seconds=seconds)
         self._tell(PhoneEvent(carrier=call.carrier, ref=call.ref, kind="ended", cause=cause, by=by))
-        self._inform(call, "ended")
+        if call.rang_at and not call.while_busy:  # nobody at the phone knew of any other
+            self._inform(call, "ended")
 
     # --- small things --------------------------------------------------------------------------------------------
 
@@ -362,7 +366,7 @@ class PhoneNetwork:
             more["direction"] = "inbound"
         self._ledger.write(now, kind, carrier=call.carrier, number=call.number, carrier_call_id=call.ref, **more)
 
-    def _inform(self, call: PhoneCall, kind: str) -> None:
+    def _inform(self, call: PhoneCall, kind: str, text: str = "") -> None:
         if self.phone(call.number).attended:
             self._notice(
                 LineNotice(
@@ -373,8 +377,15 @@ class PhoneNetwork:
                     caller_id=call.caller_id,
                     cause=call.cause,
                     by=call.by,
+                    called=call.called,
+                    text=text,
                 )
             )
+
+    def _inform_of_text(self, number: str, message: TextMessage) -> None:
+        if self.phone(number).attended:
+            who = {"carrier": message.carrier, "carrier_call_id": message.ref, "caller_id": message.caller_id}
+            self._notice(LineNotice(number=number, kind="text", text=message.body, **who))
 
     def _listener(self, call: PhoneCall) -> Callable[[bytes], None]:
         number, carrier, ref = call.number, call.carrier, call.ref

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct, field, to_builtins
 from msgspec.structs import replace
 
-from carriers.lab.fields import BadField, Rule, e164, flag, number_between, one_of, optional, read_fields, text_of
+from carriers.lab.fields import BadField, Rule, flag, number_between, one_of, optional, phone_number, read_fields, text_of
 from carriers.lab.recording import Heard, Recording
 from carriers.lab.says import Speech, read_says
 from carriers.lab.voices import Voice
@@ -203,9 +203,9 @@ def _spoken(value: Any) -> Speech:
 
 
 def _number(value: Any) -> str:
-    if not isinstance(value, str) or not 3 <= sum(map(str.isdigit, value)) <= 15 or value.strip("+0123456789"):
-        raise BadField("to", f"must be a number of 3 to 15 digits as a string, with or without +; not {value!r}")
-    return e164(value)
+    if not isinstance(value, str):
+        raise BadField("to", f"must be a number as a string, not {value!r}")
+    return phone_number(value, "to")
 
 
 def _name(value: Any) -> str:
