@@ -17,3 +17,7 @@ class Conditions(Protocol):
     def muted(self, carrier: str, ref: str, number: str, direction: str) -> bool:
         """Whether sound `to_person` or `from_person` is lost."""
         ...
+
+    def talking(self, now: float, carrier: str, ref: str) -> None:
+        """A call was answered, by whichever side: what faults will do to it in time can be planned."""
+        ...

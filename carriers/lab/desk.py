@@ -139,7 +139,6 @@ class Desk:
             raise BadField("to", f"{plan.to} is not in service at {self.name} now", code="conflict")
         call = self._network.place_call(now, self.name, ref, phone.number, incoming, plan)
         self.simulator.on_incoming(now, ref, incoming)
-        self._plan_leg_drop(now, ref)
         return call
 
     def on_fetched(self, now: float, wish: Fetch, reply: WebhookReply) -> None:
@@ -149,10 +148,12 @@ class Desk:
         self.simulator.on_fetched(now, wish.id, reply)
 
     def on_phone(self, now: float, event: PhoneEvent) -> None:
-        """Something happened at a phone that this carrier called."""
-        if event.kind == "answered":
-            self._plan_leg_drop(now, event.ref)
+        """Something happened at a phone that this carrier called, or that called it."""
         self.simulator.on_phone(now, event)
+
+    def on_talking(self, now: float, ref: str) -> None:
+        """One of its calls was answered, by the person or by the carrier."""
+        self._plan_leg_drop(now, ref)
 
     def _plan_leg_drop(self, now: float, ref: str) -> None:
         at = self._leg_drops_at(now, ref)

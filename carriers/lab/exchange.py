@@ -205,6 +205,9 @@ class Exchange:
         fault = self.desks[carrier].faults.strike_call(self.now, FaultKind.ONE_WAY, number, ref)
         return fault is not None and fault.direction != direction
 
+    def talking(self, now: float, carrier: str, ref: str) -> None:
+        self.desks[carrier].on_talking(now, ref)
+
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _step(self, now: float) -> "_Step":

@@ -304,6 +304,7 @@ class PhoneNetwork:
         self._write(now, "answer", call)
         self._inform(call, "answered")
         self._plan_talk(now, call)
+        self._conditions.talking(now, call.carrier, call.ref)
 
     def _plan_talk(self, now: float, call: PhoneCall) -> None:
         if call.setup.hangup_after_s is not None:

@@ -1,8 +1,10 @@
 """A carrier that exists only here: the plainest dialect that has everything, so that the lab is tested without any real one.
 
 POST /calls {"to", "from", "hook"} -> 201 {"id"}      GET, DELETE /calls/{id}
-webhooks: POST hook {"id", "event", ...}, signed by x-fake-signature; the answer to `answered` is a document:
-"stream ws://..." or "hangup" or nothing
+POST /calls/{id}/play {"url"}, /calls/{id}/keys {"digits"}, /calls/{id}/join {"with"}: sound, DTMF, and a call joined to it
+POST /texts {"to", "from", "body"} -> 201 {"id"}      PUT /number {"hook"}: calls from phones are taken from now on
+webhooks: POST hook {"id", "event", ...}, signed by x-fake-signature; the answer to `answered` and `incoming` is a document:
+"stream ws://...", "answer", "hangup", "refuse CAUSE" (of an incoming call) or nothing
 media: binary messages of raw mu-law both ways; the text "hangup" from the customer ends the call
 """
 
@@ -13,9 +15,11 @@ import msgspec
 import pytest
 
 from carriers.contract import Capabilities, Kind
+from carriers.lab.call_audio import CallAudio
 from carriers.lab.contract import (
     CloseSocket,
     Effect,
+    Fetch,
     Incoming,
     OpenSocket,
     PhoneEvent,
@@ -32,7 +36,7 @@ from carriers.lab.exchange import Exchange
 from carriers.lab.lab import Lab
 from carriers.lab.ledger import LabLedger
 from carriers.lab.orders import Answer, Deliver
-from carriers.lab.phones import read_phone
+from carriers.lab.phones import PhoneCall, read_call, read_phone
 from carriers.lab.playback import Playback
 
 
@@ -42,8 +46,10 @@ class FakeCall(msgspec.Struct, kw_only=True):
     hook: str
     state: str = "queued"
     hooks: int = 0
+    incoming: bool = False
     playback: Playback = msgspec.field(default_factory=lambda: Playback(10.0))
     streaming: bool = False
+    audio: CallAudio | None = None
 
 
 class FakeSimulator:
@@ -58,6 +64,9 @@ class FakeSimulator:
         self.replies: list[tuple[str, WebhookReply]] = []
         self.sockets: list[tuple[str, str, int]] = []
         self.timers: list[str] = []
+        self.number_hook = ""
+        self.texts: list[PhoneEvent] = []
+        self.fetched: list[tuple[str, WebhookReply]] = []
 
     def credentials(self) -> dict[str, Any]:
         return {"key": "fake", "base_url": self.site.base_url, "numbers": list(self.site.numbers)}
@@ -70,14 +79,41 @@ class FakeSimulator:
     def on_request(self, now: float, request: RestRequest) -> RestReply:
         if request.path == "/crash":
             raise RuntimeError("a bug in the simulator")
-        if request.method == "POST":
-            return self._create(now, msgspec.json.decode(request.body))
-        call = self.calls.get(request.path.removeprefix("/calls/"))
+        wish = msgspec.json.decode(request.body) if request.body else {}
+        if request.path == "/calls":
+            return self._create(now, wish)
+        if request.path == "/texts":
+            return self._text(now, wish)
+        if request.path == "/number":
+            self.number_hook = wish["hook"]
+            return RestReply(status=200)
+        _, _, call_id, *deed = request.path.split("/")
+        call = self.calls.get(call_id)
         if call is None:
             return RestReply(status=404, body=b"{}")
         if request.method == "DELETE":
             self.site.network.hang_up(now, carrier=self.site.name, ref=call.id)
+        for word in deed:
+            self._do(now, call, word, wish)
         return RestReply(status=200, body=msgspec.json.encode({"id": call.id, "state": call.state}))
+
+    def _do(self, now: float, call: FakeCall, word: str, wish: dict[str, str]) -> None:
+        if word == "play":
+            self.site.emit(Fetch(id=f"{call.id}/file", url=wish["url"], carrier_call_id=call.id, number=call.to))
+        elif word == "keys":
+            self.site.network.press_keys(now, carrier=self.site.name, ref=call.id, digits=wish["digits"])
+        elif word == "join":
+            self._audio(call).join(self._audio(self.calls[wish["with"]]))
+
+    def _text(self, now: float, wish: dict[str, str]) -> RestReply:
+        ref = f"text-{len(self.texts)}-{self.site.random.getrandbits(32):08x}"
+        self.site.network.text(now, carrier=self.site.name, ref=ref, to=wish["to"], caller_id=wish["from"], body=wish["body"])
+        return RestReply(status=201, body=msgspec.json.encode({"id": ref}))
+
+    def _audio(self, call: FakeCall) -> CallAudio:
+        if call.audio is None:
+            call.audio = CallAudio(self.site.network, self.site.name, call.id)
+        return call.audio
 
     def _create(self, now: float, wish: dict[str, str]) -> RestReply:
         call = FakeCall(id=f"{self.site.name}-{self.site.random.getrandbits(32):08x}", to=wish["to"], hook=wish.get("hook", ""))
@@ -97,12 +133,18 @@ class FakeSimulator:
     def on_webhook_reply(self, now: float, webhook_id: str, reply: WebhookReply) -> None:
         self.replies.append((webhook_id, reply))
         call_id, _, event = webhook_id.rpartition("/")
-        call = self.calls[call_id]
-        document = reply.body.decode()
-        if event == "answered" and document.startswith("stream "):
-            url = document.removeprefix("stream ")
-            self.site.emit(OpenSocket(stream=call.id, url=url, carrier_call_id=call.id, number=call.to))
-        elif event == "answered" and document == "hangup":
+        if event in {"answered", "incoming"} and call_id in self.calls:
+            self._obey(now, self.calls[call_id], reply.body.decode())
+
+    def _obey(self, now: float, call: FakeCall, document: str) -> None:
+        word, _, rest = document.partition(" ")
+        if word == "refuse":
+            self.site.network.refuse(now, carrier=self.site.name, ref=call.id, cause=rest)
+        if word in {"stream", "answer"}:
+            self.site.network.answer(now, carrier=self.site.name, ref=call.id)
+        if word == "stream":
+            self.site.emit(OpenSocket(stream=call.id, url=rest, carrier_call_id=call.id, number=call.to))
+        if word == "hangup":
             self.site.network.hang_up(now, carrier=self.site.name, ref=call.id)
 
     def on_timer(self, now: float, key: str) -> None:
@@ -113,11 +155,17 @@ class FakeSimulator:
             self._hook(self.calls[call_id], "failed", cause=cause)
 
     def on_phone(self, now: float, event: PhoneEvent) -> None:
+        if event.ref.startswith("text-"):
+            self.texts.append(event)
+            return
         call = self.calls[event.ref]
         call.state = event.kind
         if event.kind == "ended" and call.streaming:
             call.streaming = False
             self.site.emit(CloseSocket(stream=call.id))
+        if event.kind == "ended" and call.audio is not None:
+            call.audio.part()
+            call.audio = None
         self._hook(call, event.kind, cause=event.cause, by=event.by, digit=event.digit)
 
     def on_socket_open(self, now: float, stream: str) -> None:
@@ -138,22 +186,30 @@ class FakeSimulator:
         self.calls[stream].streaming = False
 
     def on_tick(self, now: float) -> None:
-        for call in [call for call in self.calls.values() if call.streaming]:
-            frame, _ = call.playback.next_frame()
-            self.site.network.hear(self.site.name, call.id, frame)
-            self.site.emit(SendFrame(stream=call.id, data=self.site.network.say(self.site.name, call.id)))
+        for call in list(self.calls.values()):
+            if call.audio is not None:
+                call.audio.tick()
+            elif call.streaming:
+                frame, _ = call.playback.next_frame()
+                self.site.network.hear(self.site.name, call.id, frame)
+                self.site.emit(SendFrame(stream=call.id, data=self.site.network.say(self.site.name, call.id)))
 
     def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
-        return None
+        return f"{self.site.name}-in-{self.site.random.getrandbits(32):08x}" if self.number_hook else None
 
     def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
-        """Never: no number is in service for calls from phones."""
+        call = self.calls[ref] = FakeCall(id=ref, to=incoming.caller_id, hook=self.number_hook, state="ringing", incoming=True)
+        more = {"from": incoming.caller_id, "to": incoming.to, "name": incoming.caller_name, "grade": incoming.attestation}
+        self._hook(call, "incoming", **more)
 
     def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
-        """Never: nothing is fetched."""
+        self.fetched.append((fetch_id, reply))
+        call = self.calls.get(fetch_id.removesuffix("/file"))
+        if call is not None:
+            self._audio(call).play(reply.body)
 
     def ticking(self) -> bool:
-        return False
+        return any(call.audio is not None and call.audio.busy for call in self.calls.values())
 
     def live_calls(self) -> int:
         return sum(1 for call in self.calls.values() if call.state not in {"ended", "failed"})
@@ -220,6 +276,7 @@ class World:
         self.delivered: list[Deliver] = []
         self.frames: list[tuple[float, str | bytes]] = []
         self.orders: list[Effect] = []
+        self.files: dict[str, bytes] = {}
 
     @property
     def sim(self) -> FakeSimulator:
@@ -239,6 +296,23 @@ class World:
     def dial(self, to: str = "+15550107001", carrier: str = "fake") -> Answer:
         body = msgspec.json.encode({"to": to, "from": "+15550190001", "hook": "http://customer.test/hook"})
         return self.ask("POST", "/calls", body, carrier)
+
+    def serve_number(self) -> None:
+        """Let our number take calls."""
+        self.ask("PUT", "/number", msgspec.json.encode({"hook": "http://customer.test/hook"}))
+
+    def call_us(self, number: str = "+15550107001", **call: Any) -> PhoneCall:
+        """A phone calls our number."""
+        plan = read_call({"to": "+15550190001", **call}, self.exchange.network.phone(number).setup)
+        placed = self.exchange.place_call(self.now, number, plan)
+        self._obey()
+        return placed
+
+    def people(self, deed: Any) -> Any:
+        """Act as the people on the phones: `deed` gets the network and the time."""
+        done = self.exchange.as_people(self.now, deed)
+        self._obey()
+        return done
 
     def set_faults(self, *faults: dict[str, Any], carrier: str = "fake") -> None:
         self.exchange.set_faults(self.now, carrier, list(faults))
@@ -292,6 +366,10 @@ class World:
             self.exchange.on_socket_refused(self.now, carrier, effect.stream, self.refuses)
         elif isinstance(effect, OpenSocket):
             self.exchange.on_socket_open(self.now, carrier, effect.stream)
+        elif isinstance(effect, Fetch):
+            found = effect.url in self.files
+            reply = WebhookReply(status=200 if found else 404, body=self.files.get(effect.url, b""))
+            self.exchange.on_fetched(self.now, carrier, effect, reply)
         elif isinstance(effect, SendFrame):
             self.frames.append((self.now, effect.data))
 

@@ -165,3 +165,50 @@ async def test_leaving_the_line_declines(lab: Lab) -> None:
     async with connect(url, proxy=None) as socket:
         await dial(lab)
         assert (await told(socket))["event"] == "ring"
+
+
+async def test_the_line_calls_our_number(lab: Lab, line: ClientConnection) -> None:
+    """A client calls, sees that it rings there, is answered, and hangs up; every notice names our number."""
+    hooks = HttpListener("127.0.0.1")
+    hooks.start(lambda _request: Answer(reply=RestReply(status=200, body=b"answer")))
+    async with httpx.AsyncClient(base_url=lab.credentials("fake")["base_url"], trust_env=False) as client:
+        await client.put("/number", json={"hook": hooks.base_url})
+    await line.send('{"event":"call","to":"15550190001","caller_name":"Ada"}')
+    calling, answered = await told(line), await told(line)
+    await line.send('{"event":"hang_up"}')
+    ended = await told(line)
+    assert calling == {
+        "event": "calling",
+        "carrier": "fake",
+        "carrier_call_id": calling["carrier_call_id"],
+        "from": TO,
+        "to": "+15550190001",
+    }
+    assert [told["event"] for told in (calling, answered, ended)] == ["calling", "answered", "ended"]
+    assert (ended["by"], ended["to"]) == ("phone", "+15550190001")
+    assert [entry.more["direction"] for entry in lab.ledger.entries("hangup")] == ["inbound"]
+    await hooks.aclose()
+
+
+async def test_keys_and_texts_are_told(lab: Lab, line: ClientConnection) -> None:
+    """What the other side types and writes arrives at the line with its content."""
+    call_id = await dial(lab)
+    await told(line)
+    await line.send('{"event":"answer"}')
+    await told(line)
+    async with httpx.AsyncClient(base_url=lab.credentials("fake")["base_url"], trust_env=False) as client:
+        await client.post(f"/calls/{call_id}/keys", json={"digits": "12"})
+        await client.post("/texts", json={"to": TO, "from": "+15550190001", "body": "hello"})
+    keys, text = await told(line), await told(line)
+    assert (keys["event"], keys["digits"]) == ("keys", "12")
+    assert (text["event"], text["body"], text["from"]) == ("text", "hello", "+15550190001")
+
+
+async def test_a_line_that_is_no_number_is_closed_with_the_reason(lab: Lab) -> None:
+    """A word in the place of the number is refused, and no phone of that name comes to be."""
+    async with connect(f"{lab.url.replace('http', 'ws')}/lab/phones/alice/line", proxy=None) as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, "3 to 15 digits" in closed.value.rcvd.reason) == (4422, True)
+    assert lab.exchange.network.phones == {}

@@ -31,6 +31,9 @@ class Calm:
     def muted(self, carrier: str, ref: str, number: str, direction: str) -> bool:
         return self.mutes == direction
 
+    def talking(self, now: float, carrier: str, ref: str) -> None:
+        """Nothing is planned for any call."""
+
 
 class Town:
     """A network in virtual time with everything that comes out of it."""
