@@ -3,9 +3,10 @@
 
 VENV := .venv
 STAMP := $(VENV)/.installed
+REFEREES := .venv-referees
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lock clean
+.PHONY: help install demo test check referees lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,14 +24,23 @@ check: $(STAMP) ## Lint, formatting and strict types
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
+referees: $(STAMP) $(REFEREES)/.installed ## Let parties that are not us judge the lab and the adapters, and print who judged what
+	@$(VENV)/bin/python tests/referees/run.py $(ARGS)
+
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	@VENV=$(VENV) UPGRADE=$(UPGRADE) sh deploy/lock.sh
+	@VENV=$(VENV) UPGRADE=$(UPGRADE) sh tests/referees/lock.sh
 
-clean: ## Remove .venv and what tools leave behind; never .holdline, which holds calls and promises
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+clean: ## Remove the environments and what tools leave behind; never .holdline, which holds calls and promises
+	@rm -rf $(VENV) $(REFEREES) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	@find gateway carriers agent tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp says for which pins the environment was built, so that a second `make install` has nothing to do.
 $(STAMP): pyproject.toml requirements.lock deploy/install.sh
 	@VENV=$(VENV) PYTHON=$(PYTHON) sh deploy/install.sh
+	@touch $@
+
+# The frames referee pulls in some 400 MB: an environment of its own, built when it is wanted.
+$(REFEREES)/.installed: tests/referees/requirements.lock tests/referees/install.sh | $(STAMP)
+	@VENV=$(VENV) sh tests/referees/install.sh
 	@touch $@

@@ -6,7 +6,7 @@ requests are checked: while such a test runs, the simulator must have obeyed a r
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ class Watch:
             self.obeyed.add((kind, request.method, request.path))
             self.meanwhile.add((kind, request.method, request.path))
 
+    def replay(self, kind: str, exchanges: Iterable[tuple[Any, Any]]) -> None:
+        """What a simulator answered earlier counts for the test that runs now: it judges a recording."""
+        for request, reply in exchanges:
+            self.answered(kind, request, reply)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--referee-record", default="", help="write the cells that tests held to this file")
@@ -56,11 +61,16 @@ def _watch(kind: str, watch: Watch) -> None:
     made.on_request = on_request
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fixtures may play for the test, so its time begins before them."""
+    item.config.stash[WATCH].meanwhile = set()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Run the test, then look whether it did what its marks say."""
     watch = item.config.stash[WATCH]
-    watch.meanwhile = set()
     result = yield
     for mark in item.iter_markers("referee"):
         kind, name, by = mark.args[0], mark.args[1], By(mark.kwargs["by"])

@@ -1,0 +1,150 @@
+"""Judges answers by the SDKs' own response models: every field there, known, and of the type that the model gives it."""
+
+import ast
+import inspect
+import json
+import textwrap
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any
+
+from plivo_shapes import plivo_problems
+from played import Recording
+from pydantic import BaseModel, ValidationError
+
+
+MISTAKEN: Mapping[str, type[Any]] = {
+    # Text, says the SDK; an object, says the published description, and the SDK hands out what came.
+    "IncomingPhoneNumberInstance.capabilities": dict,
+}
+"""Where a model's own annotation is wrong, and what is right."""
+
+
+def twilio_problems(recording: Recording) -> Iterator[str]:
+    """Twilio's instances annotate their attributes, and keep what they could not convert as it came."""
+    for instance in recording.objects():
+        for name, wanted in _annotated(type(instance)).items():
+            value = getattr(instance, name)
+            if not _fits(value, MISTAKEN.get(f"{type(instance).__name__}.{name}", wanted)):
+                yield f"{type(instance).__name__}.{name}: {value!r} is no {wanted}"
+
+
+@cache
+def _annotated(model: type[Any]) -> Mapping[str, Any]:
+    """The types that a model's constructor gives its attributes."""
+    module = inspect.getmodule(model)
+    names = {**vars(module), model.__name__: model}
+    tree = ast.parse(textwrap.dedent(inspect.getsource(model.__init__)))
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Attribute) and not node.target.attr.startswith("_"):
+            found[node.target.attr] = _resolved(eval(ast.unparse(node.annotation), names), names)  # noqa: S307 - the SDK's own source
+    return found
+
+
+def _resolved(wanted: Any, names: Mapping[str, Any]) -> Any:
+    """Forward references in quotes stand for what they name; the words of Twilio's enumerations are plain text."""
+    parts = typing.get_args(wanted)
+    if isinstance(wanted, typing.ForwardRef):
+        return eval(wanted.__forward_arg__, dict(names))  # noqa: S307
+    if typing.get_origin(wanted) in {typing.Union, UnionType}:
+        return typing.Union[tuple(_resolved(part, names) for part in parts)]  # noqa: UP007
+    return wanted
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    if wanted is Any:
+        return True
+    origin, parts = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin in {typing.Union, UnionType}:
+        return any(_fits(value, part) for part in parts)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(item, part) for item in value for part in parts)
+    if origin is not None:
+        return isinstance(value, origin)
+    if wanted is NoneType:
+        return value is None
+    words = [word for name, word in vars(wanted).items() if not name.startswith("_")] if _is_words(wanted) else None
+    return value in words if words is not None else isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
+
+
+def _is_words(wanted: Any) -> bool:
+    """Twilio's enumerations are classes of text constants that derive from `object`."""
+    return isinstance(wanted, type) and "." in wanted.__qualname__ and not issubclass(wanted, BaseModel)
+
+
+BEYOND = frozenset({"meta.page_size", "meta.total_results"})
+"""What the SDK's page object does not read, though the SDK's own `PaginationMeta` names it."""
+
+
+def telnyx_problems(recording: Recording) -> Iterator[str]:
+    """Telnyx' SDK builds its models without looking; here each is asked to look, and may not have been given unknown fields."""
+    for model in recording.objects():
+        yield from validated(type(model), model.to_dict(mode="json"))
+        yield from extras(model, type(model).__name__)
+
+
+def validated(model: type[BaseModel], document: Any) -> Iterator[str]:
+    """What pydantic says of a document."""
+    try:
+        model.model_validate(document, by_alias=True, by_name=True)
+    except ValidationError as error:
+        for problem in error.errors():
+            yield f"{model.__name__}{problem['loc']}: {problem['msg']}, not {problem['input']!r}"
+
+
+def extras(value: Any, where: str) -> Iterator[str]:
+    """Fields that the model does not know."""
+    if isinstance(value, BaseModel):
+        strange = [f"{where}.{name}" for name in value.model_extra or ()]
+        yield from (f"{name} is no field of the model" for name in strange if not name.endswith(tuple(BEYOND)))
+        for name in type(value).model_fields:
+            yield from extras(getattr(value, name, None), f"{where}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from extras(item, f"{where}[]")
+
+
+ENVELOPE = frozenset({"count", "numbers", "calls", "page_size", "record_index", "_embedded", "_links", "self", "href"})
+"""What the SDK validates (`CallList`, `HalLinks`, the list of numbers) and unpacks, so that its objects do not show it."""
+
+
+def vonage_problems(recording: Recording) -> Iterator[str]:
+    """Vonage's SDK validates by itself; what it does not tell is which fields its model let fall."""
+    models = [told for told in recording.objects() if isinstance(told, BaseModel)]
+    for asked, reply in recording.exchanges:
+        if reply.status // 100 == 2 and reply.body and "json" in reply.content_type:
+            known = {name for model in models for name in _names(model)}
+            strange = [name for name in _keys(json.loads(reply.body)) if models and name not in known | ENVELOPE]
+            yield from (f"{asked.method} {asked.path}: {name} is in no model" for name in strange)
+
+
+def _names(model: Any) -> Iterator[str]:
+    """Every name under which the model and those in it take fields."""
+    if isinstance(model, BaseModel):
+        for name, told in type(model).model_fields.items():
+            yield from (name, str(told.alias or name), str(told.validation_alias or name))
+            yield from _names(getattr(model, name, None))
+    elif isinstance(model, list | tuple):
+        for item in model:
+            yield from _names(item)
+
+
+def _keys(document: Any) -> Iterator[str]:
+    if isinstance(document, dict):
+        for name, value in document.items():
+            yield name
+            yield from _keys(value)
+    elif isinstance(document, list):
+        for item in document:
+            yield from _keys(item)
+
+
+MODELS: Mapping[str, Callable[[Recording], Iterator[str]]] = {
+    "twilio": twilio_problems,
+    "telnyx": telnyx_problems,
+    "plivo": plivo_problems,
+    "vonage": vonage_problems,
+}

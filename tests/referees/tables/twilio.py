@@ -1,0 +1,20 @@
+"""Twilio's rows: the REST API below /2010-04-01/Accounts/{AC}, TwiML, webhooks, Media Streams."""
+
+from operations import By, Group, Table, request, rows
+
+AC = "/2010-04-01/Accounts/*"
+
+OPERATIONS = (
+    request("create a call", f"POST {AC}/Calls.json"),
+    request("fetch a call", f"GET {AC}/Calls/*.json"),
+    request("list calls", f"GET {AC}/Calls.json"),
+    request("redirect a call", f"POST {AC}/Calls/*.json"),
+    request("end a call", f"POST {AC}/Calls/*.json"),
+    request("list a call's events", f"GET {AC}/Calls/*/Events.json"),
+    request("list a call's notifications", f"GET {AC}/Calls/*/Notifications.json"),
+    request("fetch the account", "GET /2010-04-01/Accounts/*.json"),
+    request("fetch the balance", f"GET {AC}/Balance.json"),
+    request("list numbers", f"GET {AC}/IncomingPhoneNumbers.json"),
+)
+
+TABLE = Table(kind="twilio", title="Twilio", operations=OPERATIONS)
