@@ -41,6 +41,8 @@ class CallAudio:
         self._partner: CallAudio | None = None
         self.said = SILENCE
         """The person's last frame, for the partner; one tick late at most."""
+        self.heard = SILENCE
+        """What the person was last given."""
         self.playback: Callable[[], bytes] | None = None
         """The media stream's next 20 ms towards the person; None while there is no stream."""
         self.recorders: list[CallRecorder] = []
@@ -88,9 +90,9 @@ class CallAudio:
         """One frame each way."""
         person = self._network.say(self.carrier, self.ref)
         self.said = SILENCE if self.muted else person
-        heard = self._heard()
-        self._network.hear(self.carrier, self.ref, heard)
-        recorded = tuple(self._record(heard))
+        self.heard = self._heard()
+        self._network.hear(self.carrier, self.ref, self.heard)
+        recorded = tuple(self._record(self.heard))
         return Ticked(said=self.said, played=tuple(self._ended_clips()), recorded=recorded)
 
     def _heard(self) -> bytes:
