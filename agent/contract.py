@@ -14,7 +14,7 @@ from gateway.domain.media import MULAW_8K, AudioFormat
 
 
 class CallInfo(Struct, frozen=True, kw_only=True):
-    """What an agent is told of its call. Numbers are E.164."""
+    """What an agent is told of its call. Numbers are E.164; a caller who withholds theirs has an empty one."""
 
     call_id: str
     session_id: str
@@ -22,6 +22,12 @@ class CallInfo(Struct, frozen=True, kw_only=True):
     from_number: str
     to_number: str
     agent: str
+    caller_name: str = ""
+    """As the carrier told it of an inbound call; never verified by us."""
+    attestation: str = ""
+    """STIR/SHAKEN of an inbound call: A (the caller owns the number), B, C, or empty where nobody said."""
+    language: str = ""
+    """What the route says the agent should speak, BCP 47; empty leaves it to the agent."""
     metadata: Mapping[str, str] = {}
     resumed: int = 0
     """How often the session has been taken over by another process."""

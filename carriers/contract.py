@@ -163,6 +163,23 @@ class Hook(Struct, frozen=True, kw_only=True):
     expects: Expectation = Expectation.ACKNOWLEDGEMENT
 
 
+class Arrival(Struct, frozen=True, kw_only=True):
+    """A webhook on the account's own URLs, `/carriers/{name}/inbound/{step}`: a caller at one of our numbers, or later news of
+    that call, which the carrier sends to the number's or application's URL and not to a leg's.
+    """
+
+    carrier_call_id: str
+    to: str = ""
+    """Our number, E.164; filled when the webhook announces the call and empty in later news."""
+    caller_id: str = ""
+    """E.164; empty where it is withheld."""
+    caller_name: str = ""
+    attestation: str = ""
+    """STIR/SHAKEN: A, B, C, or empty where the carrier does not say."""
+    carrier_data: dict[str, str] = {}
+    hook: Hook = Hook()
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """An HTTP answer to a carrier."""
 
@@ -188,6 +205,12 @@ class Webhooks(Protocol):
         """Raise Malformed for what the carrier's documents do not promise. Unknown fields are ignored."""
         ...
 
+    def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
+        """The same for a request to `/carriers/{name}/inbound/{step}`, `request.path` being the step; `call_id` and `leg_id`
+        are empty. None for authentic news that is of no inbound call.
+        """
+        ...
+
 
 class Markup(Protocol):
     """The documents that a carrier obeys. Pure. A carrier that ignores answers returns an empty 200."""
@@ -198,6 +221,10 @@ class Markup(Protocol):
 
     def hang_up(self) -> Document:
         """End the leg."""
+        ...
+
+    def reject(self, cause: str) -> Document:
+        """Turn an inbound call away before it costs, where the carrier can; `cause` is `busy` or `rejected`."""
         ...
 
     def acknowledge(self) -> Document:
@@ -253,6 +280,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     hooks_sign_url: bool = True
     """Whether a webhook's signature covers its URL. If not, a body that names another call than the leg's own is refused."""
     stream_loss_ends_leg: bool = False
+    answers_by_command: bool = False
+    """Whether an inbound call is taken and turned away by `answer` and `reject`, since its webhook's answer is ignored."""
 
 
 class CarrierSettings(Struct, frozen=True, kw_only=True):
@@ -295,6 +324,16 @@ class Carrier(Protocol):
 
     async def hang_up(self, handle: Handle) -> None:
         """End the leg in whatever state; a leg already gone is success. CarrierError if the carrier did not obey."""
+        ...
+
+    async def answer(self, attempt: Attempt, handle: Handle) -> None:
+        """Take an inbound call and connect it to `attempt.media_url`, both ways, its news going to `attempt.hook(...)`.
+        Idempotent; a call that is gone already is success. Only where `answers_by_command`. CarrierError if refused.
+        """
+        ...
+
+    async def reject(self, handle: Handle, cause: str) -> None:
+        """Turn an inbound call away; `cause` as in `Markup.reject`. Idempotent, gone is success. As `answer`."""
         ...
 
     async def probe(self) -> Health:

@@ -16,9 +16,12 @@ from agent.registry import agent_of
 from carriers.contract import CarrierSettings
 from carriers.registry import kinds
 from gateway.config.structs import Config
-from gateway.domain.commands import Command, Dial, HangUp, Resolve, Route, Timer
+from gateway.domain.commands import Answer, Command, Dial, HangUp, Reject, Resolve, Route, Timer
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
+from gateway.inbound_terms import inbound_terms
+from gateway.runtime.answering import Answering
+from gateway.runtime.arrivals import Arrivals
 from gateway.runtime.bridge import Bridge
 from gateway.runtime.call_log import CallLog
 from gateway.runtime.callbacks import Callbacks
@@ -105,8 +108,11 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(config: Config, clock: Clock | None = None) -> AsyncIterator[Gateway]:
-    """Start everything that `config` names. Raise StoreUnavailable if there is no store to start with."""
+async def open_gateway(config: Config, clock: Clock | None = None, lab_url: str | None = None) -> AsyncIterator[Gateway]:
+    """Start everything that `config` names; raise StoreUnavailable if there is no store to start with.
+
+    `lab_url` is where its carriers are simulated, if they are.
+    """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         store, server = await _open_store(config, stack)
@@ -119,7 +125,7 @@ async def open_gateway(config: Config, clock: Clock | None = None) -> AsyncItera
         jobs = works.jobs() | {"purge": upkeep.run_purge, "server": upkeep.run_server}
         tasks = [asyncio.create_task(for_ever(name, job, clock), name=f"gateway-{name}") for name, job in jobs.items()]
         stack.push_async_callback(_stop, tasks)
-        yield works.gateway()
+        yield works.gateway(lab_url)
 
 
 class Works:
@@ -138,6 +144,8 @@ class Works:
         self.sessions = Sessions(self.bridge, calls)
         self.ends = Ends(store, clock, self.live, self.bridge)
         self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count)
+        self.arrivals = self._arrivals()
+        self.answering = Answering(calls, fleet)
         call_log = CallLog(self.metrics)
         self.health = self._health(call_log)
         self.outbox = Outbox(store, clock, self._handlers(), poll_s=means.commands_poll_s)
@@ -153,7 +161,7 @@ class Works:
             "ends": self.ends.run,
         }
 
-    def gateway(self) -> Gateway:
+    def gateway(self, lab_url: str | None = None) -> Gateway:
         """The application over all of it."""
         desk = Desk(self.calls)
         services = Services(
@@ -163,7 +171,9 @@ class Works:
             new_id=self._means.new_id,
             calls=desk,
             inbox=self.inbox,
+            arrivals=self.arrivals,
             metrics=self.metrics,
+            lab_url=lab_url,
         )
         sockets = MediaSockets(
             carriers={name: member.carrier for name, member in self._fleet.members.items()},
@@ -174,6 +184,24 @@ class Works:
             count=self.metrics.count,
         )
         return Gateway(create_app(services), sockets, desk, self.live, self.callbacks)
+
+    def full(self) -> bool:
+        """As many calls live in this process as the config allows."""
+        most = self._config.server.max_live_calls
+        return bool(most) and len(self.live) >= most
+
+    def _arrivals(self) -> Arrivals:
+        return Arrivals(
+            self.calls,
+            self._fleet,
+            self.inbox,
+            inbound_terms(self._config),
+            clock=self._clock,
+            new_id=self._means.new_id,
+            new_token=self._means.new_token,
+            full=self.full,
+            count=self.metrics.count,
+        )
 
     def _bridge(self) -> Bridge:
         return Bridge(
@@ -204,6 +232,8 @@ class Works:
             Dial: self.dialer.dial,
             Resolve: self.reconciler.resolve,
             HangUp: self.reconciler.hang_up,
+            Answer: self.answering.answer,
+            Reject: self.answering.reject,
             Timer: self.callbacks.fire,
         }
 

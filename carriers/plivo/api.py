@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import plivo
 from requests import PreparedRequest, RequestException, Response
 
+from carriers.by_document import ByDocument
 from carriers.contract import (
     Attempt,
     CarrierSettings,
@@ -64,7 +65,7 @@ class Unanswered(CarrierError):
         self.verdict = verdict
 
 
-class PlivoCarrier:
+class PlivoCarrier(ByDocument):
     """`carriers.contract.Carrier` for one account or subaccount."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float]) -> None:

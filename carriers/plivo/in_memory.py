@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
+from carriers.by_document import ByDocument
 from carriers.contract import (
     Attempt,
     CarrierSettings,
@@ -46,7 +47,7 @@ class Unanswered(CarrierError):
         self.verdict = verdict
 
 
-class PlivoInMemory:
+class PlivoInMemory(ByDocument):
     """`carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float], line: Line) -> None:
@@ -75,6 +76,10 @@ class PlivoInMemory:
             "time_limit": attempt.max_duration_s,
         }
         return json("POST", f"{self._root}Call/", self._authorization, fields)
+
+    def named(self, answer: HttpAnswer) -> str:
+        """The id that the carrier gives a call in its answer to the dial; empty for a refusal."""
+        return _accepted(answer).carrier_call_id if answer.status < 300 else ""
 
     async def find(self, handle: Handle) -> Sighting:
         if handle.carrier_call_id:

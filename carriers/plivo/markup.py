@@ -40,6 +40,10 @@ class PlivoMarkup:
     def hang_up(self) -> Document:
         return _document(_HEAD + "<Response><Hangup/></Response>")
 
+    def reject(self, cause: str) -> Document:
+        """As the first element it turns the caller away before the call is answered, and is not billed as answered."""
+        return _document(f'{_HEAD}<Response><Hangup reason="{escape(cause)}"/></Response>')
+
     def acknowledge(self) -> Document:
         return Document()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from urllib.parse import parse_qsl, urlsplit
 
-from carriers.contract import Expectation, Hook, HookRequest, Verified
+from carriers.contract import Arrival, Expectation, Hook, HookRequest, Verified
 from carriers.plivo import verdicts
 from gateway.domain.errors import BadSignature, Malformed
 from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, StreamFailed
@@ -59,6 +59,26 @@ class PlivoWebhooks:
         reader = _READERS.get(event)
         expects = Expectation.ACKNOWLEDGEMENT if event == "Hangup" else _expects(request.path)
         return Hook(events=reader(call_uuid, fields) if reader else (), expects=expects)
+
+    def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
+        """The application's own URLs: `answer` and `fallback` announce a caller, `hangup` tells of the end."""
+        fields = dict(_pairs(request.body) if request.method.upper() == "POST" else _query(request.url))
+        hook = self.parse(request, now)
+        if fields.get("Direction", "inbound") != "inbound":
+            return None
+        call_uuid = fields.get("CallUUID", "")
+        if not call_uuid:
+            raise Malformed("no-call-uuid", request.path)
+        if hook.expects is not Expectation.ANSWER_DOCUMENT:
+            return Arrival(carrier_call_id=call_uuid, hook=hook)
+        return Arrival(
+            carrier_call_id=call_uuid,
+            to=_e164(fields.get("To", "")),
+            caller_id=_e164(fields.get("From", "")),
+            caller_name=fields.get("CallerName", ""),
+            attestation=verdict if (verdict := fields.get("STIRVerification", "")) in {"A", "B", "C"} else "",
+            hook=Hook(expects=hook.expects),
+        )
 
     def _check(self, text: str, headers: Mapping[str, str]) -> None:
         self._check_any([text], headers)
@@ -115,6 +135,12 @@ def _event(step: str, fields: Fields) -> str:
     event = fields.get("Event") or _EVENT_OF_STEP.get(step, "")
     # Plivo has been seen to ask answer_url once more when the call is over; the status knows better than the event.
     return "Hangup" if event in _EVENT_OF_STEP.values() and fields.get("CallStatus") in _OVER else event
+
+
+def _e164(number: str) -> str:
+    """Plivo writes numbers without the plus; what has no digits alone is withheld, or a SIP address."""
+    digits = number.removeprefix("+")
+    return f"+{digits}" if digits.isdigit() else ""
 
 
 def _expects(step: str) -> Expectation:

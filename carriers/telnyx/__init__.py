@@ -30,6 +30,7 @@ CAPABILITIES = Capabilities(
     clear_returns_marks=True,
     upgrade_signed=False,
     hooks_sign_url=False,  # timestamp and body only; beside the call's id the leg's tag comes back in the body
+    answers_by_command=True,
     stream_loss_ends_leg=False,  # the stream is a fork: the person stays on the line without it
 )
 

@@ -9,9 +9,10 @@ What is worked round here, each seen by running that version:
 - the first use of `client.calls` imports 1,375 modules (two seconds of the interpreter's lock): done when we are imported.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import httpx
 import telnyx
@@ -86,6 +87,12 @@ class TelnyxCarrier:
 
     async def hang_up(self, handle: Handle) -> None:
         await self._ask(lambda client: _hang_up(client, handle, self._connection_id))
+
+    async def answer(self, attempt: Attempt, handle: Handle) -> None:
+        await self._ask(lambda client: _answer_call(client, attempt, handle))
+
+    async def reject(self, handle: Handle, cause: str) -> None:
+        await self._ask(lambda client: _reject(client, handle, cause))
 
     async def probe(self) -> Health:
         started = self._clock()
@@ -284,6 +291,45 @@ def _hang_up(client: Telnyx, handle: Handle, connection_id: str) -> None:
         except telnyx.APIStatusError as error:
             if not _is_gone(error):
                 raise
+
+
+# --- callers -----------------------------------------------------------------------------------------------------
+
+REJECT_CAUSES: Mapping[str, Literal["USER_BUSY", "CALL_REJECTED"]] = {"busy": "USER_BUSY", "rejected": "CALL_REJECTED"}
+
+
+def _answer_call(client: Telnyx, attempt: Attempt, handle: Handle) -> None:
+    """One command answers and opens the stream; a repeat within 60 s is ignored by its `command_id`."""
+    with _unless_gone():
+        client.calls.actions.answer(
+            handle.carrier_call_id,
+            client_state=tag_of(attempt.leg_id),
+            command_id=f"answer-{attempt.leg_id}",
+            webhook_url=attempt.hook("events"),
+            webhook_url_method="POST",
+            stream_url=attempt.media_url,
+            stream_track="inbound_track",
+            stream_codec="PCMU",
+            stream_bidirectional_mode="rtp",
+            stream_bidirectional_codec="PCMU",
+            stream_bidirectional_target_legs="self",
+        )
+
+
+def _reject(client: Telnyx, handle: Handle, cause: str) -> None:
+    with _unless_gone():
+        client.calls.actions.reject(
+            handle.carrier_call_id, cause=REJECT_CAUSES.get(cause, "CALL_REJECTED"), command_id=f"reject-{handle.leg_id}"
+        )
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    try:
+        yield
+    except telnyx.APIStatusError as error:
+        if not _is_gone(error):
+            raise
 
 
 def _is_gone(error: telnyx.APIStatusError) -> bool:

@@ -29,6 +29,7 @@ from gateway.domain.outcome import Knowledge
 from gateway.domain.verdict import Attribution, Verdict, next_carrier
 
 PAGE_SIZE = 250
+_REJECT_CAUSES = {"busy": "USER_BUSY", "rejected": "CALL_REJECTED"}
 CLOCK_SLACK_S = 60.0
 GONE = frozenset({"90018", "90015", "10005"})
 
@@ -84,11 +85,34 @@ class TelnyxInMemory:
         }
         return json("POST", "/v2/calls", self._authorization, fields)
 
+    def named(self, answer: HttpAnswer) -> str:
+        """The id that the carrier gives a call in its answer to the dial; empty for a refusal."""
+        return _accepted(answer).carrier_call_id if answer.status < 300 else ""
+
     async def find(self, handle: Handle) -> Sighting:
         return await self._wire.control(lambda ask: self._find(ask, handle))
 
     async def hang_up(self, handle: Handle) -> None:
         await self._wire.control(lambda ask: self._hang_up(ask, handle))
+
+    async def answer(self, attempt: Attempt, handle: Handle) -> None:
+        fields = {
+            "client_state": tag_of(attempt.leg_id),
+            "command_id": f"answer-{attempt.leg_id}",
+            "webhook_url": attempt.hook("events"),
+            "webhook_url_method": "POST",
+            "stream_url": attempt.media_url,
+            "stream_track": "inbound_track",
+            "stream_codec": "PCMU",
+            "stream_bidirectional_mode": "rtp",
+            "stream_bidirectional_codec": "PCMU",
+            "stream_bidirectional_target_legs": "self",
+        }
+        await self._wire.control(lambda ask: self._command(ask, handle.carrier_call_id, "answer", fields))
+
+    async def reject(self, handle: Handle, cause: str) -> None:
+        fields = {"cause": _REJECT_CAUSES.get(cause, "CALL_REJECTED"), "command_id": f"reject-{handle.leg_id}"}
+        await self._wire.control(lambda ask: self._command(ask, handle.carrier_call_id, "reject", fields))
 
     async def probe(self) -> Health:
         return await self._wire.probe(lambda ask: self._data(ask, "/v2/balance"), _verdict_of)
@@ -152,9 +176,12 @@ class TelnyxInMemory:
     def _hang_up(self, ask: Ask, handle: Handle) -> None:
         calls = [handle.carrier_call_id] if handle.carrier_call_id else self._active(ask, tag_of(handle.leg_id))
         for call_control_id in calls:
-            answer = ask(json("POST", f"/v2/calls/{call_control_id}/actions/hangup", self._authorization, {}))
-            if answer.status >= 300 and not Refusal(answer).gone:
-                raise Refusal(answer)
+            self._command(ask, call_control_id, "hangup", {})
+
+    def _command(self, ask: Ask, call_control_id: str, verb: str, fields: dict[str, str]) -> None:
+        answer = ask(json("POST", f"/v2/calls/{call_control_id}/actions/{verb}", self._authorization, fields))
+        if answer.status >= 300 and not Refusal(answer).gone:
+            raise Refusal(answer)
 
     def _data(self, ask: Ask, path: str, query: Mapping[str, str | int] | None = None) -> Any:
         answer = ask(json("GET", path, self._authorization, query=query))

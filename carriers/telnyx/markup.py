@@ -17,5 +17,8 @@ class TelnyxMarkup:
     def hang_up(self) -> Document:
         return _NOTHING
 
+    def reject(self, cause: str) -> Document:
+        return _NOTHING
+
     def acknowledge(self) -> Document:
         return _NOTHING

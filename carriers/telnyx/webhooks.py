@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from carriers.contract import Hook, HookRequest, Verified
+from carriers.contract import Arrival, Hook, HookRequest, Verified
 from carriers.telnyx import verdicts
 from gateway.domain.errors import BadSignature, Malformed
 from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, StreamFailed
@@ -39,6 +39,10 @@ class Payload(Struct, frozen=True):
     hangup_cause: str | None = None
     sip_hangup_cause: str | None = None
     failure_reason: str | None = None
+    to: str | None = None
+    from_: str | None = field(default=None, name="from")
+    caller_id_name: str | None = None
+    shaken_stir_attestation: str | None = None
 
 
 class _Event(Struct, frozen=True):
@@ -94,6 +98,25 @@ class TelnyxWebhooks:
             raise Malformed("no-call-control-id", event.event_type)
         return Hook(events=read(event.payload.call_control_id, event.payload))
 
+    def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
+        """The application's own URL. A caller is parked until a command comes; Telnyx ignores what we answer here."""
+        event = _event_of(request.body)
+        payload, call = event.payload, event.payload.call_control_id
+        if not call or payload.direction == "outgoing":
+            return None
+        read = _READERS.get(event.event_type)
+        hook = Hook(events=read(call, payload)) if read is not None else Hook()
+        if event.event_type != "call.initiated" or payload.direction != "incoming":
+            return Arrival(carrier_call_id=call, hook=hook)
+        return Arrival(
+            carrier_call_id=call,
+            to=_e164(payload.to),
+            caller_id=_e164(payload.from_),
+            caller_name=payload.caller_id_name or "",
+            attestation=payload.shaken_stir_attestation if payload.shaken_stir_attestation in {"A", "B", "C"} else "",
+            hook=hook,
+        )
+
     def _check_signature(self, signature: str, timestamp: str, body: bytes) -> None:
         if not signature or not timestamp:
             raise BadSignature("unsigned")
@@ -137,6 +160,12 @@ def _is_version_1(body: bytes) -> bool:
         return "data" not in (fields := msgspec.json.decode(body, type=dict[str, Raw])) and "event_type" in fields
     except msgspec.DecodeError:
         return False
+
+
+def _e164(number: str | None) -> str:
+    """The samples write numbers with hyphens now and then; what has no digits is withheld."""
+    digits = re.sub(r"[^0-9]", "", number or "")
+    return f"+{digits}" if digits else ""
 
 
 # --- one event each ----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
 
+from carriers.by_document import ByDocument
 from carriers.contract import Attempt, CarrierSettings, Finding, Gate, Handle, Health, Markup, Placed, Sighting, Webhooks
 from carriers.requests_wire import Wire
 from carriers.sdk_threads import SdkThreads
@@ -46,7 +47,7 @@ class Refusal(CarrierError):
         self.verdict = verdict
 
 
-class Twilio:
+class Twilio(ByDocument):
     """One Twilio account. See `carriers.contract.Carrier` for what each method promises."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
+from carriers.by_document import ByDocument
 from carriers.contract import Attempt, CarrierSettings, Finding, Gate, Handle, Health, Markup, Placed, Sighting, Webhooks
 from carriers.in_memory import Ask, Line, Request, Wire, document, form
 from carriers.shot import HttpAnswer
@@ -30,7 +31,7 @@ class Refusal(CarrierError):
         super().__init__(self.verdict.reason, self.verdict.detail)
 
 
-class TwilioInMemory:
+class TwilioInMemory(ByDocument):
     """`carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float], line: Line) -> None:
@@ -62,6 +63,10 @@ class TwilioInMemory:
             "Url": attempt.hook("answer") + RETRIES,
         }
         return form("POST", f"{self._root}/Calls.json", self._authorization, fields)
+
+    def named(self, answer: HttpAnswer) -> str:
+        """The id that the carrier gives a call in its answer to the dial; empty for a refusal."""
+        return _accepted(answer).carrier_call_id if answer.status < 300 else ""
 
     async def find(self, handle: Handle) -> Sighting:
         if handle.carrier_call_id:

@@ -26,6 +26,10 @@ class TwilioMarkup:
     def hang_up(self) -> Document:
         return _twiml("<Hangup/>")
 
+    def reject(self, cause: str) -> Document:
+        """As the first verb it turns the caller away before the call is answered, and is not billed."""
+        return _twiml(f"<Reject reason={quoteattr(cause)}/>")
+
     def acknowledge(self) -> Document:
         """204: an empty 200 would be invalid TwiML if Twilio ever took it for a document."""
         return Document(status=204)

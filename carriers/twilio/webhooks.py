@@ -1,7 +1,8 @@
 """What Twilio posts to us: verify first, parse after. Own implementation, pure; the SDK's validator is the referee in tests.
 
 Steps (the last part of the hook's path): `answer` and `fallback` want the first document, `after` the one after the
-stream, `status` and `stream` only an acknowledgement.
+stream, `status` and `stream` only an acknowledgement. A number's own URLs: `voice` and `fallback` announce a caller and want
+a document, `status` tells of the call's end.
 """
 
 import base64
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
-from carriers.contract import Expectation, Hook, HookRequest, Verified
+from carriers.contract import Arrival, Expectation, Hook, HookRequest, Verified
 from carriers.twilio import verdicts
 from gateway.domain.errors import BadSignature, Malformed
 from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, StreamFailed
@@ -34,6 +35,14 @@ EXPECTS: Mapping[str, Expectation] = {
     "status": Expectation.ACKNOWLEDGEMENT,
     "stream": Expectation.ACKNOWLEDGEMENT,
 }
+ARRIVAL_EXPECTS: Mapping[str, Expectation] = {
+    "voice": Expectation.ANSWER_DOCUMENT,
+    "fallback": Expectation.ANSWER_DOCUMENT,
+    "status": Expectation.ACKNOWLEDGEMENT,
+}
+WITHHELD = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""What Twilio writes for a caller without a number: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN, UNAVAILABLE on a keypad."""
+_STIR_PASSED = re.compile(r"TN-Validation-Passed-([ABC])")
 _ALIVE: Mapping[str, type[LegProgressed | LegRinging | LegAnswered]] = {
     "queued": LegProgressed,
     "initiated": LegProgressed,
@@ -76,6 +85,29 @@ class TwilioWebhooks:
             raise Malformed("no-call-sid", request.path)
         read = _stream_events if request.path == "stream" else _call_events
         return Hook(events=read(form, call_sid), expects=expects)
+
+    def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
+        """A direction other than inbound is a call of ours, which has URLs of its own."""
+        expects = ARRIVAL_EXPECTS.get(request.path)
+        if expects is None:
+            raise Malformed("unknown-step", request.path)
+        form = dict(_form(request))
+        call_sid = form.get("CallSid", "")
+        if not call_sid:
+            raise Malformed("no-call-sid", request.path)
+        if form.get("Direction", "inbound") != "inbound":
+            return None
+        if expects is Expectation.ACKNOWLEDGEMENT:
+            return Arrival(carrier_call_id=call_sid, hook=Hook(events=_call_events(form, call_sid)))
+        stir = _STIR_PASSED.match(form.get("StirVerstat", ""))
+        return Arrival(
+            carrier_call_id=call_sid,
+            to=form.get("To", ""),
+            caller_id=_caller(form.get("From", "")),
+            caller_name=form.get("CallerName", ""),
+            attestation=stir[1] if stir else "",
+            hook=Hook(expects=expects),
+        )
 
     def _signed(self, urls: Iterable[str], pairs: Iterable[tuple[str, str]], signature: str) -> bool:
         tail = "".join(name + value for name, value in sorted(set(pairs)))
@@ -154,6 +186,10 @@ def _delivery_key(request: HookRequest) -> str:
 
 
 # --- the content -------------------------------------------------------------------------------------------------
+
+
+def _caller(number: str) -> str:
+    return number if number.startswith("+") and number not in WITHHELD else ""
 
 
 def _call_events(form: Mapping[str, str], call_sid: str) -> tuple[AnyLegEvent, ...]:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from requests import RequestException
 from vonage import Auth, HttpClientOptions, Vonage, VonageError
 
+from carriers.by_document import ByDocument
 from carriers.contract import (
     Attempt,
     CarrierSettings,
@@ -62,7 +63,7 @@ class Refusal(CarrierError):
         self.status = answer.status
 
 
-class VonageCarrier:
+class VonageCarrier(ByDocument):
     """Implements `carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float]) -> None:

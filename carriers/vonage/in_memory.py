@@ -8,6 +8,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msgspec.structs import replace
 
+from carriers.by_document import ByDocument
 from carriers.contract import (
     Attempt,
     CarrierSettings,
@@ -52,7 +53,7 @@ would make the same one.
 """
 
 
-class VonageInMemory:
+class VonageInMemory(ByDocument):
     """`carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float], line: Line) -> None:
@@ -79,6 +80,10 @@ class VonageInMemory:
             "length_timer": min(max(attempt.max_duration_s, 1), MAX_LENGTH_S),
         }
         return json("POST", "/v1/calls", self._authorization(), body)
+
+    def named(self, answer: HttpAnswer) -> str:
+        """The id that the carrier gives a call in its answer to the dial; empty for a refusal."""
+        return _accepted(answer).carrier_call_id if answer.status < 300 else ""
 
     async def find(self, handle: Handle) -> Sighting:
         if not handle.carrier_call_id:

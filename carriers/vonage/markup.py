@@ -26,6 +26,10 @@ class NccoMarkup:
         """There is no hang-up action: a flow without actions ends the call."""
         return _ncco()
 
+    def reject(self, cause: str) -> Document:
+        """Vonage has answered before it asks, and NCCO has no early reject: an empty flow ends the call at once."""
+        return _ncco()
+
     def acknowledge(self) -> Document:
         """No body at all: a JSON array in the answer to a synchronous event would be carried out."""
         return Document(status=204)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from carriers.contract import Expectation, Hook, HookRequest, Verified
+from carriers.contract import Arrival, Expectation, Hook, HookRequest, Verified
 from carriers.vonage import verdicts
 from gateway.domain.errors import BadSignature, Malformed
 from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, StreamFailed
@@ -58,6 +58,28 @@ class VonageWebhooks:
         step = request.path.partition("/")[0].partition("?")[0]
         reader = _STEPS.get(step)
         return reader(fields) if reader is not None else Hook()
+
+    def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
+        """The application's own URLs: `answer` (and `fallback`) announces a caller, `event` tells of the call afterwards.
+
+        Events of a WebSocket leg, and of calls that we placed, have URLs of their own.
+        """
+        fields = _fields(request)
+        step = request.path.partition("/")[0].partition("?")[0]
+        if step == "event":
+            if _text(fields, "to").startswith(_SOCKETS) or _text(fields, "direction") == "outbound":
+                return None
+            uuid = _uuid(fields, required=False)
+            return Arrival(carrier_call_id=uuid, hook=_event(fields)) if uuid else None
+        if step not in {"answer", "fallback"}:
+            raise Malformed("unknown-step", step)
+        return Arrival(
+            carrier_call_id=_uuid(fields),
+            to=_e164(_text(fields, "to")),
+            caller_id=_e164(_text(fields, "from")),
+            carrier_data=_data(fields),
+            hook=Hook(expects=Expectation.ANSWER_DOCUMENT),
+        )
 
     def _claims(self, headers: Mapping[str, str], now: float) -> dict[str, Any]:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -249,6 +271,11 @@ def _uuid(fields: Mapping[str, Any], required: bool = True) -> str:
     if required and not uuid:
         raise Malformed("no-uuid")
     return uuid
+
+
+def _e164(number: str) -> str:
+    """Vonage writes numbers without the plus; a withheld one is a word, or nothing."""
+    return f"+{number}" if number.isdigit() else ""
 
 
 def _data(fields: Mapping[str, Any]) -> dict[str, str]:

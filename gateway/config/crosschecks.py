@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
 
 import phonenumbers
 
@@ -83,14 +84,46 @@ def route_references(document: Any) -> Iterator[Problem]:
 
 
 def ambiguous_routes(document: Any) -> Iterator[Problem]:
-    """The longest prefix wins, so two routes of one direction may not share a prefix."""
-    first: dict[tuple[Any, Any], str] = {}
+    """The longest prefix wins, so two routes of one direction may not share a prefix; two inbound ones may, if the caller's
+    prefix, the hours or the carriers tell them apart.
+    """
+    first: dict[tuple[str, str, str], str] = {}
     for path, route in entries(document, "routes"):
-        key = (str(route.get("direction", "outbound")), str(route.get("prefix", "+1")))
+        apart = str([route.get(name) for name in ("from_prefix", "hours", "carriers")]) if _inbound(route) else ""
+        key = (str(route.get("direction", "outbound")), str(route.get("prefix", "+1")), apart)
         if first.setdefault(key, path) != path:
             yield Problem(
                 f"{path}.prefix", f"{describe(key[1])}, as in {first[key]}", "allowed: each prefix once for a direction"
             )
+
+
+_INBOUND_ONLY = ("from_prefix", "hours", "language", "max_duration_s", "refuse")
+
+
+def route_roles(document: Any) -> Iterator[Problem]:
+    """A route has an agent, or refuses; and says nothing that its direction does not obey."""
+    for path, route in entries(document, "routes"):
+        has_agent, refuses = bool(route.get("agent")), route.get("refuse") is not None
+        if not _inbound(route):
+            for name in _INBOUND_ONLY:
+                if route.get(name) is not None:
+                    yield Problem(f"{path}.{name}", describe(route[name]), "allowed: only where `direction` is inbound")
+        if has_agent == (refuses and _inbound(route)):
+            found = "both `agent` and `refuse`" if has_agent else "no agent"
+            yield Problem(f"{path}.agent", found, "allowed: the name of one of `agents`; or, inbound, `refuse` instead")
+
+
+def opening_hours(document: Any) -> Iterator[Problem]:
+    """Hours are kept in a time zone that exists."""
+    for path, route in entries(document, "routes"):
+        hours = route.get("hours")
+        zone = hours.get("timezone") if isinstance(hours, dict) else None
+        if isinstance(zone, str) and zone not in available_timezones():
+            yield Problem(f"{path}.hours.timezone", describe(zone), "allowed: an IANA name, such as America/New_York")
+
+
+def _inbound(route: Mapping[str, Any]) -> bool:
+    return route.get("direction") == "inbound"
 
 
 def urls(document: Any) -> Iterator[Problem]:

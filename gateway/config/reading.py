@@ -115,6 +115,8 @@ def _faults(
     yield from checks.agent_kinds(document, agents)
     yield from checks.numbers(document)
     yield from checks.route_references(document)
+    yield from checks.route_roles(document)
+    yield from checks.opening_hours(document)
     yield from checks.ambiguous_routes(document)
     yield from checks.urls(document)
     yield from checks.breaker_numbers(document)

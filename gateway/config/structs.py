@@ -28,6 +28,12 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     public_url: Annotated[str, Meta(description="How carriers reach this gateway: scheme, host and port, no path.")] = (
         "http://127.0.0.1:8080"
     )
+    max_live_calls: Annotated[
+        int,
+        Meta(
+            ge=0, le=100000, description="More than so many in one process are refused before they are accepted; 0 is no limit."
+        ),
+    ] = 0
     drain_for_s: Annotated[float, Meta(ge=0, le=86400, description="After SIGTERM, live calls get this long to finish.")] = 600.0
 
 
@@ -84,15 +90,43 @@ class CarrierConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limits: Limits = Limits()
 
 
+class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an inbound route is open; a window that ends before it begins goes over midnight."""
+
+    timezone: Annotated[str, Meta(description="IANA name, such as America/New_York.")]
+    opens: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='Local time in quotes: "09:00".')]
+    closes: Annotated[
+        str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description='Local time in quotes: "18:00", or "24:00".')
+    ]
+    days: Annotated[
+        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
+        Meta(min_length=1, description="On which the window begins."),
+    ] = ("mon", "tue", "wed", "thu", "fri")
+
+
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which calls may be made, and by whom they are carried. The longest prefix wins."""
+    """Which calls may be made or are answered, and by whom. The longest prefix wins.
+
+    Inbound, the longest prefix of the caller's number decides next, and then a route with hours before one without.
+    """
 
     name: Name
-    agent: Annotated[str, Meta(description="Who talks, one of `agents`.")]
+    agent: Annotated[str, Meta(description="Who talks, one of `agents`.")] = ""
     direction: Direction = Direction.OUTBOUND
     prefix: Annotated[str, Meta(pattern=r"^\+[0-9]{0,15}$", description='Of the number called, in quotes: "+1".')] = "+1"
     carriers: Annotated[tuple[str, ...], Meta(description="Restrict and order; empty is all, in their own order.")] = ()
     compliance: Annotated[Literal["none"], Meta(description="Profile of dialling rules.")] = "none"
+    from_prefix: (
+        Annotated[str, Meta(pattern=r"^\+[0-9]{0,15}$", description="Inbound: of the caller's number; null is everybody.")] | None
+    ) = None
+    hours: Annotated[Hours, Meta(description="Inbound: when it is open; null is always.")] | None = None
+    language: (
+        Annotated[str, Meta(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", description="Inbound: for the agent.")] | None
+    ) = None
+    max_duration_s: Annotated[int, Meta(ge=10, le=14400, description="Inbound: instead of dialing.max_duration_s.")] | None = None
+    refuse: (
+        Annotated[Literal["busy", "rejected"], Meta(description="Inbound: turn these callers away, instead of an agent.")] | None
+    ) = None
 
 
 class AgentConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

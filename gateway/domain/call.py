@@ -20,11 +20,13 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain import inbound
 from gateway.domain import leg as legs
 from gateway.domain.commands import AnyCommand, Dial, Route, Timer
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
     CallAccepted,
+    CallArrived,
     CallEvent,
     CancelRequested,
     DialDenied,
@@ -36,7 +38,7 @@ from gateway.domain.events import (
     RouteExhausted,
     TimerFired,
 )
-from gateway.domain.outcome import CallStatus, LegPhase, Outcome
+from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg, Promise
 from gateway.domain.verdict import Attribution, Disposition, Signal, stop
@@ -140,6 +142,21 @@ def _promise_due(call: Call, _event: PromiseDue, now: float, _policy: Policy) ->
     return Step(call=again, commands=(Route(call_id=call.id),))
 
 
+# --- a caller comes to us ----------------------------------------------------------------------------------------
+
+
+def _arrived(call: Call, event: CallArrived, now: float, policy: Policy) -> Step:
+    if call.legs:
+        return Step(call=call, ignored=True)
+    leg = inbound.arriving_leg(call, event, now, policy)
+    if event.refusal:
+        verdict = stop(event.refusal, Outcome.DENIED, attribution=Attribution.US, signal=Signal.RELEASE, code=event.cause)
+        refused = replace(leg, phase=LegPhase.ENDED, verdict=verdict, ended_at=now)
+        ended = _end(replace(call, legs=(refused,)), Outcome.DENIED, event.refusal, now)
+        return replace(ended, commands=inbound.turned_away(leg, event.cause))
+    return Step(call=replace(call, status=CallStatus.RINGING, legs=(leg,)), commands=inbound.welcome(leg))
+
+
 # --- ending it ---------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +225,9 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
     assert verdict is not None
     if leg.answered_at is not None and leg.phase is LegPhase.ENDED:
         return _end(_with_answer(call, leg), _outcome_of_answered(call, leg), verdict.reason, now)
+    if call.direction is Direction.INBOUND:
+        outcome, why = inbound.outcome_unanswered(call, leg)
+        return _end(call, outcome, why.reason, now)
     if call.cancel_wanted:
         return _end(call, Outcome.CANCELED, "canceled", now)
     rang = leg.phase is LegPhase.ENDED and leg.alerted_at is not None
@@ -285,6 +305,7 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
     CallStatus.SCHEDULED: {PromiseDue: _promise_due, **_BEFORE_ANSWER, **_ANY_TIME},
     CallStatus.DIALING: {
         CallAccepted: _accepted,
+        CallArrived: _arrived,
         RouteChosen: _routed,
         PaceHeld: _paced,
         RouteExhausted: _exhausted,
@@ -305,10 +326,10 @@ _ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
 IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {
     CallStatus.SCHEDULED: _ROUTER,
     CallStatus.DIALING: frozenset({PromiseDue}),
-    CallStatus.RINGING: _ROUTER | {PromiseDue},
-    CallStatus.IN_PROGRESS: _ROUTER | {PromiseDue},
+    CallStatus.RINGING: _ROUTER | {PromiseDue, CallArrived},
+    CallStatus.IN_PROGRESS: _ROUTER | {PromiseDue, CallArrived},
     CallStatus.RECONNECTING: _ROUTER | {PromiseDue},
     CallStatus.VOICEMAIL: _ROUTER | {PromiseDue},
-    CallStatus.ENDED: _ROUTER | {PromiseDue, CancelRequested, HangupRequested, DialDenied, CallAccepted},
+    CallStatus.ENDED: _ROUTER | {PromiseDue, CancelRequested, HangupRequested, DialDenied, CallAccepted, CallArrived},
 }
 """Late or repeated: nothing changes."""

@@ -34,10 +34,20 @@ class HangUp(Command, frozen=True, kw_only=True):
     attempt: int = 1
 
 
+class Answer(Command, frozen=True, kw_only=True):
+    """Take an inbound leg, and connect its stream, at a carrier that wants commands instead of a document. Idempotent."""
+
+
+class Reject(Command, frozen=True, kw_only=True):
+    """Turn an inbound leg away before it costs, at a carrier that wants commands; `cause` is busy or rejected. Idempotent."""
+
+    cause: str
+
+
 class Timer(Command, frozen=True, kw_only=True):
     """Give TimerFired back to the call at `due`."""
 
     name: str
 
 
-AnyCommand = Route | Dial | Resolve | HangUp | Timer
+AnyCommand = Route | Dial | Resolve | HangUp | Answer | Reject | Timer

@@ -124,6 +124,22 @@ class CallAccepted(CallEvent, frozen=True, kw_only=True):
     """The user's request is stored; from here on the call ends in exactly one outcome."""
 
 
+class CallArrived(CallEvent, frozen=True, kw_only=True):
+    """A caller reached one of our numbers, and the call is stored. `refusal` says why it is turned away (empty: it is
+    taken), and `cause` what the caller then hears: busy or rejected.
+    """
+
+    leg_id: str
+    media_token: str
+    carrier: str
+    carrier_call_id: str
+    carrier_data: dict[str, str] = {}
+    by_command: bool = False
+    """The carrier wants a command, its webhook's answer is ignored."""
+    refusal: str = ""
+    cause: str = "rejected"
+
+
 class RouteChosen(CallEvent, frozen=True, kw_only=True):
     """The router took a carrier; carries all that the leg needs to know of it for the rest of its life."""
 
@@ -193,6 +209,7 @@ class LegReported(CallEvent, frozen=True, kw_only=True):
 
 AnyCallEvent = (
     CallAccepted
+    | CallArrived
     | RouteChosen
     | PaceHeld
     | RouteExhausted

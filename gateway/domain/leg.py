@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import leg_verdicts as judged
-from gateway.domain.commands import AnyCommand, HangUp, Resolve, Timer
+from gateway.domain.commands import Answer, AnyCommand, HangUp, Resolve, Timer
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
     DialOrphaned,
@@ -298,7 +298,10 @@ def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep
     assert leg.alerted_at is not None
     if now - leg.alerted_at >= leg.ring_timeout_s + policy.ring_grace_s:
         return want_hangup(leg, now, policy, judged.RANG_TOO_LONG)
-    return _armed(leg, now + policy.silent_after_s, Resolve(call_id=leg.call_id, leg_id=leg.id))
+    look = Resolve(call_id=leg.call_id, leg_id=leg.id)
+    if leg.by_command:  # the answer's command may be lost as well; it is idempotent
+        return _armed(leg, now + policy.answer_again_s, Answer(call_id=leg.call_id, leg_id=leg.id), look)
+    return _armed(leg, now + policy.silent_after_s, look)
 
 
 def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:

@@ -10,6 +10,8 @@ NOT_FOUND = next_carrier("not-found", attribution=Attribution.UNKNOWN)
 VANISHED = next_carrier("vanished")
 PRESUMED_ENDED = next_carrier("presumed-ended")
 
+CALLER_GAVE_UP = stop("caller-gave-up", Outcome.ABANDONED, signal=Signal.RELEASE)
+
 # --- why we ended it ---------------------------------------------------------------------------------------------
 
 CANCELED = stop("canceled", Outcome.CANCELED, attribution=Attribution.US, signal=Signal.RELEASE)

@@ -11,6 +11,8 @@ class Policy(Struct, frozen=True, kw_only=True):
     resolve_every_s: float = 1.5
     assume_alerted_s: float = 6.0
     """Where a carrier reports no ringing, a failure later than this after acceptance counts as after alerting."""
+    answer_again_s: float = 2.0
+    """The command that answers an inbound call is repeated so often until the answer is proven."""
     silent_after_s: float = 10.0
     """An accepted dial of which nothing more is heard is looked up after this."""
     queued_limit_s: float = 20.0

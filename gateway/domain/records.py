@@ -47,6 +47,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     place_timeout_s: float = 8.0
     ring_timeout_s: int = 45
     max_duration_s: int = 3600
+    by_command: bool = False
+    """Inbound, at a carrier that is told by commands what to do with it."""
     # how far it came
     fence: int = 0
     deadline: float = 0.0
@@ -102,7 +104,14 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expires_at: float
     direction: Direction = Direction.OUTBOUND
     from_number: str | None = None
-    """The caller id that the user asked for; None lets each carrier use a number of its own."""
+    """The caller id that the user asked for; None lets each carrier use a number of its own. Inbound: who calls, None if
+    the number is withheld.
+    """
+    caller_name: str = ""
+    attestation: str = ""
+    """STIR/SHAKEN of an inbound call, as its carrier reports it: A, B, C or empty."""
+    language: str = ""
+    """What the route says the agent should speak, as BCP 47."""
     agent: str = ""
     route: str = ""
     carriers: tuple[str, ...] = ()

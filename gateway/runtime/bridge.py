@@ -254,6 +254,9 @@ def _info(call: Call) -> CallInfo:
         from_number=outbound_leg.caller_id if outbound_leg else call.from_number or "",
         to_number=call.to,
         agent=call.agent,
+        caller_name=call.caller_name,
+        attestation=call.attestation,
+        language=call.language,
         metadata=call.metadata,
         resumed=call.resumed,
     )

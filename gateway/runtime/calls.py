@@ -13,7 +13,7 @@ from gateway.domain import call as calls
 from gateway.domain.call import BreakerWord
 from gateway.domain.commands import AnyCommand
 from gateway.domain.errors import HoldlineError, StoreUnavailable
-from gateway.domain.events import AnyLegEvent, CallAccepted, CallEvent, CancelRequested, HangupRequested, LegReported
+from gateway.domain.events import AnyLegEvent, CallAccepted, CallArrived, CallEvent, CancelRequested, HangupRequested, LegReported
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.runtime import journal
@@ -79,6 +79,18 @@ class Calls:
         if isinstance(result, Committed):
             await self._tell(News(before=None, after=result.call, entries=entries, words=()))
         return result
+
+    async def arrive(self, call: Call, event: CallArrived, mark: Callable[[Call], HookMark]) -> Call | None:
+        """Store an inbound call with its webhook's mark in one write; None if the call, or the webhook, is known already."""
+        now = self._clock.now()
+        step = calls.step(call, event, now, self._policy)
+        entries = journal.lines(event, call, step.call, now, self._new_id)
+        change = _with(self._change(step.call, entries, step.commands), None, None, mark(step.call))
+        result = await self.store.commit(change, now)
+        if not isinstance(result, Committed):
+            return None
+        await self._tell(News(before=None, after=result.call, entries=entries, words=()))
+        return result.call
 
     async def cancel(self, call_id: str) -> Call:
         """Take back what is not answered yet; raise IllegalTransition if it is."""

@@ -13,7 +13,7 @@ import structlog
 from carriers.contract import Document, Expectation, Hook, HookRequest
 from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
 from gateway.domain.events import CallEvent, LegReported, StreamFailed
-from gateway.domain.outcome import LegPhase
+from gateway.domain.outcome import Direction, LegPhase, Outcome
 from gateway.domain.records import Call, Leg
 from gateway.runtime.calls import CallNotFound, Calls
 from gateway.runtime.clock import Clock
@@ -44,13 +44,17 @@ class Inbox:
             raise UnknownHook("no-such-carrier", carrier)
         verified = member.carrier.webhooks.verify(request, self._clock.now())
         hook = member.carrier.webhooks.parse(request, self._clock.now())
+        return await self.take(member, request, hook, f"{carrier}:{verified.key}")
+
+    async def take(self, member: Member, request: HookRequest, hook: Hook, key: str) -> Document:
+        """Apply a verified webhook under its deduplication key, and answer it. Raise UnknownHook, StoreUnavailable."""
         try:
-            return await self._apply(member, request, hook, f"{carrier}:{verified.key}")
+            return await self._apply(member, request, hook, key)
         except StoreUnavailable:
             remembered = self._live.get(request.call_id)
             if hook.expects is Expectation.ACKNOWLEDGEMENT or remembered is None:
                 raise
-            return self._answer(member, remembered, request.leg_id, hook)
+            return self.answer(member, remembered, request.leg_id, hook)
 
     async def _apply(self, member: Member, request: HookRequest, hook: Hook, key: str) -> Document:
         first = await self._calls.store.hook_answer(key)
@@ -58,7 +62,7 @@ class Inbox:
             return self._again(member, first)
 
         def mark(call: Call) -> HookMark:
-            answer = msgspec.json.encode(self._answer(member, call, request.leg_id, hook))
+            answer = msgspec.json.encode(self.answer(member, call, request.leg_id, hook))
             return HookMark(key=key, answer=answer, expires_at=self._clock.now() + MARK_KEPT_S)
 
         try:
@@ -72,7 +76,7 @@ class Inbox:
         if isinstance(applied.result, Repeated):
             return self._again(member, applied.result.answer)
         self._count("webhooks_total", carrier=member.carrier.name, result="ok")
-        return self._answer(member, applied.call, request.leg_id, hook)
+        return self.answer(member, applied.call, request.leg_id, hook)
 
     def _events(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Sequence[CallEvent]:
         leg = call.find(leg_id)
@@ -85,11 +89,13 @@ class Inbox:
             events.append(StreamFailed(reason="never-opened"))
         return [LegReported(leg_id=leg_id, event=event) for event in events]
 
-    def _answer(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
+    def answer(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
         """The document for the state that the call is in now."""
         markup, leg = member.carrier.markup, call.find(leg_id)
         if hook.expects is Expectation.ACKNOWLEDGEMENT:
             return markup.acknowledge()
+        if call.direction is Direction.INBOUND and call.outcome is Outcome.DENIED and leg is not None and leg.verdict is not None:
+            return markup.reject(leg.verdict.code or "rejected")
         if leg is None or leg.carrier != member.carrier.name or not _may_be_heard(call, leg):
             return markup.hang_up()
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.streams:

@@ -10,9 +10,12 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from gateway.web import calls, carriers, routes
+from gateway.web.console.pages import console, console_file, phone
+from gateway.web.console.session import log_in, log_out, who_is_in
+from gateway.web.console.tries import Tries
 from gateway.web.events import call_events, gateway_events
 from gateway.web.health import healthz, metrics, readyz
-from gateway.web.hooks import BODY_LIMIT, receive_hook
+from gateway.web.hooks import BODY_LIMIT, receive_arrival, receive_hook
 from gateway.web.problems import EXCEPTION_HANDLERS
 from gateway.web.services import Services
 
@@ -32,12 +35,14 @@ def create_app(services: Services) -> Litestar:
             call_events,
             gateway_events,
             receive_hook,
+            receive_arrival,
             healthz,
             readyz,
             metrics,
+            *(console, console_file, phone, log_in, who_is_in, log_out),
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
-        state=State({"services": services}),
+        state=State({"services": services, "console_tries": Tries()}),
         exception_handlers={**EXCEPTION_HANDLERS},
         request_max_body_size=BODY_LIMIT,
         openapi_config=_openapi(),

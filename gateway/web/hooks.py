@@ -15,7 +15,7 @@ from gateway.domain.errors import BadSignature, Malformed, StoreUnavailable
 from gateway.runtime.inbox import UnknownHook
 from gateway.web.problems import Refusal, refusal, unavailable
 from gateway.web.responses import hook_refusals
-from gateway.web.services import GivenServices, Services
+from gateway.web.services import Arrivals, GivenServices, Inbox, Services
 
 log = structlog.get_logger(__name__)
 
@@ -51,21 +51,53 @@ async def receive_hook(
         call_id=call_id,
         leg_id=leg_id,
     )
-    document, result = await _received(name, hook, services)
+    return await _answered(name, hook, services.inbox, services)
+
+
+async def _answered(name: str, hook: HookRequest, taker: Inbox | Arrivals, services: Services) -> Response[bytes]:
+    document, result = await _received(name, hook, taker)
     # A carrier's name that is not configured comes from outside: it must not become a label.
     known = name if services.config.carrier(name) else "unknown"
     if result:
         services.metrics.count("webhooks_total", carrier=known, result=result)
     if isinstance(document, Refusal):
-        log.warning("webhook-refused", carrier=known, call_id=call_id, leg_id=leg_id, step=hook.path, result=result)
+        log.warning("webhook-refused", carrier=known, call_id=hook.call_id, leg_id=hook.leg_id, step=hook.path, result=result)
         raise document
     return Response(document.body, status_code=document.status, media_type=document.content_type)
 
 
-async def _received(name: str, hook: HookRequest, services: Services) -> tuple[Document | Refusal, str]:
+@route(
+    "/carriers/{name:str}/inbound/{step:path}",
+    http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
+    request_max_body_size=BODY_LIMIT,
+    summary="A carrier's webhook about a caller",
+    response_description="Taken. The body is the carrier's next instructions, if it asked for some.",
+    responses=hook_refusals(),
+    security=[{}],
+    status_code=200,
+    tags=["carriers' own"],
+)
+async def receive_arrival(
+    name: Annotated[str, PathParameter(description="The carrier, as the config names it.")],
+    step: Annotated[str, PathParameter(description="What the carrier reports; its own folder knows the words.")],
+    request: Request[Any, Any, Any],
+    services: GivenServices,
+) -> Response[bytes]:
+    """For carriers: the URL that their numbers and applications are pointed at. Signed like every other webhook."""
+    hook = HookRequest(
+        method=request.method,
+        url=signed_url(services.config.server.public_url, request.scope),
+        path=step.lstrip("/"),
+        headers=_headers(request),
+        body=await request.body(),
+    )
+    return await _answered(name, hook, services.arrivals, services)
+
+
+async def _received(name: str, hook: HookRequest, taker: Inbox | Arrivals) -> tuple[Document | Refusal, str]:
     """The answer, and the word under which it is counted (the inbox counts what it has taken itself)."""
     try:
-        return await services.inbox.receive(name, hook), ""
+        return await taker.receive(name, hook), ""
     except BadSignature:
         return refusal("bad-signature", "Nothing was changed."), "bad_signature"
     except Malformed as error:

@@ -22,6 +22,14 @@ class Inbox(Protocol):
         ...
 
 
+class Arrivals(Protocol):
+    """Takes webhooks on the account's own URLs: callers, and news of them."""
+
+    async def receive(self, carrier: str, request: HookRequest) -> Document:
+        """The answer. Raises as `Inbox.receive`."""
+        ...
+
+
 class CallDesk(Protocol):
     """Takes what users want of calls."""
 
@@ -58,7 +66,10 @@ class Services:
     """`new_id("call")` -> `call_...`, random."""
     calls: CallDesk
     inbox: Inbox
+    arrivals: Arrivals
     metrics: Metrics
+    lab_url: str | None = None
+    """Where the lab is, if the carriers are simulated: the console links its telephone."""
 
 
 GivenServices = NamedDependency[Services]

@@ -61,6 +61,8 @@ class CallView(Struct, frozen=True, kw_only=True):
     direction: Direction
     to: Annotated[str, Meta(description="The number called.")]
     from_: Annotated[str, Meta(description="The current leg's caller id, else the one asked for.")] | None = field(name="from")
+    caller_name: Annotated[str, Meta(description="Inbound: as the carrier told it; nobody verified it.")] | None
+    attestation: Annotated[str, Meta(description="Inbound: STIR/SHAKEN, `A`, `B` or `C`.")] | None
     status: CallStatus
     outcome: Outcome | None
     reason: Annotated[str, Meta(description="Why it ended, in a word.")] | None

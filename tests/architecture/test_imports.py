@@ -16,6 +16,7 @@ EVERYWHERE = frozenset({"gateway.domain"})
 MAY_KNOW: Mapping[str, frozenset[str]] = {
     "agent": EVERYWHERE,
     "carriers/__init__.py": frozenset(),
+    "carriers/by_document.py": EVERYWHERE | {"carriers.contract"},
     "carriers/contract.py": EVERYWHERE,
     "carriers/httpx_wire.py": EVERYWHERE | WIRES,
     "carriers/lab": frozenset({"carriers.contract", "carriers.registry"}),
@@ -26,7 +27,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/__init__.py": frozenset(),
     "gateway/app.py": EVERYWHERE
     | {"agent.contract", "agent.registry", "carriers.contract", "carriers.registry"}
-    | {"gateway.config", "gateway.runtime", "gateway.web"},
+    | {"gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.web"},
     "gateway/cli.py": frozenset({"gateway.commands", "gateway.demo"}),
     "gateway/commands": EVERYWHERE
     | {"carriers.contract", "carriers.lab.serve", "carriers.registry"}
@@ -35,6 +36,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/config": EVERYWHERE | {"agent.registry", "carriers.contract", "carriers.registry", "gateway.strict"},
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
     "gateway/domain": frozenset(),
+    "gateway/inbound_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/runtime": EVERYWHERE | {"agent.contract", "carriers.contract", "gateway.compliance"},
     "gateway/serving.py": frozenset({"gateway.app", "gateway.config", "gateway.web"}),
     "gateway/strict.py": EVERYWHERE,
@@ -42,7 +44,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
 }
 """What each part of the tree may import of ours, beside itself. A carrier's folder is not named here: see below."""
 
-CARRIER_KNOWS = EVERYWHERE | WIRES | {"carriers.contract"}
+CARRIER_KNOWS = EVERYWHERE | WIRES | {"carriers.by_document", "carriers.contract"}
 CALLING_CARD_KNOWS = EVERYWHERE | {"carriers.contract", "carriers.lab.contract"}
 SIMULATOR_KNOWS = frozenset({"carriers.lab.contract", "carriers.lab.playback", "carriers.lab.sound"})
 """In a carrier's folder: its adapter, its `__init__`, and its simulator, which knows nothing of the gateway at all."""
@@ -72,7 +74,20 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
 """Libraries that touch the world, and where. An SDK is imported by one file: the rest cannot come to depend on it."""
 
 PURE_LIBRARIES = frozenset(
-    {"audioop", "collections", "dataclasses", "datetime", "enum", "functools", "itertools", "math", "msgspec", "re", "typing"}
+    {
+        "audioop",
+        "collections",
+        "dataclasses",
+        "datetime",
+        "enum",
+        "functools",
+        "hashlib",
+        "itertools",
+        "math",
+        "msgspec",
+        "re",
+        "typing",
+    }
     | {"warnings", "zoneinfo"}
 )
 """What the domain and the compliance rules may use: nothing here awaits, listens, connects or reads a file."""

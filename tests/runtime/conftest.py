@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from carriers.contract import (
+    Arrival,
     Attempt,
     Capabilities,
     Document,
@@ -28,13 +29,16 @@ from carriers.contract import (
     Sighting,
     Verified,
 )
+from gateway.domain.admission import InboundRule
 from gateway.domain.breaker import BreakerPolicy
-from gateway.domain.commands import Dial, HangUp, Resolve, Route, Timer
+from gateway.domain.commands import Answer, Dial, HangUp, Reject, Resolve, Route, Timer
 from gateway.domain.events import LegEvent
 from gateway.domain.outcome import Knowledge
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg
 from gateway.domain.verdict import next_carrier
+from gateway.runtime.answering import Answering
+from gateway.runtime.arrivals import Arrivals, InboundTerms
 from gateway.runtime.callbacks import Callbacks
 from gateway.runtime.calls import Calls, News
 from gateway.runtime.dialer import Dialer
@@ -79,6 +83,9 @@ class MadeUpCarrier:
         self.disobeys: deque[Exception] = deque()
         self.health: deque[Health] = deque()
         self.hook = Hook()
+        self.arrival: Arrival | None = None
+        self.answered: list[str] = []
+        self.rejected: list[tuple[str, str]] = []
         self.webhooks = self.markup = self
 
     # --- the API ---
@@ -123,6 +130,20 @@ class MadeUpCarrier:
     def parse(self, request: HookRequest, now: float) -> Hook:
         return self.hook
 
+    def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
+        return self.arrival
+
+    async def answer(self, attempt: Attempt, handle: Handle) -> None:
+        self.answered.append(handle.carrier_call_id)
+        if self.disobeys:
+            raise self.disobeys.popleft()
+
+    async def reject(self, handle: Handle, cause: str) -> None:
+        self.rejected.append((handle.carrier_call_id, cause))
+
+    def reject_document(self, cause: str) -> Document:
+        return Document(body=b"reject " + cause.encode())
+
     def connect(self, attempt: Attempt) -> Document:
         return Document(body=b"connect " + attempt.media_url.encode())
 
@@ -138,6 +159,7 @@ class MadeUpMarkup:
 
     def __init__(self, carrier: MadeUpCarrier) -> None:
         self.connect, self.acknowledge, self.hang_up = carrier.connect, carrier.acknowledge, carrier.hang_up_document
+        self.reject = carrier.reject_document
 
 
 class Rig:
@@ -156,6 +178,11 @@ class Rig:
             for carrier, number in ((self.a, "+15550190001"), (self.b, "+15550190011"))
         ]
         self.fleet = Fleet(members, "http://gw.test")
+        rules = (
+            InboundRule(name="callers", agent="receptionist"),
+            InboundRule(name="nuisance", from_prefix="+1666", refuse="busy"),
+        )
+        self.terms = InboundTerms(rules=rules, max_duration_s=3600, ring_timeout_s=45)
         self._numbers = count(1)
         self.counted: list[tuple[str, dict[str, str]]] = []
         self.restart()
@@ -173,12 +200,27 @@ class Rig:
         self.callbacks = Callbacks(self.calls, self.clock)
         self.live = LiveCalls()
         self.inbox = Inbox(self.calls, self.fleet, self.live, self.clock, self._count)
+        self.answering = Answering(self.calls, self.fleet)
+        self.full = False
+        self.arrivals = Arrivals(
+            self.calls,
+            self.fleet,
+            self.inbox,
+            self.terms,
+            clock=self.clock,
+            new_id=self.new_id,
+            new_token=lambda: "token",
+            full=lambda: self.full,
+            count=self._count,
+        )
         self.health = HealthWatch(self.store, self.fleet, self.clock, self.breaker_policy, random.Random(1))
         handlers: dict[Any, Any] = {
             Route: self.dialer.route,
             Dial: self.dialer.dial,
             Resolve: self.reconciler.resolve,
             HangUp: self.reconciler.hang_up,
+            Answer: self.answering.answer,
+            Reject: self.answering.reject,
             Timer: self.callbacks.fire,
         }
         self.outbox = Outbox(self.store, self.clock, handlers)
@@ -235,6 +277,10 @@ class Rig:
         leg_id = leg_id or (await self.leg(call_id)).id
         request = HookRequest(method="POST", url="u", path="step", headers={}, body=body, call_id=call_id, leg_id=leg_id)
         return await self.inbox.receive(carrier, request)
+
+    async def arrive(self, carrier: str, body: bytes = b"first") -> Document:
+        request = HookRequest(method="POST", url="u", path="voice", headers={}, body=body)
+        return await self.arrivals.receive(carrier, request)
 
     async def content(self) -> bytes:
         """The whole store, for comparing."""

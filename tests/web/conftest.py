@@ -195,6 +195,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         new_id=lambda prefix: f"{prefix}_{next(ids)}",
         calls=desk,
         inbox=inbox,
+        arrivals=inbox,
         metrics=Metrics(),
     )
     app = create_app(services)

@@ -27,6 +27,8 @@ async def test_a_call_is_accepted_and_shown(gateway: Any) -> None:
         "direction": "outbound",
         "to": "+15550100001",
         "from": None,
+        "caller_name": None,
+        "attestation": None,
         "status": "dialing",
         "outcome": None,
         "reason": None,

@@ -65,6 +65,7 @@ async def test_the_schema_describes_every_operation(gateway: Any) -> None:
     schema = msgspec.json.decode(response.content)
     assert schema["openapi"].startswith("3.1")
     assert set(schema["paths"]) == {
+        "/carriers/{name}/inbound/{step}",
         "/v1/calls",
         "/v1/calls/{call_id}",
         "/v1/calls/{call_id}/hangup",

@@ -29,6 +29,7 @@ METRICS: Mapping[str, Metric] = {
     "legs_condemned_total": Metric("counter", "Legs given up without knowing their fate.", ("carrier",)),
     "carrier_breaker_state": Metric("gauge", "0 closed, 0.5 half-open, 1 open.", ("carrier",)),
     "webhooks_total": Metric("counter", "Webhooks by what became of them.", ("carrier", "result")),
+    "inbound_refused_total": Metric("counter", "Callers turned away before it cost, by why.", ("reason",)),
     "media_sockets_total": Metric("counter", "Media sockets asked for, by what became of them.", ("carrier", "result")),
     "media_frames_malformed_total": Metric("counter", "Frames that no codec could read.", ("carrier",)),
     "media_audio_dropped_total": Metric("counter", "20 ms frames thrown away because a buffer was full.", ("direction",)),
