@@ -38,9 +38,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def served(config: Config, listener: socket.socket) -> AsyncIterator[Gateway]:
+async def served(config: Config, listener: socket.socket, lab_url: str | None = None) -> AsyncIterator[Gateway]:
     """A gateway that answers on the listener from here to the end of the block."""
-    async with open_gateway(config) as gateway:
+    async with open_gateway(config, lab_url=lab_url) as gateway:
         server = _Server(_uvicorn_config(gateway))
         task = asyncio.create_task(server.serve(sockets=[listener]), name="gateway-http")
         try:
@@ -55,13 +55,15 @@ async def served(config: Config, listener: socket.socket) -> AsyncIterator[Gatew
             await task
 
 
-async def serve_until_signal(config: Config, listener: socket.socket, on_ready: Callable[[], None] = lambda: None) -> None:
+async def serve_until_signal(
+    config: Config, listener: socket.socket, on_ready: Callable[[], None] = lambda: None, lab_url: str | None = None
+) -> None:
     """Serve until SIGINT or SIGTERM, then drain for `server.drain_for_s`, or until the next signal."""
     first, second = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, lambda: (second if first.is_set() else first).set())
-    async with served(config, listener) as gateway:
+    async with served(config, listener, lab_url) as gateway:
         on_ready()
         await first.wait()
         await _first_of(gateway.drain(config.server.drain_for_s), second.wait())

@@ -40,7 +40,7 @@ def run(config: Path, *, host: str | None, port: int | None, data: Path | None, 
     url = f"http://{_reachable(server.host)}:{listener.getsockname()[1]}"
     server = replace(server, port=listener.getsockname()[1], public_url=url if lab_url else server.public_url)
     final = replace(wanted, server=server, store=store)
-    _serve(final, listener, _ready_line(final, url, lab_url, as_json=as_json))
+    _serve(final, listener, _ready_line(final, url, lab_url, as_json=as_json), lab_url)
 
 
 def _config(path: Path, lab_url: str | None) -> Config:
@@ -75,7 +75,7 @@ def _reachable(host: str) -> str:
     return _EVERYWHERE.get(host) or (f"[{host}]" if ":" in host else host)
 
 
-def _serve(config: Config, listener: socket.socket, ready_line: str) -> None:
+def _serve(config: Config, listener: socket.socket, ready_line: str, lab_url: str | None) -> None:
     from gateway.serving import serve_until_signal
 
     def on_ready() -> None:
@@ -86,7 +86,7 @@ def _serve(config: Config, listener: socket.socket, ready_line: str) -> None:
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve_until_signal(config, listener, on_ready))
+            runner.run(serve_until_signal(config, listener, on_ready, lab_url))
     except OSError as error:
         raise _failure(error, config) from error
 

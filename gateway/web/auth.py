@@ -1,7 +1,7 @@
-"""Who may do what: a Bearer key, known by its hash, with scopes."""
+"""Who may do what: a Bearer key, known by its hash, with scopes; from the console a session's cookie in its place."""
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -9,20 +9,25 @@ from litestar.handlers import BaseRouteHandler
 
 from gateway.config.reading import KEY_VARIABLE, hashed
 from gateway.config.structs import ApiKey
+from gateway.web.console.session import key_of_session
 from gateway.web.problems import Refusal, refusal
 
 Connection = ASGIConnection[Any, Any, Any, Any]
-Guard = Callable[[Connection, BaseRouteHandler], None]
+Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 _CALLER = "holdline_api_key"
 ADMIN = "admin"
 
 
 def needs(scope: str) -> Guard:
-    """A guard: 401 without a valid key, 403 if the key lacks the scope. `admin` may do everything."""
+    """A guard: 401 without a valid key, 403 if the key lacks the scope. `admin` may do everything. Where a key is sent it
+    alone counts; a cookie is looked at only without one.
+    """
 
-    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
-        key = key_of(connection.headers.getall("authorization", []), connection.app.state.services.config.keys)
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        sent = connection.headers.getall("authorization", [])
+        key = None if sent else await key_of_session(connection)
+        key = key or key_of(sent, connection.app.state.services.config.keys)
         if scope not in key.scopes and ADMIN not in key.scopes:
             raise refusal("forbidden", f"The key {key.name!r} lacks the scope {scope}.")
         connection.scope["state"][_CALLER] = key.name

@@ -1,5 +1,6 @@
 """The event log: one call's as a list or live, the whole gateway's live."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
@@ -9,6 +10,7 @@ from litestar.response import Stream
 
 from gateway.web.auth import needs
 from gateway.web.calls import CallId, load
+from gateway.web.console.session import still_in
 from gateway.web.feed import follow_call, follow_gateway
 from gateway.web.paging import event_page, read_seq, refuse_unknown_parameters
 from gateway.web.responses import REFUSALS
@@ -39,7 +41,8 @@ async def gateway_events(request: Request[Any, Any, Any], services: GivenService
     """Server-sent events of the whole gateway, from now on or from behind Last-Event-ID."""
     refuse_unknown_parameters(request, ())
     after = read_seq("Last-Event-ID", last_event_id) if last_event_id else await services.store.feed_end()
-    return Stream(follow_gateway(services, after), media_type=EVENT_STREAM, headers=_STREAM_HEADERS)
+    going_on = partial(still_in, request, services)
+    return Stream(follow_gateway(services, after, going_on), media_type=EVENT_STREAM, headers=_STREAM_HEADERS)
 
 
 @get(

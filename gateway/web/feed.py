@@ -5,7 +5,7 @@ place in the feed, so that a client that comes back with Last-Event-ID misses no
 A comment every 15 s keeps proxies from closing a quiet stream, and tells us when the client has gone.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import msgspec
 
@@ -19,16 +19,27 @@ HEARTBEAT_S = 15.0
 _AT_ONCE = 200
 
 
-async def follow_gateway(services: Services, after: int) -> AsyncIterator[bytes]:
-    """Everything after this `seq`, until this process drains."""
+async def _always() -> bool:
+    """Whoever came with a key of their own."""
+    return True
+
+
+async def follow_gateway(
+    services: Services, after: int, may_go_on: Callable[[], Awaitable[bool]] = _always
+) -> AsyncIterator[bytes]:
+    """Everything after this `seq`, until this process drains, or the reader may not go on (asked with each heartbeat)."""
     yield b": holdline\n\n"
-    heard_at = services.clock.now()
+    heard_at = asked_at = services.clock.now()
     while not services.calls.draining:
         found = await _newer(services, after)
         for entry in found:
             after = entry.seq
             yield message(entry)
         now = services.clock.now()
+        if now - asked_at >= HEARTBEAT_S:
+            asked_at = now
+            if not await may_go_on():
+                return
         if found:
             heard_at = now
         elif now - heard_at >= HEARTBEAT_S:

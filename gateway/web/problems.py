@@ -55,6 +55,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "bad-request": (400, "The request cannot be read"),
     "unauthorized": (401, "A valid API key is needed"),
     "forbidden": (403, "This API key may not do this"),
+    "foreign-request": (403, "This request does not come from the console"),
     "bad-signature": (403, "The carrier's signature is missing, wrong or stale"),
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "This path does not take this method"),
@@ -64,6 +65,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "invalid-request": (422, "Some fields are wrong"),
     "not-supported-yet": (422, "Some fields are not supported yet"),
     "idempotency-key-reused": (422, "This idempotency key belongs to another request"),
+    "too-many-tries": (429, "Too many wrong keys"),
     "internal-error": (500, "Something went wrong on our side"),
     "unavailable": (503, "Not now; try again soon"),
 }
