@@ -1,0 +1,104 @@
+"""Agents of a world: one that talks and hangs up, and the ways in which agents fail. Which one a call gets is in its metadata."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from agent.contract import CallInfo, Line
+from gateway.domain.media import MULAW_8K, AudioFormat
+
+
+class Manner(StrEnum):
+    """How an agent behaves."""
+
+    TALKS = "talks"
+    """Speaks at once, answers what it hears, hangs up after `talk_s` if it is given."""
+    MUTE = "mute"
+    """Never says a word."""
+    SLOW = "slow"
+    """Takes 2 s to get ready."""
+    STUCK = "stuck"
+    """Never gets ready."""
+    ABSENT = "absent"
+    """Cannot take the call."""
+    BREAKS = "breaks"
+    """Raises when the person answers."""
+
+
+class Coupled:
+    """Which session has been told of which answer: (process, call id, session id) of every `on_answer`."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[str, str, str]] = []
+
+
+class Acting:
+    """One conversation."""
+
+    format: AudioFormat = MULAW_8K
+
+    def __init__(self, call: CallInfo, process: str, coupled: Coupled, now: Callable[[], float]) -> None:
+        self._call, self._process, self._coupled, self._now = call, process, coupled, now
+        self._manner = Manner(call.metadata.get("manner", Manner.TALKS))
+        self._talk_s = float(call.metadata.get("talk_s", "0"))
+        self._line: Line | None = None
+        self._answered_at = 0.0
+        self._frames = 0
+
+    async def start(self, line: Line) -> None:
+        self._line = line
+        if self._manner is Manner.ABSENT:
+            raise RuntimeError("this agent takes no calls")
+        if self._manner in {Manner.SLOW, Manner.STUCK}:
+            await asyncio.sleep(2.0 if self._manner is Manner.SLOW else 3600.0)
+
+    def on_answer(self) -> None:
+        self._coupled.answers.append((self._process, self._call.call_id, self._call.session_id))
+        self._answered_at = self._now()
+        if self._manner is Manner.BREAKS:
+            raise RuntimeError("this agent breaks")
+        self._say()
+
+    def on_audio(self, frame: bytes) -> None:
+        self._frames += 1
+        if self._frames % 10 == 0:
+            self._say()
+        if self._talk_s and self._now() - self._answered_at >= self._talk_s and self._line is not None:
+            self._line.hang_up()
+
+    def on_digit(self, digit: str) -> None:
+        """No key means anything to it."""
+
+    def on_mark(self, name: str) -> None:
+        """Sets none."""
+
+    def on_line_lost(self) -> None:
+        """Waits."""
+
+    def on_line_back(self) -> None:
+        self._say()
+
+    def context(self) -> dict[str, Any]:
+        return {"frames": self._frames}
+
+    def resume(self, context: Mapping[str, Any]) -> None:
+        self._frames = int(context.get("frames", 0))
+
+    async def close(self) -> None:
+        self._line = None
+
+    def _say(self) -> None:
+        if self._line is not None and self._manner is not Manner.MUTE:
+            self._line.play(b"\x20\xa0" * (MULAW_8K.frame_bytes // 2))
+
+
+class Actors:
+    """`agent.contract.Agent` of one process."""
+
+    def __init__(self, process: str, coupled: Coupled, now: Callable[[], float]) -> None:
+        self._process, self._coupled, self._now = process, coupled, now
+
+    def session(self, call: CallInfo) -> Acting:
+        """A new conversation."""
+        return Acting(call, self._process, self._coupled, self._now)

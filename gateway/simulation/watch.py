@@ -1,0 +1,126 @@
+"""Watches every deed at the store, as it is done: what was written when, by whom, over what. Read by the invariants."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.domain.breaker import Breaker
+from gateway.domain.outcome import LegPhase
+from gateway.domain.records import Call
+from gateway.runtime.store.contract import Change, Claim, Committed, Store
+from gateway.simulation.history import History
+from gateway.simulation.stores import Deed
+
+
+class Write(Struct, frozen=True, kw_only=True):
+    """One committed change of a call. `breaker`: the carrier's record before it, where the change took a permit."""
+
+    at: float
+    process: str
+    before: Call | None
+    change: Change
+    after: Call
+    breaker: Breaker | None = None
+
+
+class Watch:
+    """`now` is true unix time."""
+
+    def __init__(self, store: Store, now: Callable[[], float], history: History) -> None:
+        self.store, self._now, self._history = store, now, history
+        self.calls: dict[str, Call] = {}
+        self.writes: list[Write] = []
+        self.breakers: dict[str, Breaker] = {}
+        self.tokens: dict[str, str] = {}
+        """Command id -> the newest token given out for it."""
+        self.stale: list[str] = []
+        """What a stale token was let do: never anything, one hopes."""
+        self.fenced = 0
+        self.faults: dict[str, list[dict[str, Any]]] = {}
+        self.troubles: dict[str, list[tuple[float, bool]]] = defaultdict(list)
+        """Of each carrier: (since when, whether any fault is on)."""
+        self.store_troubles: list[tuple[float, bool]] = []
+        self.condemned_at: dict[str, float] = {}
+        """Leg id -> when."""
+        self.alerted_at: dict[str, float] = {}
+        self.forged: list[str] = []
+        """Forgeries that had an effect."""
+        self.forgeries = 0
+
+    def seen(self, process: str, deed: Deed) -> None:
+        """A process has done this at the store."""
+        handler = _DEEDS.get(deed.name)
+        if handler is not None:
+            handler(self, process, deed)
+
+    # --- deeds ---------------------------------------------------------------------------------------------------
+
+    def _commit(self, process: str, deed: Deed) -> None:
+        change: Change = deed.given[0]
+        if not isinstance(deed.result, Committed):
+            self.fenced += type(deed.result).__name__ == "Fenced"
+            return
+        before, after = self.calls.get(change.call.id), deed.result.call
+        permit = change.permit
+        breaker = self.breakers.get(permit.carrier, Breaker()) if permit else None
+        if change.done is not None:
+            self._acknowledged(*change.done)
+        write = Write(at=self._now(), process=process, before=before, change=change, after=after, breaker=breaker)
+        self.writes.append(write)
+        self.calls[after.id] = after
+        self._follow(after)
+        if permit is not None and permit.probe is not None:
+            self.breakers[permit.carrier] = permit.probe
+        self._history.note(process, "commit", after.id[-8:], after.version, after.status.value, _legs(after), _words(change))
+
+    def _follow(self, call: Call) -> None:
+        for leg in call.legs:
+            if leg.phase is LegPhase.CONDEMNED:
+                self.condemned_at.setdefault(leg.id, self._now())
+            if leg.alerted_at is not None:
+                self.alerted_at.setdefault(leg.id, self._now())
+
+    def _claim(self, process: str, deed: Deed) -> None:
+        claims: tuple[Claim, ...] = deed.result
+        for claim in claims:
+            self.tokens[claim.command_id] = claim.token
+            what = f"{type(claim.command).__name__} {claim.command.leg_id[-6:]}"
+            self._history.note(process, "claim", claim.command.call_id[-8:], what, claim.deliveries)
+
+    def _done(self, _process: str, deed: Deed) -> None:
+        claim: Claim = deed.given[0]
+        if deed.result:
+            self._acknowledged(claim.command_id, claim.token)
+        else:
+            self.fenced += 1
+
+    def _acknowledged(self, command_id: str, token: str) -> None:
+        if self.tokens.get(command_id) != token:
+            self.stale.append(f"command {command_id} was acknowledged with token {token}, not {self.tokens.get(command_id)}")
+
+    def _breaker(self, process: str, deed: Deed) -> None:
+        carrier, _, breaker = deed.given
+        if deed.result:
+            before = self.breakers.get(carrier, Breaker())
+            self.breakers[carrier] = breaker
+            if before.state is not breaker.state:
+                self._history.note(process, "breaker", carrier, before.state.value, breaker.state.value, breaker.reason)
+
+
+_DEEDS: dict[str, Callable[[Watch, str, Deed], None]] = {
+    "commit": Watch._commit,
+    "claim": Watch._claim,
+    "done": Watch._done,
+    "defer": Watch._done,
+    "swap_breaker": Watch._breaker,
+}
+
+
+def _legs(call: Call) -> str:
+    return ",".join(f"{leg.carrier}:{leg.phase.value}{'!' if leg.hangup_wanted else ''}" for leg in call.legs)
+
+
+def _words(change: Change) -> str:
+    return "+".join(entry.kind for entry in change.entries)

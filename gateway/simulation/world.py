@@ -1,0 +1,342 @@
+"""One world: built from its plan, run to its end, judged by its invariants."""
+
+import asyncio
+import gc
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from contextvars import Context
+from random import Random
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from carriers.contract import CarrierSettings
+from carriers.lab.desk import DeskPlan
+from carriers.lab.exchange import Exchange
+from carriers.lab.phones import read_phone
+from carriers.registry import kinds
+from gateway.config.structs import AgentConfig, ApiKey, CarrierConfig, Config, Dialing, HealthSettings, Limits, Route, Server
+from gateway.runtime.store.contract import Store
+from gateway.runtime.store.memory_store import MemoryStore
+from gateway.simulation.agents import Coupled
+from gateway.simulation.history import History
+from gateway.simulation.lab import LabDriver, overheard
+from gateway.simulation.loop import OWNER, VirtualLoop
+from gateway.simulation.network import Network
+from gateway.simulation.people import Clients
+from gateway.simulation.plan import MishapPlan, Plan
+from gateway.simulation.processes import SOUND_SLOWER, Process, Surroundings
+from gateway.simulation.stores import Sky, Weather
+from gateway.simulation.truth import Truth
+from gateway.simulation.watch import Watch
+
+BEGIN = 1_900_000_000.0
+"""Unix time of every world's first moment, in 2030."""
+PUBLIC_URL = "http://gateway.sim"
+API_KEY = "a-key-for-simulated-clients"
+GRACE_S = 150.0
+"""How long after everything has healed and expired a call may still be on its way to its end."""
+
+
+class World:
+    """`store`: what the processes share; the in-memory one if none is given."""
+
+    def __init__(self, plan: Plan, store: Store | None = None) -> None:
+        self.plan = plan
+        self.loop = VirtualLoop(Random(f"loop:{plan.seed}"))
+        self.history = History(self.loop.time)
+        self.truth, self.sky, self.coupled = Truth(), Sky(), Coupled()
+        self.store: Store = store or MemoryStore()
+        self.watch = Watch(self.store, self.now, self.history)
+        self.network = Network(
+            [],
+            self.history,
+            self.truth,
+            Random(f"network:{plan.seed}"),
+            lost_requests=plan.lost_requests,
+            named=lambda carrier, answer: self._named[carrier](answer),
+        )
+        self.exchange = Exchange([self._desk(index) for index in range(len(plan.carriers))], plan.seed)
+        self.config = self._config()
+        self._named = self._readers()
+        self.lab = self._lab()
+        self.processes = self._processes()
+        self.clients = self._clients()
+        self.crashes: list[str] = []
+        self.finished_at = 0.0
+
+    def now(self) -> float:
+        """True unix time."""
+        return BEGIN + self.loop.time()
+
+    def run(self) -> None:
+        """From the first moment to the last."""
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            with self.exchange.ledger.reading(self._note_entry):
+                self.loop.run_until_complete(self._live())
+                self.finished_at = self.loop.time()
+            self._bury()
+        finally:
+            self.loop.close()
+            if collecting:
+                gc.enable()
+
+    # --- building ------------------------------------------------------------------------------------------------
+
+    def _desk(self, index: int) -> DeskPlan:
+        carrier = self.plan.carriers[index]
+        return DeskPlan(
+            name=carrier.name,
+            kind=carrier.kind,
+            simulator=overheard(kinds()[carrier.kind].simulator, self.network.overheard),
+            base_url=f"http://{carrier.name}.sim",
+            numbers=carrier.numbers,
+        )
+
+    def _config(self) -> Config:
+        plan = self.plan
+        return Config(
+            carriers=tuple(
+                CarrierConfig(
+                    name=carrier.name,
+                    kind=carrier.kind,
+                    credentials=self._credentials(carrier.name, carrier.kind),
+                    numbers=carrier.numbers,
+                    limits=Limits(calls_per_second=carrier.calls_per_second, concurrent_calls=carrier.concurrent_calls),
+                )
+                for carrier in plan.carriers
+            ),
+            routes=(Route(name="out", agent="acting"),),
+            agents=(AgentConfig(name="acting", kind="acting"),),
+            server=Server(public_url=PUBLIC_URL),
+            keys=(
+                ApiKey(name="clients", scopes=("calls:write", "calls:read"), hash=hashlib.sha256(API_KEY.encode()).hexdigest()),
+            ),
+            dialing=Dialing(
+                ring_timeout_s=plan.ring_timeout_s, max_duration_s=plan.max_duration_s, expires_after_s=plan.expires_after_s
+            ),
+            health=HealthSettings(idle_every_s=20.0, failing_every_s=5.0),
+        )
+
+    def _credentials(self, name: str, kind: str) -> Any:
+        told = self.exchange.desks[name].simulator.credentials()
+        wanted = kinds()[kind].credentials
+        fields = {field: told[field] for field in wanted.__struct_fields__ if field in told}
+        return msgspec.convert(fields, wanted)
+
+    def _readers(self) -> dict[str, Callable[..., str]]:
+        """Of each carrier's answers to dials, by the reading half of its adapter."""
+        adapters = {
+            entry.name: kinds()[entry.kind].in_memory(
+                CarrierSettings(name=entry.name, credentials=entry.credentials), self.now, lambda _request: None
+            )
+            for entry in self.config.carriers
+        }
+        return {name: adapter.named for name, adapter in adapters.items()}
+
+    def _lab(self) -> LabDriver:
+        lab = LabDriver(
+            self.exchange,
+            self.loop,
+            Random(f"lab:{self.plan.seed}"),
+            begin=BEGIN,
+            beat_s=0.02 * SOUND_SLOWER,
+            deliver=self.network.deliver,
+            connect=self.network.connect,
+            crashed=lambda error: self.crashes.append(f"{type(error).__name__}: {error}"),
+        )
+        self.network.lab = lab
+        return lab
+
+    def _processes(self) -> list[Process]:
+        around = Surroundings(
+            self.config,
+            self.loop,
+            self.store,
+            self.sky,
+            self.history,
+            self.coupled,
+            seed=self.plan.seed,
+            begin=BEGIN,
+            line=self._line,
+            seen=self.watch.seen,
+        )
+        processes = [Process(f"gw{index + 1}", around) for index in range(self.plan.processes)]
+        self.network.processes.extend(processes)
+        return processes
+
+    def _line(self, process: str, carrier: str, request: Any) -> Any:
+        """Between a process and a carrier: the process may die right before or right after."""
+        mine = next(known for known in self.processes if known.name == process)
+        heard = self.network.line(process, carrier, request)
+        mine.boundary()
+        return heard
+
+    def _clients(self) -> Clients:
+        async def send(method: str, path: str, headers: Any, body: bytes, timeout_s: float) -> Any:
+            return await self.network.send(method, PUBLIC_URL + path, headers, body, timeout_s)
+
+        return Clients(send, self.history, API_KEY, BEGIN, self.now)
+
+    def _note_entry(self, entry: Any) -> None:
+        more = [f"{name}={value}" for name, value in entry.more.items() if name in _TOLD]
+        url = entry.more.get("url", "")
+        self.history.note(
+            "lab", entry.kind, entry.carrier, entry.number, entry.carrier_call_id[-8:], *more, url[len(PUBLIC_URL) :][:120]
+        )
+
+    # --- living --------------------------------------------------------------------------------------------------
+
+    async def _live(self) -> None:
+        for process in self.processes:
+            process.start()
+        for number, phone in self.plan.phones.items():
+            self.lab.act(lambda now, number=number, phone=phone: self.exchange.set_phone(now, number, read_phone(phone)))  # type: ignore[misc]
+        self._plan_trouble()
+        clients = [asyncio.ensure_future(self._client(index)) for index in range(len(self.plan.calls))]
+        await self._until_over(clients)
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+
+    async def _client(self, index: int) -> None:
+        plan = self.plan.calls[index]
+        await asyncio.sleep(plan.at)
+        await self.clients.act(plan, index)
+
+    async def _until_over(self, clients: list[asyncio.Future[None]]) -> None:
+        """Until every accepted call has ended and nothing of it is alive, at the latest long after all have expired."""
+        last = self.plan.heal_at + self.plan.expires_after_s + self.plan.ring_timeout_s + self.plan.max_duration_s + GRACE_S
+        await asyncio.sleep(self.plan.heal_at + 0.01)
+        while self.loop.time() < last:
+            await asyncio.sleep(1.0)
+            if all(client.done() for client in clients) and self._quiet():
+                await asyncio.sleep(3.0)
+                if self._quiet():
+                    return
+
+    def _quiet(self) -> bool:
+        ended = all(call.ended and not any(leg.ended_at is None for leg in call.legs) for call in self.watch.calls.values())
+        return ended and not any(self.exchange.network.live(carrier.name) for carrier in self.plan.carriers)
+
+    # --- trouble -------------------------------------------------------------------------------------------------
+
+    def _plan_trouble(self) -> None:
+        plan, moments = self.plan, set[float]()
+        for fault in plan.faults:
+            moments |= {fault.at, fault.at + fault.for_s}
+        for moment in sorted(moments):
+            self._at(moment, self._set_faults)
+        for weather in plan.store:
+            self._at(weather.at, self._set_weather)
+            self._at(weather.at + weather.for_s, self._set_weather)
+        for mishap in plan.mishaps:
+            self._at(mishap.at, self._happen, mishap)
+        for index in range(plan.forged_hooks):
+            self._at(5.0 + index * plan.heal_at / (plan.forged_hooks + 1), self._forge)
+        self._at(plan.heal_at, self._heal)
+
+    def _at(self, at: float, deed: Callable[..., None], *given: Any) -> None:
+        self.loop.call_at(at, deed, *given, context=Context())
+
+    def _set_faults(self) -> None:
+        now = self.loop.time()
+        for carrier in self.plan.carriers:
+            active = [
+                fault.fault
+                for fault in self.plan.faults
+                if fault.carrier == carrier.name and fault.at <= now < fault.at + fault.for_s - 1e-6 and now < self.plan.heal_at
+            ]
+            if active != self.watch.faults.get(carrier.name, []):
+                self.watch.faults[carrier.name] = active
+                self.watch.troubles[carrier.name].append((self.now(), bool(active)))
+                self.lab.act(lambda at, name=carrier.name, active=active: self.exchange.set_faults(at, name, active))  # type: ignore[misc]
+
+    def _set_weather(self) -> None:
+        now = self.loop.time()
+        active = [one.weather for one in self.plan.store if one.at <= now < one.at + one.for_s - 1e-6]
+        self.sky.weather = active[-1] if active and now < self.plan.heal_at else Weather.WELL
+        self.watch.store_troubles.append((self.now(), self.sky.weather is not Weather.WELL))
+        self.history.note("world", "store", self.sky.weather.value)
+
+    def _happen(self, mishap: MishapPlan) -> None:
+        process = self.processes[mishap.process]
+        match mishap.kind:
+            case "kill":
+                process.doom(mishap.boundaries)
+                self._at(self.loop.time() + mishap.for_s, self._revive, process)
+            case "freeze":
+                process.freeze()
+                self._at(self.loop.time() + mishap.for_s, process.thaw)
+            case "drain":
+                self.loop.create_task(process.drain(mishap.for_s), context=Context())
+                self._at(self.loop.time() + mishap.for_s + 10.0, self._revive, process)
+            case "clock":
+                process.clock.step_s += mishap.step_s
+                self.history.note(process.name, "clock-step", mishap.step_s)
+
+    def _revive(self, process: Process) -> None:
+        if not process.alive:
+            process.start()
+
+    def _heal(self) -> None:
+        self._set_faults()
+        self._set_weather()
+        self.history.note("world", "healed")
+        for process in self.processes:
+            process.thaw()
+            process.clock.step_s = 0.0
+            process.spare()
+            self._revive(process)
+            self._at(self.loop.time() + 12.0, self._revive, process)
+
+    def _forge(self) -> None:
+        from gateway.simulation.forgery import Forger
+
+        forger = Forger(self.network, self.watch, Random(f"forger:{self.plan.seed}:{self.loop.time()}"), PUBLIC_URL)
+        self.loop.create_task(forger.try_one(), context=Context())
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    def _bury(self) -> None:
+        """End the tasks of all processes, the dead ones' too, so that none is left for Python to complain of."""
+        for process in self.processes:
+            process.kill()
+        for task in self.loop.unfinished():
+            task.cancel()
+        for process in self.processes:
+            for owner in process.owners:
+                owner.resume(self.loop)
+
+        async def rest() -> None:
+            for _ in range(60):
+                if len(self.loop.unfinished()) <= 1:
+                    return
+                await asyncio.sleep(1.0)
+
+        token = OWNER.set(None)
+        self.loop.run_until_complete(rest())
+        OWNER.reset(token)
+
+
+_TOLD = frozenset({"status", "by", "cause", "fault", "failure", "code", "while_busy", "faults"})
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What became of one world."""
+
+    seed: int
+    violations: tuple[str, ...]
+    digest: str
+    virtual_s: float
+    counts: dict[str, int]
+
+
+def counted(world: World) -> Counter[str]:
+    """What the summary tells of a world."""
+    entries = world.exchange.ledger.totals
+    return Counter({"rings": entries["ring"], "answers": entries["answer"], "bridges": entries["bridge"]})
