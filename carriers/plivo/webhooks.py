@@ -41,12 +41,13 @@ class PlivoWebhooks:
         return Verified(key=_key(request))
 
     def verify_upgrade(self, url: str, headers: Mapping[str, str], now: float) -> bool:
-        """One source says that upgrades are signed like a GET of the wss URL; nobody has shown it. So a signature that is
-        there must fit (the URL in either spelling of its scheme), and none is demanded.
+        """Upgrades are signed like a GET of the URL, whose scheme was seen spelled `http` even for wss; other sources
+        have wss. A signature that is there must fit one of the spellings, and none is demanded.
         """
         if not any(name in headers for name in _SIGNATURES):
             return False
-        spellings = (url, url.replace("ws", "http", 1))
+        address = url.partition("://")[2]
+        spellings = [f"{scheme}://{address}" for scheme in ("http", "https", "wss", "ws")]
         self._check_any([signed_text("GET", spelling, []) for spelling in spellings], headers)
         return True
 

@@ -143,7 +143,7 @@ def _upgrade(url: str, token: str = TOKEN) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("signed_as", [MEDIA_URL, MEDIA_URL.replace("wss", "https", 1)])
+@pytest.mark.parametrize("signed_as", [MEDIA_URL, MEDIA_URL.replace("wss", "https", 1), MEDIA_URL.replace("wss", "http", 1)])
 def test_signed_upgrade_is_recognised(signed_as: str) -> None:
     """A media socket signed like a GET of its URL is authentic, whichever way the scheme was spelt."""
     assert PlivoWebhooks(TOKEN).verify_upgrade(MEDIA_URL, _upgrade(signed_as), 0.0)
