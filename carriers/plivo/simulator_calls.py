@@ -1,4 +1,4 @@
-"""The lab's Plivo: one call as the carrier keeps it, and the causes with which calls end. Pure."""
+"""The lab's Plivo: one call as the carrier keeps it. Pure."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -20,19 +20,26 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Call(Struct, kw_only=True):
-    """A call that was accepted. Times are unix seconds, 0.0 for not yet."""
+class Call(Struct, kw_only=True, eq=False):
+    """A call of any direction, or the B leg of a `<Dial>`. Times are unix seconds, 0.0 for not yet."""
 
     uuid: str
     caller: str
+    """E.164 with `+`; empty where a caller withholds it."""
     to: str
-    settings: Mapping[str, str]
-    """answer_url, answer_method, ring_url, ... as the create-call request named them."""
-    ring_timeout: int
-    time_limit: int
+    settings: Mapping[str, str] = {}
+    """answer_url, answer_method, ring_url, ... as the create-call request or the number's application names them."""
+    ring_timeout: int = 120
+    time_limit: int = 14400
     accepted_at: float
+    direction: str = "outbound"
+    caller_name: str = ""
+    attestation: str = ""
+    parent: str = ""
+    """The A leg's id, for a B leg; or what the create-call request named."""
     phase: Phase = Phase.QUEUED
     in_network: bool = False
+    rang: bool = False
     answered_at: float = 0.0
     ended_at: float = 0.0
     cause: int = 0
@@ -41,80 +48,34 @@ class Call(Struct, kw_only=True):
     """(code, source) of an end that the carrier has begun and the phone network has not confirmed."""
     todo: list[Verb] = []
     step: int = 0
-    """Counts what the call was told to do, so that a timer of an older step means nothing."""
+    """Counts what the call was told to do, so that a timer or an answer of an older step means nothing."""
     fetching: str = ""
-    """Which kind of document is being fetched: answer or redirect."""
+    """Which kind of document is being fetched: answer, action, transfer or redirect."""
+    transfer: tuple[str, str] | None = None
+    """(URL, method) of a transfer that waits for the stream's end."""
+    transfers: int = 0
     stream: str = ""
+    """The stream that keeps the call alive."""
 
     @property
     def answered(self) -> bool:
         """Whether somebody took the call, now or before it ended."""
         return self.answered_at > 0
 
+    @property
+    def inbound(self) -> bool:
+        """Whether a phone called us."""
+        return self.direction == "inbound"
 
-class Cause(Struct, frozen=True):
-    """How Plivo words one HangupCauseCode: its name, the CallStatus, and the raw cause of the telephone network."""
+    @property
+    def alive(self) -> bool:
+        """Not over, and nobody has begun to end it."""
+        return self.phase is not Phase.ENDED and self.pending_end is None
 
-    name: str
-    status: str
-    raw: str = "NORMAL_UNSPECIFIED"
-
-
-CAUSES: Mapping[int, Cause] = {
-    0: Cause("Unknown", "failed"),
-    1000: Cause("Canceled", "cancel", "ORIGINATOR_CANCEL"),
-    1010: Cause("Canceled (Out Of Credits)", "failed"),
-    1020: Cause("Canceled (Simultaneous dial limit reached)", "failed"),
-    2000: Cause("Invalid Destination Address", "failed", "INVALID_NUMBER_FORMAT"),
-    2010: Cause("Destination Out Of Service", "failed", "DESTINATION_OUT_OF_ORDER"),
-    2020: Cause("Endpoint Not Registered", "failed", "SUBSCRIBER_ABSENT"),
-    2030: Cause("Destination Country Barred", "failed", "OUTGOING_CALL_BARRED"),
-    2040: Cause("Destination Number Barred", "failed", "OUTGOING_CALL_BARRED"),
-    2050: Cause("Destination Prefix Barred", "failed", "OUTGOING_CALL_BARRED"),
-    2060: Cause("Loop Detected", "failed"),
-    2070: Cause("Violates Media Anchoring", "failed"),
-    3000: Cause("No Answer", "no-answer", "NO_ANSWER"),
-    3010: Cause("Busy Line", "busy", "USER_BUSY"),
-    3020: Cause("Rejected", "busy", "CALL_REJECTED"),
-    3030: Cause("Unknown Caller ID", "failed"),
-    3040: Cause("Forbidden", "failed", "OUTGOING_CALL_BARRED"),
-    3050: Cause("Unallocated number", "failed", "UNALLOCATED_NUMBER"),
-    3070: Cause("Request timeout", "timeout", "RECOVERY_ON_TIMER_EXPIRE"),
-    3080: Cause("Internal server error from carrier", "failed", "NETWORK_OUT_OF_ORDER"),
-    3090: Cause("Network congestion from carrier", "failed", "NORMAL_CIRCUIT_CONGESTION"),
-    3100: Cause("Busy everywhere", "busy", "USER_BUSY"),
-    3110: Cause("Declined", "busy", "CALL_REJECTED"),
-    3120: Cause("User does not exist anywhere", "failed", "UNALLOCATED_NUMBER"),
-    3130: Cause("Spam block", "failed", "CALL_REJECTED"),
-    3140: Cause("DNO Caller ID", "failed", "CALL_REJECTED"),
-    4000: Cause("Normal Hangup", "completed", "NORMAL_CLEARING"),
-    4010: Cause("End Of XML Instructions", "completed", "NORMAL_CLEARING"),
-    5000: Cause("Network Error", "failed", "NETWORK_OUT_OF_ORDER"),
-    5010: Cause("Internal Error", "failed", "NORMAL_TEMPORARY_FAILURE"),
-    5020: Cause("Routing Error", "failed", "NO_ROUTE_DESTINATION"),
-    5030: Cause("Concurrency Limit Breached", "failed"),
-    6000: Cause("Scheduled Hangup", "completed", "ALLOTTED_TIMEOUT"),
-    6010: Cause("Ring Timeout Reached", "no-answer", "NO_ANSWER"),
-    6020: Cause("Media Timeout", "completed", "MEDIA_TIMEOUT"),
-    7011: Cause("Error Reaching Answer URL", "completed"),
-    7014: Cause("Error Reaching Redirect URL", "completed"),
-    7024: Cause("Invalid Redirect URL", "completed"),
-    8011: Cause("Invalid Answer XML", "completed"),
-    8014: Cause("Invalid Redirect XML", "completed"),
-}
-
-BEFORE_RINGING = frozenset(str(code) for code in CAUSES if code < 4000 or 5000 <= code < 6000)
-"""What `reject {cause}` understands."""
-
-UNREACHED: Mapping[str, int] = {
-    # The lab network's causes of a call that nobody answered.
-    "busy": 3010,
-    "no_answer": 3000,
-    "declined": 3020,
-    "unreachable": 3000,
-    "invalid": 3050,
-    "canceled": 1000,
-}
+    @property
+    def person(self) -> str:
+        """The number of the phone at the other end."""
+        return self.caller if self.inbound else self.to
 
 
 def new_uuid(random: Random) -> str:

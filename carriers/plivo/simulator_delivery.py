@@ -12,7 +12,12 @@ from carriers.lab.contract import Site, Wake, Webhook, WebhookReply
 from carriers.plivo.simulator_calls import new_uuid
 from carriers.plivo.simulator_forms import Form
 
-SIGNATURE_HEADERS = frozenset({"x-plivo-signature-v3", "x-plivo-signature-ma-v3", "x-plivo-signature-v3-nonce"})
+SIGNATURE_HEADERS = frozenset(
+    {"x-plivo-signature-v3", "x-plivo-signature-ma-v3", "x-plivo-signature-v3-nonce"}
+    | {"x-plivo-signature-v2", "x-plivo-signature-ma-v2", "x-plivo-signature-v2-nonce"}
+)
+DOCUMENTS = frozenset({"answer", "action", "transfer", "redirect"})
+"""Purposes of deliveries whose answer is a document."""
 
 
 class Policy(Struct, frozen=True):
@@ -33,7 +38,7 @@ class Delivery(Struct, kw_only=True):
     """One webhook on its way, with all its tries."""
 
     purpose: str
-    """ring, answer, redirect, hangup or stream."""
+    """ring, hangup, stream, ... for reports; answer, action, transfer, redirect where a document is wanted."""
     call_uuid: str
     number: str
     url: str
@@ -43,8 +48,12 @@ class Delivery(Struct, kw_only=True):
     began_at: float
     fallback: tuple[str, str] | None = None
     """(url, method), where there is one."""
+    step: int = 0
+    """The call's step that waits for the document."""
     attempt: int = 1
     nonce: str = ""
+    sealed: str = "v3"
+    """v3, or v2 as messages are, or both."""
 
 
 class Deliveries:
@@ -83,8 +92,12 @@ class Deliveries:
         self._under_way.clear()
 
     def upgrade_headers(self, url: str) -> Mapping[str, str]:
-        """For a media socket: signed as a GET of its wss URL."""
-        return self._headers(signed_string("GET", url, {}), self._nonce())
+        """For a media socket: signed as a GET, of the URL with `http` where it says `wss` or `ws`."""
+        if not self._site.knobs.get("sign_upgrade", True):
+            return {}
+        scheme = self._site.knobs.get("upgrade_signed_as", "http")
+        spelled = url if scheme == "ws" else scheme + "://" + url.partition("://")[2]
+        return self._headers(signed_string("GET", spelled, {}), self._nonce())
 
     def _try_again(self, now: float, delivery: Delivery, kind: str) -> bool:
         policy = delivery.policy
@@ -120,14 +133,32 @@ class Deliveries:
             id=webhook_id,
             url=url,
             method=delivery.method,
-            headers={**self._headers(text, delivery.nonce), "Content-Type": "application/x-www-form-urlencoded"},
+            headers={**self._sealed(delivery, url, text), "Content-Type": "application/x-www-form-urlencoded"},
             body=body,
             connect_timeout_s=delivery.policy.connect_s,
-            timeout_s=delivery.policy.connect_s + delivery.policy.read_s,
+            timeout_s=delivery.policy.connect_s + self._read_s(delivery),
             carrier_call_id=delivery.call_uuid,
             number=delivery.number,
             attempt=delivery.attempt,
         )
+
+    def _read_s(self, delivery: Delivery) -> float:
+        """The XML overview gives a document 15 s, the page of the fragments 40 s by default: the shorter holds."""
+        told = "rt" in parse_qs(urlsplit(delivery.url).fragment)
+        if told or delivery.purpose not in DOCUMENTS:
+            return delivery.policy.read_s
+        return min(delivery.policy.read_s, float(self._site.knobs.get("document_deadline_s", 15.0)))
+
+    def _sealed(self, delivery: Delivery, url: str, text: str) -> Mapping[str, str]:
+        newer = self._headers(text, delivery.nonce) if delivery.sealed in {"v3", "both"} else {}
+        older = self._older_headers(url, delivery.nonce) if delivery.sealed in {"v2", "both"} else {}
+        return {**newer, **older}
+
+    def _older_headers(self, url: str, nonce: str) -> Mapping[str, str]:
+        """V2: base64(HMAC-SHA256(auth token, URL without query + nonce))."""
+        address = url.partition("?")[0]
+        signed = base64.b64encode(hmac.digest(self._token.encode(), f"{address}{nonce}".encode(), hashlib.sha256)).decode()
+        return {"X-Plivo-Signature-V2": signed, "X-Plivo-Signature-Ma-V2": signed, "X-Plivo-Signature-V2-Nonce": nonce}
 
     def _headers(self, text: str, nonce: str) -> Mapping[str, str]:
         signed = sign(self._token, text, nonce)

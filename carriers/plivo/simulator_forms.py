@@ -1,4 +1,4 @@
-"""The lab's Plivo: what its webhooks say. Pure.
+"""The lab's Plivo: what the webhooks of a call say. Pure.
 
 The fields and their inconsistencies are those of recorded requests: `From` has a `+` in Ring and in no other event; the end
 of a call tells SessionStart in UTC and all other times in the account's own zone, without a mark.
@@ -6,9 +6,14 @@ of a call tells SessionStart in UTC and all other times in the account's own zon
 
 from datetime import UTC, datetime, tzinfo
 
-from carriers.plivo.simulator_calls import CAUSES, Call
+from carriers.plivo.simulator_calls import Call, Phase
+from carriers.plivo.simulator_causes import CAUSES, status_of
 
 Form = dict[str, str]
+
+RATES = {"inbound": 0.0085, "outbound": 0.01}
+"""USD a minute."""
+_ATTESTED = {"A": "Verified", "B": "Not Verified", "C": "Not Verified"}
 
 
 def ring(call: Call, auth_id: str) -> Form:
@@ -16,8 +21,8 @@ def ring(call: Call, auth_id: str) -> Form:
     return {
         "CallStatus": "ringing",
         "CallUUID": call.uuid,
-        "CallerName": "",
-        "Direction": "outbound",
+        "CallerName": call.settings.get("caller_name", ""),
+        "Direction": call.direction,
         "Event": "Ring",
         "From": call.caller,
         "ParentAuthID": auth_id,
@@ -28,20 +33,21 @@ def ring(call: Call, auth_id: str) -> Form:
 
 
 def in_progress(call: Call, auth_id: str, event: str) -> Form:
-    """For StartApp (answered) and Redirect."""
-    return {**_common(call, auth_id), "CallStatus": "in-progress", "Event": event}
+    """For StartApp (answered; or arrived, for a call to us) and whatever is asked for later."""
+    status = "in-progress" if call.phase is Phase.ANSWERED else "ringing"
+    return {**_common(call, auth_id), "CallStatus": status, "Event": event}
 
 
 def hangup(call: Call, auth_id: str, zone: tzinfo) -> Form:
     """The end, answered or not."""
     cause = CAUSES[call.cause]
-    seconds = whole_seconds(call)
+    billed = billed_seconds(call)
     return {
         **_common(call, auth_id),
         "AnswerTime": local_time(call.answered_at, zone) if call.answered else "",
-        "BillDuration": str(-(-seconds // 60) * 60),
-        "CallStatus": cause.status,
-        "Duration": str(seconds),
+        "BillDuration": str(billed),
+        "CallStatus": status_of(call.cause, call.answered),
+        "Duration": str(whole_seconds(call)),
         "EndTime": local_time(call.ended_at, zone),
         "Event": "Hangup",
         "HangupCause": cause.raw,
@@ -49,7 +55,7 @@ def hangup(call: Call, auth_id: str, zone: tzinfo) -> Form:
         "HangupCauseName": cause.name,
         "HangupSource": call.source,
         "StartTime": local_time(call.accepted_at, zone),
-        "TotalCost": f"{-(-seconds // 60) * 0.01:.5f}",
+        "TotalCost": f"{billed / 60 * RATES[call.direction]:.5f}",
     }
 
 
@@ -57,7 +63,7 @@ def stream(call: Call, auth_id: str, event: str, stream_id: str, url: str, now: 
     """For the stream's own callback."""
     return {
         "CallUUID": call.uuid,
-        "Direction": "outbound",
+        "Direction": call.direction,
         "Event": event,
         "From": call.caller.lstrip("+"),
         "ParentAuthID": auth_id,
@@ -73,6 +79,11 @@ def whole_seconds(call: Call) -> int:
     return int(call.ended_at - call.answered_at) + 1 if call.answered else 0
 
 
+def billed_seconds(call: Call) -> int:
+    """Whole minutes."""
+    return -(-whole_seconds(call) // 60) * 60
+
+
 def session_start(call: Call) -> str:
     """UTC, with microseconds."""
     return datetime.fromtimestamp(call.accepted_at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
@@ -84,19 +95,33 @@ def local_time(at: float, zone: tzinfo) -> str:
 
 
 def _common(call: Call, auth_id: str) -> Form:
-    return {
-        "ALegRequestUUID": call.uuid,
-        "ALegUUID": call.uuid,
-        "BillRate": "0.01",
+    form = {
+        "BillRate": str(RATES[call.direction]),
         "CallUUID": call.uuid,
         "CountryCode": "US",
-        "Direction": "outbound",
-        "From": call.caller.lstrip("+"),
+        "Direction": call.direction,
+        "From": call.caller.lstrip("+") or "anonymous",
         "ParentAuthID": auth_id,
-        "RequestUUID": call.uuid,
         "RouteType": "Domestic_Anchored",
-        "STIRAttestation": "",
-        "STIRVerification": "Not Applicable",
+        "STIRAttestation": call.attestation,
+        "STIRVerification": _ATTESTED.get(call.attestation, "Not Applicable"),
         "SessionStart": session_start(call),
         "To": call.to.lstrip("+"),
+        **{f"X-PH-{name}": value for name, value in sip_headers(call.settings.get("sip_headers", "")).items()},
     }
+    return {**form, **(_caller(call) if call.inbound else _a_leg(call))}
+
+
+def _caller(call: Call) -> Form:
+    return {"CallerName": call.caller_name or call.caller}
+
+
+def _a_leg(call: Call) -> Form:
+    first = call.parent or call.uuid
+    return {"ALegRequestUUID": first, "ALegUUID": first, "RequestUUID": call.uuid}
+
+
+def sip_headers(text: str) -> dict[str, str]:
+    """`a=1,b=2`, as create-call takes them."""
+    pairs = (part.partition("=") for part in text.split(",") if part)
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,28 +1,34 @@
-"""The lab's Plivo: the client of the media WebSocket. Pure.
+"""The lab's Plivo: the media WebSocket, which Plivo opens towards the customer. Pure.
 
-It opens the socket that a `<Stream>` names, sends the person's sound every 20 ms, plays what it is given from a buffer, and
-says through `Watcher` what becomes of the stream.
+Text frames only. There is no stop frame: the closed socket is the end of the stream.
 """
 
 import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
-from carriers.lab.contract import CloseSocket, OpenSocket, SendFrame, Site, Wake
+from carriers.lab.contract import CloseSocket, OpenSocket, SendFrame, Wake
 from carriers.lab.playback import Playback
-from carriers.lab.sound import to_linear, to_mulaw
-from carriers.plivo.simulator_calls import Call, new_uuid
-from carriers.plivo.simulator_documents import DEFAULT_STREAM_FORMAT, STREAM_FORMATS, Verb
+from carriers.lab.sound import SILENCE
+from carriers.plivo import simulator_forms as forms
+from carriers.plivo.simulator_calls import Call, Phase, new_uuid
+from carriers.plivo.simulator_documents import STREAM_FORMATS, Verb, stream_format
+from carriers.plivo.simulator_keys import KeySender
+from carriers.plivo.simulator_linear import from_wire, to_wire
+from carriers.plivo.simulator_switch import Switch
 
 MAX_MESSAGE = 64 * 1024
+DEGRADED = (0.9, 0.6, 0.3)
+"""Shares of the buffer at which the stream is reported degraded."""
+_TRACKS: Mapping[str, tuple[str, ...]] = {"both": ("inbound", "outbound"), "outbound": ("outbound",)}
 
 
-class Stream(Struct, kw_only=True):
-    """One `<Stream>` being obeyed."""
+class Stream(Struct, kw_only=True, eq=False):
+    """One stream, begun by a `<Stream>` or through the API."""
 
     id: str
     call: Call
@@ -30,36 +36,25 @@ class Stream(Struct, kw_only=True):
     encoding: str
     rate: int
     playback: Playback
+    then: Callable[[float], None]
+    """What follows its end while the call lives."""
+    began_at: float = 0.0
+    ended_at: float = 0.0
     opened: bool = False
     tries: int = 1
     sequence: int = 0
     chunk: int = 0
+    degraded: float = 0.0
 
     @property
     def bidirectional(self) -> bool:
         """Whether the customer may talk, too."""
-        return self.verb.attributes.get("bidirectional") == "true"
+        return self.verb.true("bidirectional")
 
     @property
-    def keeps_call_alive(self) -> bool:
-        """Whether the rest of the document waits for the stream's end; only with bidirectional."""
-        return self.bidirectional and self.verb.attributes.get("keepCallAlive") == "true"
-
-
-class Watcher(Protocol):
-    """Told of a stream's life."""
-
-    def upgrade_headers(self, url: str) -> Mapping[str, str]:
-        """What signs the upgrade request."""
-        ...
-
-    def report(self, now: float, stream: Stream, event: str) -> None:
-        """Something that belongs on the status callback."""
-        ...
-
-    def gone(self, now: float, stream: Stream) -> None:
-        """The stream is over while the call lives."""
-        ...
+    def tracks(self) -> tuple[str, ...]:
+        """Whose sound the customer gets."""
+        return _TRACKS.get(self.verb.attributes.get("audioTrack", "inbound"), ("inbound",))
 
 
 class FrameRefused(Exception):
@@ -73,47 +68,75 @@ class FrameRefused(Exception):
 class Streams:
     """All media sockets of one account."""
 
-    def __init__(self, site: Site, auth_id: str, watcher: Watcher) -> None:
-        self._site, self._auth_id, self._watcher = site, auth_id, watcher
+    def __init__(self, switch: Switch, keys: KeySender) -> None:
+        self._switch, self._site, self._keys = switch, switch.site, keys
         self._streams: dict[str, Stream] = {}
+        self.past: dict[str, Stream] = {}
+        """All streams, for the API."""
         self._obey: Mapping[str, Callable[[float, Stream, Any], None]] = {
             "playAudio": self._play_audio,
             "checkpoint": self._checkpoint,
             "clearAudio": self._clear_audio,
+            "sendDTMF": self._send_dtmf,
         }
 
     # --- from the call -------------------------------------------------------------------------------------------
 
-    def begin(self, now: float, call: Call, verb: Verb) -> Stream:
+    def begin(self, now: float, call: Call, verb: Verb, then: Callable[[float], None]) -> Stream:
         """Connect; what follows comes back through `on_*`."""
-        content_type = verb.attributes.get("contentType", DEFAULT_STREAM_FORMAT).replace(" ", "")
-        encoding, rate = STREAM_FORMATS[content_type]
-        playback = Playback(self._site.knobs.get("buffer_s", 40.0))
-        stream_id = new_uuid(self._site.random)
-        stream = Stream(id=stream_id, call=call, verb=verb, encoding=encoding, rate=rate, playback=playback)
-        self._streams[stream.id] = stream
+        encoding, rate = STREAM_FORMATS[stream_format(verb.attributes)]
+        stream = Stream(
+            id=new_uuid(self._site.random),
+            call=call,
+            verb=verb,
+            encoding=encoding,
+            rate=rate,
+            playback=Playback(self._site.knobs.get("buffer_s", 40.0)),
+            then=then,
+            began_at=now,
+        )
+        self._streams[stream.id] = self.past[stream.id] = stream
         self._connect(stream)
-        self._site.emit(Wake(at=now + int(verb.attributes.get("streamTimeout", "86400")), key=f"streamtimeout:{stream.id}"))
+        self._site.emit(Wake(at=now + verb.whole("streamTimeout", 86400), key=f"streamtimeout:{stream.id}"))
         return stream
 
-    def end_with_call(self, now: float, call: Call) -> None:
-        """The call is over: Plivo closes, and says nothing more on the socket."""
-        for stream in [stream for stream in self._streams.values() if stream.call is call]:
-            self._drop(stream, close=True)
-            if stream.opened:
-                self._watcher.report(now, stream, "StopStream")
+    def of(self, call: Call) -> list[Stream]:
+        """The call's streams, open or connecting."""
+        return [stream for stream in self._streams.values() if stream.call is call]
 
-    def digit(self, now: float, call: Call, digit: str) -> None:
+    def on_ended(self, now: float, call: Call) -> None:
+        """The call is over: Plivo closes, and says nothing more on the socket."""
+        for stream in self.of(call):
+            self._drop(now, stream, close=True)
+            if stream.opened:
+                self._report(now, stream, "StopStream")
+
+    def stop(self, now: float, stream: Stream) -> None:
+        """On purpose: by the API, its time-out, or because the call was told something else."""
+        if self._streams.get(stream.id) is stream:
+            self._drop(now, stream, close=True)
+            self._report(now, stream, "StopStream")
+            stream.then(now)
+
+    def on_digit(self, now: float, call: Call, digit: str) -> None:
         """A key was pressed on the phone."""
-        for stream in self._open_streams():
-            if stream.call is call:
+        for stream in self.of(call):
+            if stream.opened:
                 dtmf = {"track": "inbound", "digit": digit, "timestamp": _milliseconds(now)}
                 self._send(stream, "dtmf", dtmf=dtmf)
+
+    def hear(self, now: float, call: Call, said: bytes, heard: bytes) -> None:
+        """20 ms: what the person said, and what they were given."""
+        for stream in self.of(call):
+            if stream.opened:
+                for track in stream.tracks:
+                    self._media(now, stream, track, said if track == "inbound" else heard)
 
     def forget(self) -> None:
         """Close everything."""
         for stream in list(self._streams.values()):
-            self._drop(stream, close=True)
+            self._drop(0.0, stream, close=True)
+        self.past.clear()
 
     # --- from the socket -----------------------------------------------------------------------------------------
 
@@ -127,12 +150,14 @@ class Streams:
         start = {
             "callId": stream.call.uuid,
             "streamId": stream.id,
-            "accountId": self._auth_id,
-            "tracks": ["inbound"],
+            "accountId": self._switch.account.auth_id,
+            "tracks": list(stream.tracks),
             "mediaFormat": {"encoding": stream.encoding, "sampleRate": stream.rate},
         }
         self._message(stream, {"event": "start", "start": start})
-        self._watcher.report(now, stream, "StartStream")
+        if stream.bidirectional:
+            self._switch.sound_of(stream.call).playback = lambda: self._next_frame(stream)
+        self._report(now, stream, "StartStream")
 
     def on_refused(self, now: float, stream_id: str) -> None:
         """Two more tries, then the stream is dropped."""
@@ -162,8 +187,7 @@ class Streams:
         """`streamTimeout` is over."""
         stream = self._streams.get(stream_id)
         if stream is not None:
-            self._site.emit(CloseSocket(stream=stream.id))
-            self._lose(now, stream, "StopStream")
+            self.stop(now, stream)
 
     def on_frame(self, now: float, stream_id: str, data: str | bytes) -> None:
         """One message from the customer; what Plivo would not take goes to the ledger."""
@@ -179,36 +203,40 @@ class Streams:
         except FrameRefused as refused:
             self._refuse(now, stream, refused)
 
-    def on_tick(self, now: float) -> None:
-        """20 ms of sound each way."""
-        for stream in self._open_streams():
-            self._hear_person(now, stream)
-            if stream.bidirectional:
-                frame, marks = stream.playback.next_frame()
-                self._site.network.hear(self._site.name, stream.call.uuid, frame)
-                for name in marks:
-                    self._played(stream, name)
-
     # --- frames --------------------------------------------------------------------------------------------------
 
-    def _hear_person(self, now: float, stream: Stream) -> None:
-        sound = self._site.network.say(self._site.name, stream.call.uuid)
-        payload = sound if stream.encoding == "audio/x-mulaw" else to_linear(sound)
+    def _media(self, now: float, stream: Stream, track: str, sound: bytes) -> None:
         stream.chunk += 1
+        payload = to_wire(sound, stream.encoding, stream.rate, self._site.knobs.get("l16_byte_order", "little"))
         media = {
-            "track": "inbound",
+            "track": track,
             "timestamp": _milliseconds(now),
             "chunk": stream.chunk,
             "payload": base64.b64encode(payload).decode(),
         }
         self._send(stream, "media", media=media)
 
-    def _play_audio(self, _now: float, stream: Stream, content: Any) -> None:
+    def _next_frame(self, stream: Stream) -> bytes:
+        if not stream.opened:
+            return SILENCE
+        frame, marks = stream.playback.next_frame()
+        for name in marks:
+            self._played(stream, name)
+        full = stream.playback.waiting_s / self._site.knobs.get("buffer_s", 40.0)
+        stream.degraded = min(stream.degraded, _level(full))
+        return frame
+
+    def _play_audio(self, now: float, stream: Stream, content: Any) -> None:
         if not stream.bidirectional:
             raise FrameRefused("playAudio on a stream that is not bidirectional")
         sound = _sound(content.get("media"), stream)
-        if not stream.playback.add(sound if stream.encoding == "audio/x-mulaw" else to_mulaw(sound)):
+        order = self._site.knobs.get("l16_byte_order", "little")
+        if not stream.playback.add(from_wire(sound, stream.encoding, stream.rate, order)):
             raise FrameRefused("more than the buffer holds", "buffer_overflow")
+        level = _level(stream.playback.waiting_s / self._site.knobs.get("buffer_s", 40.0))
+        if level > stream.degraded:
+            stream.degraded = level
+            self._report(now, stream, "DegradedStream")
 
     def _checkpoint(self, _now: float, stream: Stream, content: Any) -> None:
         _check_stream_id(content, stream)
@@ -224,13 +252,19 @@ class Streams:
         stream.playback.clear()
         self._send(stream, "clearedAudio")
 
+    def _send_dtmf(self, now: float, stream: Stream, content: Any) -> None:
+        digits = content.get("dtmf")
+        if not isinstance(digits, str) or not digits or set(digits) - set("0123456789*#ABCD"):
+            raise FrameRefused(f"sendDTMF with {digits!r}")
+        self._keys.send(now, stream.call, digits)
+
     def _played(self, stream: Stream, name: str) -> None:
         self._send(stream, "playedStream", name=name)
 
     def _refuse(self, now: float, stream: Stream, refused: FrameRefused) -> None:
         call = stream.call
         self._site.ledger.write(
-            now, "rejected_frame", carrier=self._site.name, number=call.to, carrier_call_id=call.uuid, why=refused.why
+            now, "rejected_frame", carrier=self._site.name, number=call.person, carrier_call_id=call.uuid, why=refused.why
         )
         if refused.error and self._site.knobs.get("frame_errors", True):
             self._send(stream, "error", reason=refused.error)
@@ -246,31 +280,43 @@ class Streams:
 
     # --- life and death ------------------------------------------------------------------------------------------
 
-    def _open_streams(self) -> list[Stream]:
-        return [stream for stream in self._streams.values() if stream.opened]
-
     def _connect(self, stream: Stream) -> None:
-        signed = self._site.knobs.get("sign_upgrade", True)
         url = stream.verb.text
         self._site.emit(
             OpenSocket(
                 stream=stream.id,
                 url=url,
-                headers=self._watcher.upgrade_headers(url) if signed else {},
+                headers=self._switch.deliveries.upgrade_headers(url),
                 carrier_call_id=stream.call.uuid,
-                number=stream.call.to,
+                number=stream.call.person,
             )
         )
 
     def _lose(self, now: float, stream: Stream, event: str) -> None:
-        self._drop(stream, close=False)
-        self._watcher.report(now, stream, event)
-        self._watcher.gone(now, stream)
+        self._drop(now, stream, close=False)
+        self._report(now, stream, event)
+        stream.then(now)
 
-    def _drop(self, stream: Stream, close: bool) -> None:
+    def _drop(self, now: float, stream: Stream, close: bool) -> None:
         self._streams.pop(stream.id, None)
+        stream.ended_at = now
+        audio = self._switch.audio.get(stream.call.uuid)
+        if audio is not None and stream.bidirectional:
+            audio.playback = None
         if close:
             self._site.emit(CloseSocket(stream=stream.id))
+
+    def _report(self, now: float, stream: Stream, event: str) -> None:
+        url = stream.verb.attributes.get("statusCallbackUrl")
+        if url and stream.call.phase is not Phase.QUEUED:
+            form = forms.stream(stream.call, self._switch.account.auth_id, event, stream.id, stream.verb.text, now)
+            method = stream.verb.attributes.get("statusCallbackMethod", "POST").upper()
+            # Retry fragments do not apply here; they would be sent as nothing either.
+            self._switch.send(now, stream.call, "stream", url.partition("#")[0], method, form)
+
+
+def _level(full: float) -> float:
+    return next((level for level in DEGRADED if full >= level), 0.0)
 
 
 def _read(data: str | bytes) -> dict[str, Any]:

@@ -1,10 +1,29 @@
-"""The lab's Plivo: calls and numbers as its API shows them, field by field as in the SDK's own recorded answers. Pure."""
+"""The lab's Plivo: account and calls as its API shows them, field by field as in the SDK's own recorded answers. Pure."""
 
 from datetime import datetime, tzinfo
 from typing import Any
 
-from carriers.plivo.simulator_calls import CAUSES, Call, Phase
-from carriers.plivo.simulator_forms import session_start, whole_seconds
+from carriers.plivo.simulator_calls import Call, Phase
+from carriers.plivo.simulator_causes import CAUSES
+from carriers.plivo.simulator_forms import RATES, billed_seconds, session_start, whole_seconds
+from carriers.plivo.simulator_switch import Account
+
+
+def account_of(account: Account, balance: str) -> dict[str, Any]:
+    """The account with its balance."""
+    return {
+        "account_type": "standard",
+        "address": "",
+        "auth_id": account.auth_id,
+        "auto_recharge": False,
+        "billing_mode": "prepaid",
+        "cash_credits": balance,
+        "city": "",
+        "name": "Holdline lab",
+        "resource_uri": f"/v1/Account/{account.auth_id}/",
+        "state": "",
+        "timezone": account.zone_name,
+    }
 
 
 def live_call(call: Call, status: str) -> dict[str, Any]:
@@ -13,8 +32,8 @@ def live_call(call: Call, status: str) -> dict[str, Any]:
     content = {
         "call_status": shown,
         "call_uuid": call.uuid,
-        "caller_name": "",
-        "direction": "outbound",
+        "caller_name": call.caller_name or call.settings.get("caller_name", ""),
+        "direction": call.direction,
         "from": call.caller,
         "request_uuid": call.uuid,
         "to": call.to.lstrip("+"),
@@ -22,46 +41,29 @@ def live_call(call: Call, status: str) -> dict[str, Any]:
     return content if status == "queued" else {**content, "session_start": session_start(call)}
 
 
-def finished_call(call: Call, auth_id: str, zone: tzinfo) -> dict[str, Any]:
+def finished_call(call: Call, account: Account) -> dict[str, Any]:
     """One call detail record; times carry the account's offset."""
-    seconds = whole_seconds(call)
     return {
-        "answer_time": _stamp(call.answered_at, zone) if call.answered else None,
-        "bill_duration": seconds,
-        "billed_duration": -(-seconds // 60) * 60,
-        "call_direction": "outbound",
-        "call_duration": seconds,
+        "answer_time": stamp(call.answered_at, account.zone) if call.answered else None,
+        "bill_duration": whole_seconds(call),
+        "billed_duration": billed_seconds(call),
+        "call_direction": call.direction,
+        "call_duration": whole_seconds(call),
         "call_uuid": call.uuid,
-        "end_time": _stamp(call.ended_at, zone),
+        "end_time": stamp(call.ended_at, account.zone),
         "from_number": call.caller,
         "hangup_cause_code": call.cause,
         "hangup_cause_name": CAUSES[call.cause].name,
         "hangup_source": call.source,
-        "initiation_time": _stamp(call.accepted_at, zone),
-        "parent_call_uuid": None,
-        "resource_uri": f"/v1/Account/{auth_id}/Call/{call.uuid}/",
+        "initiation_time": stamp(call.accepted_at, account.zone),
+        "parent_call_uuid": call.parent or None,
+        "resource_uri": f"/v1/Account/{account.auth_id}/Call/{call.uuid}/",
         "to_number": call.to.lstrip("+"),
-        "total_amount": "0.00000",
-        "total_rate": "0.01000",
+        "total_amount": f"{billed_seconds(call) / 60 * RATES[call.direction]:.5f}",
+        "total_rate": f"{RATES[call.direction]:.5f}",
     }
 
 
-def rented_number(number: str, auth_id: str) -> dict[str, Any]:
-    """One number of the account, written without `+`."""
-    digits = number.lstrip("+")
-    return {
-        "active": True,
-        "alias": None,
-        "application": None,
-        "carrier": "Plivo",
-        "number": digits,
-        "number_type": "local",
-        "resource_uri": f"/v1/Account/{auth_id}/Number/{digits}/",
-        "sms_enabled": True,
-        "voice_enabled": True,
-        "voice_rate": "0.00850",
-    }
-
-
-def _stamp(at: float, zone: tzinfo) -> str:
+def stamp(at: float, zone: tzinfo) -> str:
+    """With the account's offset."""
     return datetime.fromtimestamp(at, zone).isoformat(sep=" ", timespec="seconds")

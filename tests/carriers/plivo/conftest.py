@@ -13,6 +13,9 @@ import pytest
 from carriers.lab.contract import (
     CloseSocket,
     Effect,
+    Fetch,
+    Greeting,
+    Incoming,
     OpenSocket,
     PhoneEvent,
     RestReply,
@@ -38,6 +41,14 @@ class World:
         self.ledger: list[tuple[str, dict[str, Any]]] = []
         self.dialed: list[str] = []
         self.hung_up: list[str] = []
+        self.picked_up: list[str] = []
+        self.refused: list[tuple[str, str]] = []
+        self.keys: list[tuple[str, str]] = []
+        self.texts: list[tuple[str, str, str]] = []
+        self.greets: Greeting | None = None
+        self.saying: dict[str, bytes] = {}
+        """What the person of a call says, frame by frame; 0x11 unless told."""
+        self.ears: dict[str, list[bytes]] = {}
         self.heard: list[bytes] = []
         self.reject: str | None = None
         self._timers: list[tuple[float, int, str]] = []
@@ -46,8 +57,8 @@ class World:
             base_url="http://127.0.0.1:4011",
             numbers=(OWN_NUMBER, "+15550190022"),
             random=Random(7),
-            network=self,  # type: ignore[arg-type]
-            ledger=self,  # type: ignore[arg-type]
+            network=self,
+            ledger=self,
             emit=self._emit,
             reject_cause=lambda _now, _to: self.reject,
             knobs=knobs,
@@ -65,10 +76,26 @@ class World:
     def hang_up(self, now: float, *, carrier: str, ref: str) -> None:
         self.hung_up.append(ref)
 
+    def answer(self, now: float, *, carrier: str, ref: str) -> None:
+        self.picked_up.append(ref)
+
+    def refuse(self, now: float, *, carrier: str, ref: str, cause: str) -> None:
+        self.refused.append((ref, cause))
+
+    def press_keys(self, now: float, *, carrier: str, ref: str, digits: str) -> None:
+        self.keys.append((ref, digits))
+
+    def greeting(self, carrier: str, ref: str) -> Greeting | None:
+        return self.greets
+
+    def text(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str, body: str) -> None:
+        self.texts.append((ref, to, body))
+
     def say(self, carrier: str, ref: str) -> bytes:
-        return b"\x11" * 160
+        return self.saying.get(ref, b"\x11" * 160)
 
     def hear(self, carrier: str, ref: str, frame: bytes) -> None:
+        self.ears.setdefault(ref, []).append(frame)
         self.heard.append(frame)
 
     def _emit(self, effect: Effect) -> None:
@@ -87,6 +114,13 @@ class World:
             self.now = max(self.now, at)
             self.simulator.on_timer(self.now, key)
         self.now = until
+
+    def tick(self, seconds: float = 0.02) -> None:
+        """Let time pass with sound, 20 ms at a time."""
+        for _ in range(round(seconds / 0.02)):
+            self.run(0.02)
+            if self.simulator.ticking():
+                self.simulator.on_tick(self.now)
 
     def request(self, method: str, below: str, body: Any = None, **query: str) -> RestReply:
         """An authenticated API request."""
@@ -120,6 +154,27 @@ class World:
         self.phone(ref, "ringing")
         self.phone(ref, "answered")
         return ref
+
+    def application(self, **more: Any) -> str:
+        """An application for the first number, with its URLs; its id."""
+        body = {"app_name": "desk", "answer_url": f"{HOOKS}/answer", "hangup_url": f"{HOOKS}/hangup", **more}
+        reply = self.request("POST", "Application/", body)
+        assert reply.status == 201
+        app_id = str(json.loads(reply.body)["app_id"])
+        assert self.request("POST", f"Number/{OWN_NUMBER[1:]}/", {"app_id": app_id}).status == 202
+        return app_id
+
+    def incoming(self, **more: Any) -> str:
+        """A phone calls the first number; the call's id."""
+        incoming = Incoming(to=OWN_NUMBER, caller_id=PERSON, **more)
+        ref = self.simulator.incoming_ref(self.now, incoming)
+        assert ref is not None
+        self.simulator.on_incoming(self.now, ref, incoming)
+        return ref
+
+    def fetched(self, body: bytes = b"", status: int = 200) -> None:
+        """Answer the last request for a file."""
+        self.simulator.on_fetched(self.now, self.of(Fetch)[-1].id, WebhookReply(status=status, body=body))
 
     def sent(self, event: str = "") -> list[Webhook]:
         """The webhooks so far, of one event."""

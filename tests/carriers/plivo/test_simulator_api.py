@@ -75,9 +75,9 @@ def test_what_the_sdk_always_sends_is_harmless(world: Any) -> None:
     """The SDK's own defaults are taken; the same parameters with a meaning are refused aloud."""
     defaults = {"machine_detection_time": 5000, "machine_detection_method": "POST", "error_if_parent_not_found": False}
     assert world.request("POST", "Call/", _body(**defaults)).status == 201
-    reply = world.request("POST", "Call/", _body(machine_detection="true"))
+    reply = world.request("POST", "Call/", _body(callback_url="https://gw.example.com/later"))
     assert reply.status == 400
-    assert "machine_detection" in world.refusals("refused")[0]["what"]
+    assert "callback_url" in world.refusals("refused")[0]["what"]
 
 
 def test_foreign_caller_id_fails_later(world: Any) -> None:

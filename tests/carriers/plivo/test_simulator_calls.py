@@ -72,20 +72,30 @@ def test_signatures_are_true(world: Any, method: str) -> None:
         PlivoWebhooks(token + "x").verify(request, world.now)
 
 
-def test_upgrades_are_signed(world: Any) -> None:
-    """The media socket's request is signed as a GET of its wss URL, which our check recognises."""
+@pytest.mark.knob("plivo", "upgrade_signed_as")
+@pytest.mark.parametrize("scheme", ["http", "https", "wss"])
+def test_upgrades_are_signed(world_with: Callable[..., Any], scheme: str) -> None:
+    """The media socket's request is signed as a GET of its URL, however its scheme is spelled, and our check sees it."""
+    world = world_with(upgrade_signed_as=scheme)
     world.streaming()
     (opened,) = [effect for effect in world.effects if type(effect).__name__ == "OpenSocket"]
     token = world.simulator.credentials()["auth_token"]
     assert PlivoWebhooks(token).verify_upgrade(opened.url, _headers(opened), world.now)
+    with pytest.raises(BadSignature):
+        PlivoWebhooks(token).verify_upgrade(opened.url + "x", _headers(opened), world.now)
 
 
+@pytest.mark.knob("plivo", "sign_upgrade")
 def test_upgrades_may_be_unsigned(world_with: Callable[..., Any]) -> None:
     """The other guess is played as well."""
     world = world_with(sign_upgrade=False)
     world.streaming()
     (opened,) = [effect for effect in world.effects if type(effect).__name__ == "OpenSocket"]
-    assert not opened.headers
+    assert not PlivoWebhooks("token").verify_upgrade(opened.url, _headers(opened), world.now)
+    signing = world_with(sign_upgrade=True)
+    signing.streaming()
+    (opened,) = [effect for effect in signing.effects if type(effect).__name__ == "OpenSocket"]
+    assert PlivoWebhooks(signing.simulator.credentials()["auth_token"]).verify_upgrade(opened.url, _headers(opened), 0.0)
 
 
 def test_fragment_is_policy_and_is_not_sent(world: Any) -> None:
@@ -156,7 +166,7 @@ def test_fallback_is_asked_when_the_answer_fails(world: Any) -> None:
     ("status", "body", "code"),
     [
         (503, "", 7011),
-        (200, "", 7011),
+        (200, "", 8011),
         (200, "{}", 8011),
         (200, "<html/>", 8011),
         (200, "<Response><Reject/></Response>", 8011),
@@ -174,22 +184,36 @@ def test_bad_documents_end_the_call(world: Any, status: int, body: str, code: in
     assert _ended(world, ref)[0] == code
 
 
-def test_verbs_of_plivo_that_are_not_played_are_refused_aloud(world: Any) -> None:
-    """A verb that Plivo knows and the lab does not is named in the ledger."""
+@pytest.mark.parametrize(
+    ("document", "named"),
+    [
+        ("<Conference>room</Conference>", "<Conference>"),
+        ("<MultiPartyCall role='Agent'>room</MultiPartyCall>", "<MultiPartyCall>"),
+        ("<Dial><User>sip:a@phone.plivo.com</User></Dial>", "<User>"),
+        ("<Dial confirmKey='1'><Number>15550101001</Number></Dial>", "confirmKey of <Dial>"),
+        ("<Record transcriptionType='auto'/>", "transcriptionType of <Record>"),
+        ("<Wait tune='jazz'/>", "tune of <Wait>"),
+        (f"<GetInput action='{HOOKS}/in' inputType='dtmf speech'/>", "<GetInput> with inputType dtmf speech"),
+        ("<Stream noiseCancellation='true'>wss://gw.example.com/m</Stream>", "noiseCancellation of <Stream>"),
+    ],
+)
+def test_what_is_not_played_of_documents_is_refused_aloud(world: Any, document: str, named: str) -> None:
+    """An element or attribute that the lab does not obey is named in the ledger, and ends the call."""
     ref = world.answered()
-    world.obey("<Dial><Number>15550101001</Number></Dial>")
-    assert "<Dial>" in world.refusals("refused")[0]["what"]
+    world.obey(document)
+    assert named in world.refusals("refused")[0]["what"]
     assert world.hung_up == [ref]
 
 
 def test_verbs_take_their_time(world: Any) -> None:
-    """Speak and Wait pass as silence, then the next verb has its turn."""
+    """Speak lasts as long as its text and Wait as long as it says; then the next verb has its turn."""
     ref = world.answered()
-    world.obey('<Wait length="3"/><Speak>one two three four five</Speak><Hangup/>')
-    world.run(4.9)
+    world.obey('<Wait length="3"/><Speak>thirty characters, two seconds</Speak><Hangup/>')
+    world.tick(4.9)
     assert not world.hung_up
-    world.run(0.2)
+    world.tick(0.2)
     assert world.hung_up == [ref]
+    assert 95 <= sum(frame != b"\xff" * 160 for frame in world.ears[ref]) <= 101
 
 
 def test_redirect_asks_for_the_next_document(world: Any) -> None:
