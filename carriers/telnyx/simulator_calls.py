@@ -1,4 +1,4 @@
-"""The simulated Telnyx' calls: what a dial asked for, how a leg ended, and how both look in answers and webhooks."""
+"""The simulated Telnyx' calls: what one is, how it ends, and how both look in answers and webhooks."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from carriers.telnyx.simulator_streams import Stream
+from carriers.lab.call_audio import CallAudio
 
 
 class End(Struct, frozen=True):
@@ -26,6 +26,8 @@ RING_TIMEOUT = {True: End("timeout", "unknown", "487"), False: End("no_answer", 
 """By `retry_on_timeout`: "hangup_cause of `no_answer` instead of `timeout`" where it is false."""
 LOST = End("unspecified", "unknown", "unspecified")
 """How the media time-out of a live call was seen to be reported."""
+NO_COMMAND = End("timeout", "unknown", "480")
+"""A call from a phone for which no command came in time; the words are a guess."""
 
 AT_PHONE: dict[str, End] = {
     "normal": End("normal_clearing", "callee", "unspecified"),
@@ -36,7 +38,18 @@ AT_PHONE: dict[str, End] = {
     "invalid": End("not_found", "callee", "404"),
     "canceled": CANCELED,
 }
-"""What the telephone network says, in Telnyx' words."""
+"""What the telephone network says of a call that we dialled, in Telnyx' words."""
+BY_CALLER: dict[str, End] = {"normal": End("normal_clearing", "caller", "200"), "canceled": CANCELED}
+"""How a person who called us ends it; the first as captured."""
+OUR_END_OF_INCOMING = {True: End("normal_clearing", "callee", "200"), False: End("normal_clearing", "callee", "unspecified")}
+"""How a hang-up of ours on a call from a phone is told, by whether it was answered; guessed."""
+REJECTIONS: dict[str, tuple[str, End]] = {
+    "USER_BUSY": ("busy", End("user_busy", "callee", "486")),
+    "CALL_REJECTED": ("declined", End("call_rejected", "callee", "603")),
+    "NOT_FOUND": ("invalid", End("not_found", "callee", "404")),
+    "TEMPORARILY_UNAVAILABLE": ("unreachable", End("unspecified", "callee", "480")),
+}
+"""The cause of a `reject`: what the caller hears, and how the leg's end is told (the SIP codes are documented)."""
 
 REJECTS: dict[str, End] = {
     "call_rejected": AT_PHONE["declined"],
@@ -61,30 +74,50 @@ REJECTS: dict[str, End] = {
 """What `reject {cause}` understands: hangup causes, and SIP codes."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Call:
-    """One leg. Times are unix seconds; `wish` is the body of its dial."""
+    """One leg. Times are unix seconds; `wish` is the body of its dial, of its transfer, or of its answer."""
 
     call_control_id: str
     call_leg_id: str
     call_session_id: str
-    wish: dict[str, Any]
+    connection_id: str
+    origin: str
+    """The calling number, as the events' `from` has it."""
+    to: str
     created: float
+    incoming: bool = False
+    """A phone called us."""
+    codec: str = "PCMU"
+    """Of the leg itself."""
+    client_state: str | None = None
+    wish: dict[str, Any] = field(default_factory=dict)
+    hooks: dict[str, Any] = field(default_factory=dict)
+    """Those `webhook_*` fields that came with its commands."""
+    commanded: bool = False
+    """A command for it has come."""
     answered: float | None = None
     ended: float | None = None
     end: End | None = None
     """How it ended, or is about to end."""
-    dialled: bool = False
+    known: bool = False
     """The telephone network knows of it."""
-    stream: Stream | None = None
+    recording_id: str = ""
+    """Of the recording that begins with the answer."""
+    audio: CallAudio | None = None
+    """Since the answer."""
     heard_packets: int = 0
-    streamed: bool = field(default=False)
-    """It has had a stream."""
 
     @property
     def live(self) -> bool:
         """Not ended yet."""
         return self.ended is None
+
+    @property
+    def phone(self) -> str:
+        """The number of the person; empty if it is withheld."""
+        number = self.origin if self.incoming else self.to
+        return number if number.startswith("+") else ""
 
     def ids(self) -> dict[str, Any]:
         """What every webhook carries."""
@@ -92,24 +125,18 @@ class Call:
             "call_control_id": self.call_control_id,
             "call_leg_id": self.call_leg_id,
             "call_session_id": self.call_session_id,
-            "client_state": self.wish.get("client_state"),
-            "connection_id": self.wish["connection_id"],
+            "client_state": self.client_state,
+            "connection_id": self.connection_id,
         }
 
     def parties(self) -> dict[str, Any]:
         """What call events carry besides."""
-        return {"from": self.wish["from"], "to": self.wish["to"], "start_time": iso(self.created)}
+        return {"from": self.origin, "to": self.to, "start_time": iso(self.created)}
 
 
-def new_call(random: Random, wish: dict[str, Any], now: float) -> Call:
-    """A call with ids of its own; the control id holds the characters that real ones hold: `:`, `-` and `_`."""
-    return Call(
-        call_control_id=f"v3:{random.getrandbits(192):048x}-{random.getrandbits(64):016x}_T02",
-        call_leg_id=new_uuid(random),
-        call_session_id=new_uuid(random),
-        wish=wish,
-        created=now,
-    )
+def new_control_id(random: Random) -> str:
+    """It holds the characters that real ones hold: `:`, `-` and `_`."""
+    return f"v3:{random.getrandbits(192):048x}-{random.getrandbits(64):016x}_T02"
 
 
 def new_uuid(random: Random) -> str:
@@ -130,7 +157,7 @@ def as_dialled(call: Call) -> dict[str, Any]:
         "call_leg_id": call.call_leg_id,
         "call_session_id": call.call_session_id,
         "is_alive": False,
-        "client_state": call.wish.get("client_state"),
+        "client_state": call.client_state,
     }
 
 
@@ -148,7 +175,7 @@ def as_active(call: Call, now: float) -> dict[str, Any]:
         "call_control_id": call.call_control_id,
         "call_leg_id": call.call_leg_id,
         "call_session_id": call.call_session_id,
-        "client_state": call.wish.get("client_state") or "",
+        "client_state": call.client_state or "",
         "call_duration": _duration(call, now),
     }
 
@@ -158,13 +185,38 @@ def _duration(call: Call, now: float) -> int:
 
 
 def initiated(call: Call) -> dict[str, Any]:
-    """The only event with direction and state."""
-    return call.ids() | call.parties() | {"direction": "outgoing", "state": "bridging", "calling_party_type": "pstn"}
+    """The only event with direction and state; of a call that we dialled."""
+    headers = {"custom_headers": call.wish["custom_headers"]} if "custom_headers" in call.wish else {}
+    return call.ids() | call.parties() | {"direction": "outgoing", "state": "bridging", "calling_party_type": "pstn"} | headers
+
+
+def initiated_by_phone(call: Call, caller_name: str, stir: dict[str, Any]) -> dict[str, Any]:
+    """The same of a call from a phone; fields and values as captured (no tags, STIR/SHAKEN only where there is any)."""
+    return (
+        call.ids()
+        | call.parties()
+        | {
+            "direction": "incoming",
+            "state": "parked",
+            "calling_party_type": "pstn",
+            "caller_id_name": caller_name or call.origin,
+            "connection_codecs": "PCMU,PCMA",
+            "offered_codecs": f"{call.codec},G729",
+            "from_sip_uri": f"{call.origin}@sip.telnyx.com",
+            "to_sip_uri": f"{call.to}@sip.telnyx.com",
+        }
+        | stir
+    )
 
 
 def answered(call: Call) -> dict[str, Any]:
     """As captured: neither state nor direction."""
-    return call.ids() | call.parties() | {"calling_party_type": "pstn", "codec": "PCMU", "sampling_rate": 8000}
+    return call.ids() | call.parties() | {"calling_party_type": "pstn", "codec": call.codec, "sampling_rate": 8000}
+
+
+def bridged(call: Call) -> dict[str, Any]:
+    """As captured."""
+    return call.ids() | call.parties() | {"calling_party_type": "pstn"}
 
 
 def hung_up(call: Call, end: End, sip: str) -> dict[str, Any]:

@@ -1,15 +1,17 @@
-"""The simulated Telnyx' REST manners: the error envelope, and the validation of a dial. Pure."""
+"""The simulated Telnyx' REST manners: the error envelope, its codes, JSON bodies, and the faults of the lab. Pure."""
 
-import base64
-import binascii
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from carriers.lab.contract import RestReply
+from carriers.lab.contract import RestReply, RestRequest
 
-E164 = re.compile(r"\+[1-9]\d{7,14}")
+Words = tuple[str, ...]
+Handler = Callable[[float, RestRequest, Words], RestReply]
+"""Answers a request; the words are those parts of the path that are ids, in order."""
+
+NOT_SIMULATED = "the lab does not simulate"
+"""How every refusal begins that is the lab's own and not Telnyx': the ledger has it as `refused`."""
 
 TITLES: dict[str, str] = {
     "10004": "Missing required parameter",
@@ -18,18 +20,25 @@ TITLES: dict[str, str] = {
     "10009": "Authentication failed",
     "10010": "Authorization failed",
     "10011": "Too many requests",
-    "10015": "Invalid value",
+    "10015": "Bad Request",
     "10016": "Phone number must be in +E.164 format",
+    "10017": "Associated resource does not exist",
+    "10021": "Resource in use",
     "20012": "Account inactive",
-    "90015": "Invalid call control ID",
+    "40305": "Invalid 'from' address",
+    "40310": "Invalid 'to' address",
+    "90015": "Invalid Call Control ID",
     "90017": "Invalid client state",
     "90018": "Call has already ended",
     "90034": "Call not answered yet",
     "90041": "User channel limit exceeded",
+    "90043": "Connection channel limit exceeded",
     "90045": "Command not allowed while streaming",
     "90048": "Call is not streaming",
+    "90102": "Answer is not allowed on an outbound call",
     "90103": "Dial rate limit exceeded",
 }
+"""Words of the 1xxxx codes as published; those of the 4xxxx and 9xxxx are ours, only the codes are known."""
 STATUS_CODES: dict[int, str] = {401: "10009", 403: "10010", 404: "10005", 422: "10015", 429: "10011"}
 """The error code that goes with an HTTP status that a fault asks for; 10007 for the others."""
 
@@ -44,6 +53,11 @@ def data(value: Any, **more: Any) -> RestReply:
     return reply(200, {"data": value} | more)
 
 
+def ok(**more: Any) -> RestReply:
+    """A command that was taken."""
+    return data({"result": "ok"} | more)
+
+
 def failure(status: int, code: str, detail: str = "", pointer: str = "", headers: Mapping[str, str] | None = None) -> RestReply:
     """The error envelope; codes are strings."""
     error: dict[str, Any] = {"code": code, "title": TITLES.get(code, "Error"), "detail": detail or TITLES.get(code, "Error")}
@@ -51,6 +65,16 @@ def failure(status: int, code: str, detail: str = "", pointer: str = "", headers
         error["source"] = {"pointer": pointer}
     error["meta"] = {"url": f"https://developers.telnyx.com/docs/overview/errors/{code}"}
     return reply(status, {"errors": [error]}, headers)
+
+
+def not_simulated(what: str, pointer: str = "") -> RestReply:
+    """The lab's own refusal of a parameter, or of one of its values."""
+    return failure(422, "10015", f"{NOT_SIMULATED} {what}", pointer)
+
+
+def missing(name: str) -> RestReply:
+    """A parameter that has to be there."""
+    return failure(422, "10004", f"{name} is required", f"/{name}")
 
 
 def fault(kind: str, status: int | None, code: str | None) -> RestReply:
@@ -71,73 +95,14 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-# --- the fields of a dial ----------------------------------------------------------------------------------------
-
-Check = Callable[[Any], bool]
-
-
-def _base64(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
-    except (binascii.Error, ValueError):
-        return False
+def not_json() -> RestReply:
+    """The refusal of a body that is no JSON object."""
+    return failure(400, "10015", "the body is no JSON object")
 
 
-def _between(low: int, high: int) -> Check:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _one_of(*words: Any) -> Check:
-    return lambda value: value in words
-
-
-def _url(*schemes: str) -> Check:
-    return lambda value: isinstance(value, str) and len(value) <= 2000 and value.partition("://")[0] in schemes
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-FIELDS: dict[str, tuple[str, Check]] = {
-    "connection_id": ("10015", _text),
-    "from": ("10016", lambda value: isinstance(value, str) and E164.fullmatch(value) is not None),
-    "to": ("10016", lambda value: isinstance(value, str) and E164.fullmatch(value) is not None),
-    "client_state": ("90017", _base64),
-    "command_id": ("10015", _text),
-    "webhook_url": ("10015", _url("http", "https")),
-    "webhook_url_method": ("10015", _one_of("POST")),
-    "timeout_secs": ("10015", _between(5, 600)),
-    "retry_on_timeout": ("10015", lambda value: isinstance(value, bool)),
-    "time_limit_secs": ("10015", _between(30, 14_400)),
-    "stream_url": ("10015", _url("ws", "wss")),
-    "stream_track": ("10015", _one_of("inbound_track")),
-    "stream_codec": ("10015", _one_of("PCMU", "default")),
-    "stream_bidirectional_mode": ("10015", _one_of("mp3", "rtp")),
-    "stream_bidirectional_codec": ("10015", _one_of("PCMU")),
-    "stream_bidirectional_sampling_rate": ("10015", _one_of(8000)),
-    "stream_bidirectional_target_legs": ("10015", _one_of("both", "self", "opposite")),
-}
-"""Every field that the simulator obeys, with the code for a bad value. Others are refused, so that nothing is silently lost."""
-STREAM_FIELDS = {name: FIELDS[name] for name in FIELDS if name.startswith("stream_")}
-
-
-def bad_dial(wish: Mapping[str, Any], connection_id: str) -> RestReply | None:
-    """The refusal of a dial that is not well formed; None if it is."""
-    for name in ("connection_id", "from", "to"):
-        if not wish.get(name):
-            return failure(422, "10004", f"{name} is required", f"/{name}")
-    if wish["connection_id"] != connection_id:
-        return failure(422, "10015", "Invalid value for connection_id (Call Control App ID)", "/connection_id")
-    return bad_field(wish, FIELDS)
-
-
-def bad_field(wish: Mapping[str, Any], fields: Mapping[str, tuple[str, Check]]) -> RestReply | None:
-    """The refusal of the first field that is bad, or that this simulator does not obey."""
-    for name, value in wish.items():
-        if name not in fields:
-            return failure(422, "10015", f"the lab does not simulate the parameter {name}", f"/{name}")
-        code, is_good = fields[name]
-        if not is_good(value):
-            return failure(422, code, f"bad value for {name}", f"/{name}")
-    return None
+def refused_in(answer: RestReply) -> str:
+    """What the lab refused in its own name; empty for every other answer."""
+    if answer.status < 400 or NOT_SIMULATED.encode() not in answer.body:
+        return ""
+    errors = (json_object(answer.body) or {}).get("errors") or [{}]
+    return str(errors[0].get("detail", ""))

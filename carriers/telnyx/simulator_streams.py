@@ -3,14 +3,18 @@
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
-from carriers.lab.playback import FRAME, Playback
+from carriers.lab.playback import FRAME, SILENCE, Playback
+from carriers.telnyx.simulator_codecs import Encoding
 
-LONGEST_MESSAGE_BYTES = 30 * 8000
-"""20 ms to 30 s of sound in one message."""
+SHORTEST_S, LONGEST_S = 0.02, 30.0
+"""Of the sound in one message."""
+MP3_MESSAGE_S = 1.0
+"""In mp3 mode one message a second is taken."""
 
 
 class Rejected(Struct, frozen=True):
@@ -20,44 +24,82 @@ class Rejected(Struct, frozen=True):
     answer: str = ""
 
 
-class Stream:
-    """One media socket of one leg, mu-law both ways."""
+class Manners(Struct, frozen=True, kw_only=True):
+    """How a stream was asked for, and what is guessed of it."""
 
-    def __init__(self, stream_id: str, start: dict[str, Any], *, url: str, mode: str, buffer_s: float) -> None:
-        self.id, self.url, self.mode = stream_id, url, mode
-        self.is_open = False
-        self._start = start
-        self._playback = Playback(buffer_s)
-        self._sequence = self._chunk = 0
+    hears: Encoding
+    """What Telnyx sends."""
+    says: Encoding
+    """What Telnyx takes."""
+    mode: str
+    tracks: tuple[str, ...]
+    buffer_s: float
+    short_frames: str
+    """What becomes of a message of less than 20 ms: `refused`, or `padded`."""
+    timestamps: str
+    """What a frame's timestamp counts: `ms`, or `chunks`."""
+    swaps_every: int
+    """0, or: each n-th media frame is overtaken by the next."""
+
+
+class Stream:
+    """One media socket of one leg. `send` takes each frame that leaves by itself."""
+
+    def __init__(self, stream_id: str, start: dict[str, Any], *, url: str, manners: Manners, send: Callable[[str], None]) -> None:
+        self.id, self.url, self.is_open = stream_id, url, False
+        self._start, self._manners, self._send = start, manners, send
+        self._playback = Playback(manners.buffer_s)
+        self._sequence = 0
+        self._chunks = dict.fromkeys(manners.tracks, 0)
+        self._overtaken = ""
+        self._last_mp3 = float("-inf")
 
     def hello(self) -> list[str]:
         """What is sent when the socket stands."""
         self.is_open = True
-        media_format = {"encoding": "PCMU", "sample_rate": 8000, "channels": 1}
+        heard = self._manners.hears
+        media_format = {"encoding": heard.name, "sample_rate": heard.rate, "channels": 1}
         return [
             _text({"event": "connected", "version": "1.0.0"}),
             self._numbered("start", self._start | {"media_format": media_format}),
         ]
 
-    def heard(self, frame: bytes) -> str:
-        """20 ms from the person. The unit of `timestamp` is not published: milliseconds here."""
-        self._chunk += 1
+    def heard(self, sound: dict[str, bytes]) -> list[str]:
+        """20 ms of each track, by its name; those that were asked for become frames."""
+        return [frame for track in self._manners.tracks for frame in self._in_order(self._media(track, sound[track]))]
+
+    def _media(self, track: str, frame: bytes) -> str:
+        self._chunks[track] += 1
+        chunk = self._chunks[track]
         body = {
-            "track": "inbound",
-            "chunk": str(self._chunk),
-            "timestamp": str((self._chunk - 1) * 20),
-            "payload": base64.b64encode(frame).decode(),
+            "track": track,
+            "chunk": str(chunk),
+            "timestamp": str((chunk - 1) * 20 if self._manners.timestamps == "ms" else chunk),
+            "payload": base64.b64encode(self._manners.hears.encode(frame)).decode(),
         }
         return self._numbered("media", body)
+
+    def _in_order(self, frame: str) -> list[str]:
+        """Order "is not guaranteed": where frames are to be overtaken, each n-th waits for the next."""
+        if self._overtaken:
+            frames, self._overtaken = [frame, self._overtaken], ""
+            return frames
+        every = self._manners.swaps_every
+        if every and sum(self._chunks.values()) % every == 0:
+            self._overtaken = frame
+            return []
+        return [frame]
 
     def pressed(self, digit: str, occurred_at: str) -> str:
         """A key of the person's."""
         return self._numbered("dtmf", {"digit": digit}, occurred_at=occurred_at)
 
-    def play(self) -> tuple[bytes, list[str]]:
-        """The next 20 ms for the person, and the marks that are now due."""
+    def play(self) -> bytes:
+        """The next 20 ms for the person; marks that are now due leave."""
         frame, marks = self._playback.next_frame()
-        return frame, [self._mark(name) for name in marks]
+        for name in marks:
+            self._send(self._mark(name))
+        return frame
 
     def goodbye(self) -> str:
         """The last frame, when the leg ends or the stream is stopped."""
@@ -65,29 +107,42 @@ class Stream:
         ids = {name: self._start[name] for name in ("user_id", "call_control_id")}
         return self._numbered("stop", ids)
 
-    def take(self, data: str | bytes) -> list[str] | Rejected:
+    def take(self, now: float, data: str | bytes) -> list[str] | Rejected:
         """One message of the customer's: the frames that answer it, or why it is worth nothing."""
         if isinstance(data, bytes):
             return Rejected("binary frames are not documented")
         message = _object(data)
         if message is None:
             return Rejected("not a JSON object", self._error(100003, "malformed_frame", "the frame is no JSON object"))
-        act = {"media": self._take_media, "mark": self._take_mark, "clear": self._take_clear}.get(str(message.get("event")))
+        if message.get("event") == "media":
+            return self._take_media(now, message)
+        act = {"mark": self._take_mark, "clear": self._take_clear}.get(str(message.get("event")))
         if act is None:
             return Rejected(f"event {message.get('event')!r}", self._error(100003, "malformed_frame", "unknown event"))
         return act(message)
 
-    def _take_media(self, message: dict[str, Any]) -> list[str] | Rejected:
+    def _take_media(self, now: float, message: dict[str, Any]) -> list[str] | Rejected:
         sound = _payload(message)
         if sound is None:
             return Rejected("payload is not base64", self._error(100004, "invalid_media", "payload is not base64"))
-        if self.mode != "rtp":
-            return Rejected("raw frames on a stream in mp3 mode are not played")
-        if not FRAME <= len(sound) <= LONGEST_MESSAGE_BYTES:
+        if self._manners.mode != "rtp":
+            return self._take_mp3(now, sound)
+        seconds = len(sound) / self._manners.says.bytes_per_second
+        if seconds > LONGEST_S or (seconds < SHORTEST_S and self._manners.short_frames == "refused"):
             return Rejected("a message holds 20 ms to 30 s", self._error(100004, "invalid_media", "20 ms to 30 s"))
-        if not self._playback.add(sound):
+        mulaw = self._manners.says.decode(sound)
+        if not self._playback.add(mulaw + SILENCE[len(mulaw) : FRAME]):
             return Rejected("the buffer is full", self._error(100005, "rate_limit_reached", "too much waits to be played"))
         return []
+
+    def _take_mp3(self, now: float, sound: bytes) -> Rejected:
+        """mp3 mode is the default where nothing is said, and silently drops what is no MP3 file."""
+        if not (sound.startswith(b"ID3") or (sound[:1] == b"\xff" and sound[1:2] >= b"\xe0" and len(set(sound)) > 1)):
+            return Rejected("raw frames on a stream in mp3 mode are not played")
+        if now - self._last_mp3 < MP3_MESSAGE_S:
+            return Rejected("more than one mp3 a second", self._error(100005, "rate_limit_reached", "one message a second"))
+        self._last_mp3 = now
+        return Rejected("the lab does not simulate the playing of mp3")
 
     def _take_mark(self, message: dict[str, Any]) -> list[str] | Rejected:
         mark = message.get("mark")

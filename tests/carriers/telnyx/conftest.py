@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from telnyx import Telnyx
 
 from carriers.contract import Attempt, Carrier, CarrierSettings, Handle, LegAtCarrier, Sighting
 from carriers.lab.contract import (
     Effect,
+    Fetch,
+    Greeting,
+    Incoming,
     OpenSocket,
     PhoneEvent,
     RestReply,
@@ -23,8 +27,11 @@ from carriers.lab.contract import (
     Site,
     Wake,
     Webhook,
+    WebhookReply,
 )
+from carriers.lab.http_listener import HttpListener
 from carriers.lab.lab import Lab
+from carriers.lab.orders import Answer
 from carriers.telnyx import KIND, Credentials
 from carriers.telnyx.simulator import TelnyxSimulator
 
@@ -40,6 +47,12 @@ class World:
         self.now, self.effects, self.entries, self.cause = now, [], [], ""  # type: ignore[var-annotated]
         self.dialled: dict[str, str] = {}
         self.heard: list[bytes] = []
+        self.said = b"\x11" * 160
+        self.refused: dict[str, str] = {}
+        self.answered_calls: list[str] = []
+        self.keys: list[tuple[str, str]] = []
+        self.greetings: dict[str, Greeting] = {}
+        self.texts: list[str] = []
         self.site = Site(
             name="telnyx",
             base_url="http://127.0.0.1:4012",
@@ -62,8 +75,24 @@ class World:
     def hang_up(self, now: float, *, carrier: str, ref: str) -> None:
         self.phone(ref, "ended", cause="normal", by="carrier")
 
+    def answer(self, now: float, *, carrier: str, ref: str) -> None:
+        self.answered_calls.append(ref)
+
+    def refuse(self, now: float, *, carrier: str, ref: str, cause: str) -> None:
+        self.refused[ref] = cause
+        self.phone(ref, "ended", cause=cause, by="carrier")
+
+    def press_keys(self, now: float, *, carrier: str, ref: str, digits: str) -> None:
+        self.keys.append((ref, digits))
+
+    def greeting(self, carrier: str, ref: str) -> Greeting | None:
+        return self.greetings.get(ref)
+
+    def text(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str, body: str) -> None:
+        self.texts.append(ref)
+
     def say(self, carrier: str, ref: str) -> bytes:
-        return b"\x11" * 160
+        return self.said
 
     def hear(self, carrier: str, ref: str, frame: bytes) -> None:
         self.heard.append(frame)
@@ -96,6 +125,55 @@ class World:
         assert reply.status == 200, reply.body
         return str(json.loads(reply.body)["data"]["call_control_id"])
 
+    def command(self, ref: str, verb: str, method: str = "POST", **body: Any) -> RestReply:
+        return self.ask(method, f"/v2/calls/{ref}/actions/{verb}", body)
+
+    def do(self, ref: str, verb: str, method: str = "POST", **body: Any) -> dict[str, Any]:
+        reply = self.command(ref, verb, method, **body)
+        assert reply.status == 200, reply.body
+        data: dict[str, Any] = json.loads(reply.body)["data"]
+        return data
+
+    def get(self, path: str, query: str = "") -> Any:
+        reply = self.ask("GET", path, query=query)
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)["data"]
+
+    def talking(self, **wish: Any) -> str:
+        """An answered call, without a stream unless it is asked for."""
+        ref = self.place(**({"stream_url": None, "stream_bidirectional_mode": None} | wish))
+        self.phone(ref, "answered")
+        return ref
+
+    def set_application(self, **fields: Any) -> None:
+        path = f"/v2/call_control_applications/{self.credentials['connection_id']}"
+        plain = {"application_name": "lab", "webhook_event_url": "http://127.0.0.1:1/inbound"}
+        reply = self.ask("PATCH", path, plain | fields)
+        assert reply.status == 200, reply.body
+
+    def arrive(self, **more: str) -> str:
+        """A phone calls one of our numbers."""
+        incoming = Incoming(**({"to": OURS[0], "caller_id": TO, "caller_name": "Ada", "attestation": "A"} | more))
+        ref = self.telnyx.incoming_ref(self.now, incoming)
+        assert ref is not None
+        self.telnyx.on_incoming(self.now, ref, incoming)
+        return ref
+
+    def fetched(self, status: int = 200, body: bytes = b"") -> Fetch:
+        """Answer the file that was asked for last."""
+        wish: Fetch = list(self.all(Fetch))[-1]
+        self.telnyx.on_fetched(self.now, wish.id, WebhookReply(status=status, body=body))
+        return wish
+
+    def tick(self, count: int = 1) -> None:
+        """20 ms, so many times."""
+        for _ in range(count):
+            self.now += 0.02
+            self.telnyx.on_tick(self.now)
+
+    def refusals(self) -> list[str]:
+        return [str(more["detail"]) for kind, more in self.entries if kind == "refused"]
+
     def phone(self, ref: str, kind: str, **more: str) -> None:
         self.telnyx.on_phone(self.now, PhoneEvent(carrier="telnyx", ref=ref, kind=kind, **more))
 
@@ -113,8 +191,13 @@ class World:
     def hooks(self) -> list[Webhook]:
         return list(self.all(Webhook))
 
-    def told(self) -> list[str]:
-        return [json.loads(hook.body)["data"]["event_type"] for hook in self.hooks]
+    def told(self, ref: str = "") -> list[str]:
+        data = [json.loads(hook.body)["data"] for hook in self.hooks]
+        return [event["event_type"] for event in data if ref in ("", event["payload"].get("call_control_id"))]
+
+    def payloads(self, event_type: str) -> list[dict[str, Any]]:
+        bodies = [json.loads(hook.body)["data"] for hook in self.hooks]
+        return [data["payload"] for data in bodies if data["event_type"] == event_type]
 
     def payload(self, event_type: str) -> dict[str, Any]:
         bodies = [json.loads(hook.body)["data"] for hook in self.hooks]
@@ -147,6 +230,74 @@ class World:
 def new_world() -> type[World]:
     """Call it with knobs."""
     return World
+
+
+# --- a customer on a real lab ------------------------------------------------------------------------------------
+
+
+class Customer:
+    """Whoever Telnyx tells: files by path, 200 for everything else; remembers what came."""
+
+    def __init__(self) -> None:
+        self._listener = HttpListener("127.0.0.1")
+        self._came = asyncio.Event()
+        self.requests: list[RestRequest] = []
+        self.files: dict[str, RestReply] = {}
+
+    def start(self) -> None:
+        self._listener.start(self._serve)
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
+
+    @property
+    def url(self) -> str:
+        return self._listener.base_url
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(request.body)["data"] for request in self.requests if request.method == "POST"]
+
+    def named(self, event_type: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["event_type"] == event_type]
+
+    async def until(self, event_type: str, count: int = 1) -> dict[str, Any]:
+        """The payload of the count-th event of this type, when it comes."""
+        async with asyncio.timeout(8):
+            while len(found := self.named(event_type)) < count:
+                self._came.clear()
+                await self._came.wait()
+        payload: dict[str, Any] = found[count - 1]["payload"]
+        return payload
+
+    def _serve(self, request: RestRequest) -> Answer:
+        self.requests.append(request)
+        self._came.set()
+        return Answer(reply=self.files.get(request.path, RestReply(status=200)))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def customer() -> AsyncIterator[Customer]:
+    """An HTTP server of the customer's."""
+    served = Customer()
+    served.start()
+    yield served
+    await served.aclose()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def sdk(one_lab: Lab) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Lets the official client do something on a thread of its own, for it blocks."""
+    given = one_lab.credentials("telnyx")
+    client = Telnyx(
+        api_key=given["api_key"], public_key=given["public_key"], base_url=given["base_url"], max_retries=0, timeout=5
+    )
+
+    async def do(deed: Callable[[Telnyx], Any]) -> Any:
+        return await asyncio.to_thread(deed, client)
+
+    yield do
+    client.close()
 
 
 # --- the adapter on a real lab -----------------------------------------------------------------------------------

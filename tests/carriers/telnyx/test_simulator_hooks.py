@@ -114,11 +114,23 @@ def test_a_webhook_that_is_answered_with_200_is_done(new_world: Any) -> None:
     assert not any(effect.key.startswith("webhook") for effect in world.all(Wake))
 
 
-def test_the_failover_url_is_used_after_two_failures(new_world: Any) -> None:
-    """The third attempt goes to the failover URL."""
-    world = new_world(webhook_failover_url="http://127.0.0.1:2/hook")
-    world.place()
+@pytest.mark.parametrize(
+    ("own_hook", "knob", "expected"),
+    [
+        (None, False, ["/primary", "/primary", "/spare"]),
+        ("/own", False, ["/own"] * 3),
+        ("/own", True, ["/own", "/own", "/spare"]),
+    ],
+)
+def test_the_failover_url_is_used_after_two_failures(
+    new_world: Any, own_hook: str | None, knob: bool, expected: list[str]
+) -> None:
+    """The third attempt goes to the application's failover URL; whether also for a call with a URL of its own is a knob."""
+    world = new_world(failover_of_overrides=knob)
+    host = "http://127.0.0.1:1"
+    world.set_application(webhook_event_url=f"{host}/primary", webhook_event_failover_url=f"{host}/spare")
+    world.place(webhook_url=host + own_hook if own_hook else None)
     for _ in range(2):
         world.telnyx.on_webhook_reply(world.now, world.hooks[0].id, WebhookReply(status=500))
         world.wake("webhook")
-    assert [hook.url for hook in world.hooks] == ["http://127.0.0.1:1/hook"] * 2 + ["http://127.0.0.1:2/hook"]
+    assert [hook.url for hook in world.hooks] == [host + path for path in expected]
