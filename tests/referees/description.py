@@ -69,7 +69,9 @@ class Description:
         yield from (f"{where} -> {reply.status}: {problem}" for problem in self._in_reply(described, reply))
 
     def _in_query(self, described: Mapping[str, Any], query: str) -> Iterator[str]:
-        rules = {rule["name"]: rule["schema"] for rule in map(self._resolved, described.get("parameters", ())) if rule["in"] == "query"}
+        rules = {
+            rule["name"]: rule["schema"] for rule in map(self._resolved, described.get("parameters", ())) if rule["in"] == "query"
+        }
         for name, values in parse_qs(query, keep_blank_values=True).items():
             if name not in rules:
                 yield f"query parameter {name} is not described"

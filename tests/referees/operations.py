@@ -75,7 +75,10 @@ class Table:
 
 
 EVERYWHERE: Mapping[tuple[Group, By], str] = {
-    (Group.REQUEST, By.VALIDATOR): "validators judge what the carrier signs; requests to the API carry the customer's key, which the simulator checks",
+    (
+        Group.REQUEST,
+        By.VALIDATOR,
+    ): "validators judge what the carrier signs; requests to the API carry the customer's key, which the simulator checks",
     (Group.REQUEST, By.PIPECAT): "pipecat's serializers read and write media messages only",
     (Group.DOCUMENT, By.VALIDATOR): "a document is the answer to a signed request and is not signed itself",
     (Group.DOCUMENT, By.PIPECAT): "pipecat's serializers read and write media messages only",

@@ -93,7 +93,9 @@ def knob_faults(records: Sequence[Mapping[str, Any]]) -> tuple[int, list[str]]:
         read |= {Knob(kind=kind, name=name) for kind, name in record["read"]}
         for told in record["held"]:
             knob = Knob(kind=told["kind"], name=told["name"])
-            seen = Held(values=set(told["values"]), adapter=told["adapter"], no_adapter=told["no_adapter"], tests=set(told["tests"]))
+            seen = Held(
+                values=set(told["values"]), adapter=told["adapter"], no_adapter=told["no_adapter"], tests=set(told["tests"])
+            )
             held[knob] = held[knob].and_also(seen) if knob in held else seen
     return sum(len(listed_knobs(kind)) for kind in KINDS), [fault for kind in KINDS for fault in judge(kind, held, read)]
 

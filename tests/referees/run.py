@@ -27,7 +27,7 @@ def parts(record: Path) -> Sequence[tuple[str, list[str]]]:
     return (
         ("sdk", [*own, *cells, "tests/referees", "--ignore=tests/referees/frames"]),
         ("knobs", [*own, *cells, "-p", "knob_watch", f"--knob-record={record}/knobs-all.json", *carriers]),
-        ("frames", [*frames, *cells, "tests/referees/frames"]),
+        ("frames", [*frames, *cells, "-W", "ignore:'audioop':DeprecationWarning", "tests/referees/frames"]),
     )
 
 

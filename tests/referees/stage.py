@@ -17,7 +17,7 @@ from carriers.lab.lab import Lab
 from carriers.lab.orders import Answer
 
 T = TypeVar("T")
-PERSON = "+15550106001"
+PERSON, OTHER = "+15550106001", "+15550106002"
 PATIENCE_S = 8.0
 
 
@@ -47,6 +47,10 @@ class Customer:
         """Answer this path with a document from now on; its URL."""
         self.documents[path] = RestReply(status=200, body=body.encode(), content_type=content_type)
         return self.url + path
+
+    def always(self, path: str, body: str, content_type: str = "application/xml") -> str:
+        """The URL of this path, which answers so unless something else was said."""
+        return self.url + path if path in self.documents else self.answers(path, body, content_type)
 
     async def until(self, wanted: Callable[[RestRequest], bool], timeout_s: float = PATIENCE_S) -> RestRequest:
         """The first request that is wanted, when it comes."""
@@ -144,7 +148,8 @@ async def staged(kind: str, **knobs: Any) -> AsyncIterator[Stage]:
         async with Lab(kinds=[kind], knobs={kind: PATIENT[kind] | knobs}) as lab, serve(socket.serve, "127.0.0.1", 0) as server:
             customer.start()
             socket.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            lab.phones.put(PERSON, answer_after_s=0.1)
+            for number in (PERSON, OTHER):
+                lab.phones.put(number, answer_after_s=0.1)
             yield Stage(kind, lab, customer, socket)
     finally:
         await customer.aclose()

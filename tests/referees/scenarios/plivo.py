@@ -11,7 +11,7 @@ QUIET = '<Response><Wait length="20"/></Response>'
 
 async def ringing(stage: Stage, **more: Any) -> str:
     """The id of a call that was created."""
-    url = stage.customer.answers("/answer", QUIET)
+    url = stage.customer.always("/answer", QUIET)
     hooks = {"ring_url": f"{stage.customer.url}/ring", "hangup_url": f"{stage.customer.url}/hangup"}
     given = {"from_": stage.ours, "to_": PERSON, "answer_url": url} | hooks | more
     return str((await stage.sdk(lambda client: client.calls.create(**given))).request_uuid)

@@ -66,7 +66,9 @@ async def end(stage: Stage) -> Any:
 
 async def start_stream(stage: Stage) -> Any:
     call = await talking(stage)
-    done = await stage.sdk(lambda client: client.calls.actions.start_streaming(call, stream_url=stage.socket.url, stream_bidirectional_mode="rtp"))
+    done = await stage.sdk(
+        lambda client: client.calls.actions.start_streaming(call, stream_url=stage.socket.url, stream_bidirectional_mode="rtp")
+    )
     await stage.socket.until(lambda socket: socket.messages("start"))
     return done
 

@@ -11,15 +11,15 @@ QUIET = '<Response><Pause length="20"/></Response>'
 
 async def ringing(stage: Stage, **more: Any) -> Any:
     """A call that was created."""
-    url = stage.customer.answers("/answer", QUIET)
-    return await stage.sdk(
-        lambda client: client.calls.create(
-            to=PERSON,
-            from_=stage.ours,
-            **{"url": url, "status_callback": f"{stage.customer.url}/status", "timeout": 30} | more,
-            status_callback_event=["initiated", "ringing", "answered", "completed"],
-        )
-    )
+    given = {
+        "to": PERSON,
+        "from_": stage.ours,
+        "url": stage.customer.always("/answer", QUIET),
+        "status_callback": f"{stage.customer.url}/status",
+        "status_callback_event": ["initiated", "ringing", "answered", "completed"],
+        "timeout": 30,
+    }
+    return await stage.sdk(lambda client: client.calls.create(**given | more))
 
 
 async def talking(stage: Stage, **more: Any) -> Any:

@@ -13,6 +13,16 @@ OPERATIONS = (
     request("fetch the account", f"GET {AC}/"),
     request("list numbers", f"GET {AC}/Number/"),
     request("fetch a number", f"GET {AC}/Number/*/"),
+    *rows(
+        Group.WEBHOOK,
+        "request for a document",
+        "request to the fallback URL",
+        "call events",
+        "stream events",
+        "request of a Redirect",
+        "upgrade of the media socket",
+    ),
+    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
 )
 
 NO_DESCRIPTION = "Plivo publishes no machine-readable description of its API; its SDK's test data judge under models"
@@ -23,6 +33,7 @@ TABLE = Table(
     title="Plivo",
     operations=OPERATIONS,
     reasons={
+        ("webhook", By.MODELS): "Plivo's SDK has no model of what Plivo posts, and its test data have none",
         ("*", By.DESCRIPTION): NO_DESCRIPTION,
         ("end a call", By.MODELS): NO_MODEL,
         ("cancel a request", By.MODELS): NO_MODEL,

@@ -15,11 +15,18 @@ OPERATIONS = (
     request("fetch the balance", "GET /v2/balance"),
     request("list numbers", "GET /v2/phone_numbers"),
     request("fetch an application", "GET /v2/call_control_applications/*"),
+    *rows(Group.WEBHOOK, "call events", "stream events", "failure of a stream"),
+    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
 )
 
 TABLE = Table(
     kind="telnyx",
     title="Telnyx",
     operations=OPERATIONS,
-    reasons={("*", By.DESCRIPTION): "no description of Telnyx' API could be had; the SDK's models are generated from it and judge instead"},
+    reasons={
+        (
+            "*",
+            By.DESCRIPTION,
+        ): "no description of Telnyx' API could be had; the SDK's models are generated from it and judge instead"
+    },
 )

@@ -1,0 +1,51 @@
+"""What a simulator signs passes the SDK's own validator and ours; what was changed on the way passes neither."""
+
+import pytest
+from asked import WEBHOOKS, Asked, Listener
+from models import WEBHOOK_MODELS
+from operations import KINDS, By, table
+from validators import SDK_ACCEPTS, SDK_BLIND, WE_ARE_BLIND, Signed, forgeries, our_webhooks, we_accept
+
+
+def cases(by: By) -> pytest.MarkDecorator:
+    """One case for each row of webhooks that this column has an opinion of."""
+    return pytest.mark.parametrize(
+        ("kind", "row"),
+        [
+            pytest.param(kind, row, marks=pytest.mark.referee(kind, row, by=by), id=f"{kind}: {row}")
+            for kind in KINDS
+            for row in WEBHOOKS[kind]
+            if not table(kind).reason(table(kind).of(row), by)
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def listener() -> Listener:
+    """Plays each scenario once for all judges."""
+    return Listener()
+
+
+@pytest.fixture
+async def asked(listener: Listener, kind: str, row: str) -> Asked:
+    """What the carrier asked in the scenario of this row."""
+    return await listener.asked(kind, row)
+
+
+@cases(By.VALIDATOR)
+def test_the_validator_accepts_what_is_signed_and_refuses_what_is_forged(asked: Asked, kind: str) -> None:
+    """The SDK's validator and our adapter agree on each request of the row, and on each forgery of it that can be seen."""
+    webhooks = our_webhooks(kind, asked.account)
+    for signed in asked.requests:
+        assert SDK_ACCEPTS[kind](asked.account, signed), signed
+        assert we_accept(webhooks, signed), signed
+        for name, forged in forgeries(kind, signed):
+            assert SDK_ACCEPTS[kind](asked.account, forged) is (name in SDK_BLIND[kind]), f"the SDK, {name}: {forged}"
+            assert we_accept(webhooks, forged) is (name in WE_ARE_BLIND[kind]), f"we, {name}: {forged}"
+
+
+@cases(By.MODELS)
+def test_webhooks_fit_the_models(asked: Asked, kind: str, row: str) -> None:
+    """Each request of the row loads into the SDK's own model of it, with fields of the right types and none unknown."""
+    problems = [problem for signed in asked.requests for problem in WEBHOOK_MODELS[kind](asked.account, signed, row)]
+    assert not problems, "\n".join(problems)
