@@ -1,22 +1,46 @@
 """Vonage, backwards: the API that the official SDK calls, and everything that follows from a call. For the lab.
 
-This file answers requests; the life of calls is in `simulator_calls`, sound in `simulator_sockets`, keys and refusals in
-`simulator_account`. None of it knows the adapter beside it.
+This file lets requests in and hands everything on; the parts are wired in `VonageSimulator.__init__`, each in a file of
+its own (README.md lists them). None of it knows the adapter beside it.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+import re
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
-import msgspec
+from msgspec import Struct
 
 from carriers.lab.contract import Incoming, PhoneEvent, RestReply, RestRequest, Site, WebhookReply
-from carriers.vonage.simulator_account import Account
+from carriers.vonage.simulator_account import Account, as_json
+from carriers.vonage.simulator_applications import Applications
 from carriers.vonage.simulator_calls import Calls
-from carriers.vonage.simulator_legs import CAUSES, Leg, PhoneLeg, SocketLeg, record
-from carriers.vonage.simulator_requests import Wrong, destination, json_object, order_of
+from carriers.vonage.simulator_connect import Connects
+from carriers.vonage.simulator_flow import Flow
+from carriers.vonage.simulator_gather import Gathers
+from carriers.vonage.simulator_legs import CAUSES
+from carriers.vonage.simulator_machines import Machines
+from carriers.vonage.simulator_messages import Messages
+from carriers.vonage.simulator_numbers import Numbers
+from carriers.vonage.simulator_parts import Parts
+from carriers.vonage.simulator_post import Postman
+from carriers.vonage.simulator_recordings import Recordings
+from carriers.vonage.simulator_requests import Asked, Wrong, destination
+from carriers.vonage.simulator_rest import CallsApi
+from carriers.vonage.simulator_rooms import Rooms
 from carriers.vonage.simulator_sockets import Sockets
+from carriers.vonage.simulator_sound import Sounds
+
+JWT, BASIC, EITHER = frozenset({"jwt"}), frozenset({"basic"}), frozenset({"jwt", "basic"})
+
+
+class Route(Struct, frozen=True):
+    """One operation: `path` is a pattern whose group names a thing; `ways` are the keys that open it."""
+
+    method: str
+    path: re.Pattern[str]
+    ways: frozenset[str]
+    answer: Callable[[float, Asked], RestReply]
 
 
 class VonageSimulator:
@@ -26,222 +50,157 @@ class VonageSimulator:
     signature_headers = frozenset({"authorization"})
 
     def __init__(self, site: Site) -> None:
-        self._site = site
-        self._account = Account(site)
-        self._sockets = Sockets(site, self._account)
-        self._calls = Calls(site, self._account, self._sockets)
+        self._site, self._parts = site, Parts(site)
+        parts = self._parts
+        parts.account = Account(parts)
+        parts.applications, parts.numbers = Applications(parts), Numbers(parts)
+        parts.post, parts.rooms, parts.sockets, parts.sounds = Postman(parts), Rooms(parts), Sockets(parts), Sounds(parts)
+        parts.calls, parts.flow, parts.connects = Calls(parts), Flow(parts), Connects(parts)
+        parts.gathers, parts.recordings = Gathers(parts), Recordings(parts)
+        parts.machines, parts.messages = Machines(parts), Messages(parts)
+        self._api = CallsApi(parts)
+        self._routes = [*self._voice_routes(), *self._account_routes()]
+
+    def _voice_routes(self) -> list[Route]:
+        api, leg = self._api, r"/v1/calls/([^/]+)"
+        return [
+            _route("POST", "/v1/calls", JWT, api.create),
+            _route("GET", "/v1/calls", JWT, api.page),
+            _route("GET", leg, JWT, api.fetch),
+            _route("PUT", leg, JWT, api.modify),
+            _route("PUT", f"{leg}/talk", JWT, api.talk),
+            _route("DELETE", f"{leg}/talk", JWT, api.stop_talk),
+            _route("PUT", f"{leg}/stream", JWT, api.stream),
+            _route("DELETE", f"{leg}/stream", JWT, api.stop_stream),
+            _route("PUT", f"{leg}/dtmf", JWT, api.keys),
+            _route("GET", r"/v1/files/([^/]+)", JWT, self._parts.recordings.download),
+            _route("POST", "/v1/messages", EITHER, self._parts.messages.send),
+        ]
+
+    def _account_routes(self) -> list[Route]:
+        applications, numbers, one = self._parts.applications, self._parts.numbers, r"/v2/applications/([^/]+)"
+        return [
+            _route("GET", "/account/get-balance", BASIC, self._balance),
+            _route("GET", "/account/numbers", BASIC, numbers.page),
+            _route("POST", "/number/update", BASIC, numbers.update),
+            _route("GET", "/v2/applications", BASIC, applications.page),
+            _route("POST", "/v2/applications", BASIC, applications.create),
+            _route("GET", one, BASIC, applications.get),
+            _route("PUT", one, BASIC, applications.update),
+            _route("DELETE", one, BASIC, applications.delete),
+        ]
 
     def credentials(self) -> dict[str, Any]:
-        return self._account.credentials()
+        return self._parts.account.credentials()
 
     def is_dial(self, request: RestRequest) -> str | None:
         dials = request.method == "POST" and request.path == "/v1/calls"
         return destination(request.body) if dials else None
 
     def fault_reply(self, kind: str, status: int | None = None, code: str | None = None) -> RestReply:
-        return self._account.fault(kind, status, code)
-
-    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
-        return None
-
-    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
-        """Never: no number is in service for calls from phones."""
-
-    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
-        """Never: nothing is fetched."""
-
-    def ticking(self) -> bool:
-        return False
+        return self._parts.account.fault(kind, status, code)
 
     def live_calls(self) -> int:
-        return sum(not leg.ended for leg in self._calls.phones.values())
+        return len(self._parts.rooms.live)
 
     def reset(self) -> None:
-        self._calls.reset()
-        self._sockets.reset()
+        parts = self._parts
+        for part in (parts.post, parts.rooms, parts.sockets, parts.sounds, parts.recordings, parts.messages):
+            part.reset()
 
     # --- the API -------------------------------------------------------------------------------------------------
 
     def on_request(self, now: float, request: RestRequest) -> RestReply:
-        answer = self._route(request)
-        if answer is None:
-            return self._unknown(now, request)
-        refusal = self._account.refusal(now, request)
-        if refusal is not None:
-            if answer == self._create:
-                self._note_dial(now, request, refusal.status)
-            return refusal
+        found = self._found(request)
+        if found is None:
+            what = f"{request.method} {request.path}"
+            self._parts.refused(now, f"not simulated: {what}")
+            return self._parts.account.problem("not-found", f"This lab does not simulate {what}")
+        route, name = found
+        who = self._parts.account.admit(now, request, route.ways)
+        if isinstance(who, RestReply):
+            if route.answer == self._api.create:
+                self._api.note_dial(now, request, who.status)
+            return who
+        return self._answer(now, route, Asked(request=request, application_id=who, name=name))
+
+    def _answer(self, now: float, route: Route, asked: Asked) -> RestReply:
         try:
-            return answer(now, request)
+            return route.answer(now, asked)
+        except LookupError:
+            return self._parts.account.problem("not-found")
         except Wrong as wrong:
-            return self._account.problem("invalid-params", wrong=wrong.parameters)
+            if "not simulated" in str(wrong):
+                self._parts.refused(now, f"{asked.request.method} {asked.request.path}: {wrong}")
+            return self._parts.account.problem("invalid-params", wrong=wrong.parameters)
 
-    def _route(self, request: RestRequest) -> Callable[[float, RestRequest], RestReply] | None:
-        fixed = {
-            ("POST", "/v1/calls"): self._create,
-            ("GET", "/v1/calls"): self._list,
-            ("GET", "/account/get-balance"): self._balance,
-            ("GET", "/account/numbers"): self._numbers,
-        }
-        single = {"GET": self._fetch, "PUT": self._modify}
-        if request.path.startswith("/v1/calls/") and request.path.count("/") == 3:
-            return single.get(request.method)
-        return fixed.get((request.method, request.path))
+    def _found(self, request: RestRequest) -> tuple[Route, str] | None:
+        for route in self._routes:
+            match = route.path.fullmatch(request.path) if route.method == request.method else None
+            if match is not None:
+                return route, unquote(match.group(1)) if match.groups() else ""
+        return None
 
-    def _unknown(self, now: float, request: RestRequest) -> RestReply:
-        what = f"{request.method} {request.path}"
-        self._site.ledger.write(now, "refused", carrier=self._site.name, reason=f"not simulated: {what}")
-        return self._account.problem("not-found", f"This lab does not simulate {what}")
+    def _balance(self, _now: float, asked: Asked) -> RestReply:
+        asked.parameters(frozenset())
+        return as_json(200, {"value": float(self._parts.knob("balance", 25.5)), "autoReload": False})
 
-    def _create(self, now: float, request: RestRequest) -> RestReply:
-        try:
-            leg = self._calls.place(now, order_of(request.body))
-        except Wrong:
-            self._note_dial(now, request, 400)
-            raise
-        self._note_dial(now, request, 201, leg.uuid)
-        body = {"uuid": leg.uuid, "status": "started", "direction": "outbound", "conversation_uuid": leg.conversation_uuid}
-        return _json(201, body)
+    # --- phones, post and time -----------------------------------------------------------------------------------
 
-    def _note_dial(self, now: float, request: RestRequest, status: int, uuid: str = "") -> None:
-        number = destination(request.body) or ""
-        self._site.ledger.write(now, "dial", carrier=self._site.name, number=number, carrier_call_id=uuid, status=status)
+    def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
+        return self._parts.calls.incoming_ref(incoming)
 
-    def _fetch(self, now: float, request: RestRequest) -> RestReply:
-        leg = self._leg(request)
-        return self._account.problem("not-found") if leg is None else _json(200, record(leg, now))
-
-    def _modify(self, now: float, request: RestRequest) -> RestReply:
-        leg, body = self._leg(request), json_object(request.body)
-        if leg is None or leg.end_time is not None:
-            # What a finished call answers is not documented: 404 by default, another status by knob.
-            missing = self._account.problem("not-found")
-            status = 404 if leg is None else int(self._site.knobs.get("ended_call_status", 404))
-            return RestReply(status=status, body=missing.body, content_type=missing.content_type)
-        act = {"hangup": self._hang_up, "transfer": self._transfer}.get(str(body.get("action")))
-        if act is None:
-            self._site.ledger.write(now, "refused", carrier=self._site.name, reason=f"action {body.get('action')!r}")
-            raise Wrong({"action": f"{body.get('action')!r} is not simulated"})
-        act(now, leg, body)
-        return RestReply(status=204)
-
-    def _hang_up(self, now: float, leg: Leg, _body: Mapping[str, Any]) -> None:
-        if isinstance(leg, PhoneLeg):
-            self._calls.hang_up(now, leg)
-        else:
-            self._calls.skip_connect(now, leg)
-
-    def _transfer(self, now: float, leg: Leg, body: Mapping[str, Any]) -> None:
-        place = body.get("destination")
-        if not isinstance(place, dict) or place.get("type") != "ncco" or ("ncco" in place) == ("url" in place):
-            raise Wrong({"destination": "must be of type ncco, with either ncco or url"})
-        if not isinstance(leg, PhoneLeg) or not leg.answered:
-            raise Wrong({"uuid": "only an answered phone leg can be transferred"})
-        urls = place.get("url")
-        url = str(urls[0]) if isinstance(urls, list) and urls else ""
-        if "url" in place and not url.startswith(("http://", "https://")):
-            raise Wrong({"destination.url": "must be a list of one http(s) URL"})
-        self._calls.flow.transfer(now, leg, place.get("ncco"), url)
-
-    def _leg(self, request: RestRequest) -> Leg | None:
-        uuid = unquote(request.path.rpartition("/")[2])
-        return next((leg for leg in self._legs() if leg.uuid == uuid), None)
-
-    def _legs(self) -> list[Leg]:
-        phones = list(self._calls.phones.values())
-        return [*phones, *(leg.socket for leg in phones if leg.socket), *self._calls.flow.ended.values()]
-
-    def _list(self, now: float, request: RestRequest) -> RestReply:
-        asked = dict(parse_qsl(request.query))
-        size, start = _whole(asked, "page_size", 10, 1, 100), _whole(asked, "record_index", 0, 0, 1_000_000)
-        known = float(self._site.knobs.get("listed_after_s", 0.5))
-        start_at, end_at = _time(asked, "date_start", 0.0), min(_time(asked, "date_end", now), now - known)
-        legs = [leg for leg in self._legs() if start_at <= leg.created_at <= end_at and _matches(leg, asked)]
-        legs.sort(key=lambda leg: leg.created_at, reverse=asked.get("order", "asc") == "desc")
-        page = [record(leg, now) for leg in legs[start : start + size]]
-        links = {"self": {"href": f"/calls?page_size={size}&record_index={start}"}}
-        counts = {"count": len(legs), "page_size": size, "record_index": start}
-        return _json(200, {**counts, "_links": links, "_embedded": {"calls": page}})
-
-    def _balance(self, _now: float, _request: RestRequest) -> RestReply:
-        return _json(200, {"value": float(self._site.knobs.get("balance", 25.5)), "autoReload": False})
-
-    def _numbers(self, _now: float, _request: RestRequest) -> RestReply:
-        numbers = [
-            {
-                "country": "US",
-                "msisdn": number.removeprefix("+"),
-                "type": "mobile-lvn",
-                "features": ["VOICE", "SMS"],
-                "app_id": self._account.application_id,
-            }
-            for number in self._site.numbers
-        ]
-        return _json(200, {"count": len(numbers), "numbers": numbers})
-
-    # --- everything else -----------------------------------------------------------------------------------------
-
-    def on_webhook_reply(self, now: float, webhook_id: str, reply: WebhookReply) -> None:
-        self._calls.on_webhook_reply(now, webhook_id, reply)
-
-    def on_timer(self, now: float, key: str) -> None:
-        self._calls.on_timer(now, key)
+    def on_incoming(self, now: float, ref: str, incoming: Incoming) -> None:
+        self._parts.calls.incoming(now, ref, incoming)
 
     def on_phone(self, now: float, event: PhoneEvent) -> None:
-        self._calls.on_phone(now, event)
+        if not self._parts.messages.on_phone(now, event):
+            self._parts.calls.on_phone(now, event)
 
-    def on_socket_open(self, now: float, stream: str) -> None:
-        socket = self._sockets.get(stream)
-        if socket is not None:
-            self._calls.flow.on_socket_open(now, socket)
+    def on_webhook_reply(self, now: float, webhook_id: str, reply: WebhookReply) -> None:
+        self._parts.post.on_reply(now, webhook_id, reply)
 
-    def on_socket_refused(self, now: float, stream: str, status: int) -> None:
-        socket = self._sockets.drop(stream)
-        if socket is not None:
-            self._lost(now, socket, "failed" if status else "unanswered")
+    def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
+        self._parts.sounds.on_fetched(now, fetch_id, reply)
 
-    def on_socket_frame(self, now: float, stream: str, data: str | bytes) -> None:
-        socket = self._sockets.get(stream)
-        if socket is not None and not self._sockets.frame(now, socket, data):
-            self._sockets.close(socket, abrupt=True)
-            self._lost(now, socket, "disconnected")
+    def on_timer(self, now: float, key: str) -> None:
+        kind, ref, detail = key.split(":", 2)
+        leg = self._parts.rooms.phone(ref)
+        if kind == "post":
+            self._parts.post.on_timer(now, ref)
+        elif leg is not None and not leg.ended:
+            self._parts.calls.on_timer(now, leg, kind, detail)
 
-    def on_socket_closed(self, now: float, stream: str, code: int) -> None:
-        socket = self._sockets.drop(stream)
-        if socket is not None:
-            self._lost(now, socket, "disconnected")
+    # --- sockets and sound ---------------------------------------------------------------------------------------
+
+    def ticking(self) -> bool:
+        return self._parts.sounds.wanted
 
     def on_tick(self, now: float) -> None:
-        self._sockets.tick()
+        self._parts.sounds.tick(now)
 
-    def _lost(self, now: float, socket: SocketLeg, status: str) -> None:
-        socket.open = False
-        self._calls.on_socket_lost(now, socket, status)
+    def on_socket_open(self, now: float, stream: str) -> None:
+        socket = self._parts.sockets.get(stream)
+        if socket is not None:
+            self._parts.connects.socket_opened(now, socket)
 
+    def on_socket_refused(self, now: float, stream: str, status: int) -> None:
+        self._lost(now, stream, "failed" if status else "unanswered")
 
-def _matches(leg: Leg, asked: Mapping[str, str]) -> bool:
-    same_status = asked.get("status", leg.status) == leg.status
-    return same_status and asked.get("conversation_uuid", leg.conversation_uuid) == leg.conversation_uuid
+    def on_socket_frame(self, now: float, stream: str, data: str | bytes) -> None:
+        socket = self._parts.sockets.get(stream)
+        if socket is not None and not self._parts.sockets.frame(now, socket, data):
+            self._parts.sockets.close(socket, abrupt=True)
+            self._parts.connects.socket_lost(now, socket, "disconnected")
 
+    def on_socket_closed(self, now: float, stream: str, code: int) -> None:
+        self._lost(now, stream, "disconnected")
 
-def _time(asked: Mapping[str, str], name: str, default: float) -> float:
-    """Unix time of an ISO 8601 parameter; without a zone it is UTC."""
-    value = asked.get(name)
-    if value is None:
-        return default
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        raise Wrong({name: "must be ISO 8601"}) from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
-def _whole(asked: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    value = asked.get(name, str(default))
-    if not value.isdecimal() or not least <= int(value) <= most:
-        raise Wrong({name: f"must be a whole number from {least} to {most}"})
-    return int(value)
+    def _lost(self, now: float, stream: str, status: str) -> None:
+        socket = self._parts.sockets.drop(stream)
+        if socket is not None:
+            self._parts.connects.socket_lost(now, socket, status)
 
 
-def _json(status: int, body: Any) -> RestReply:
-    return RestReply(status=status, body=msgspec.json.encode(body))
+def _route(method: str, path: str, ways: frozenset[str], answer: Callable[[float, Asked], RestReply]) -> Route:
+    return Route(method, re.compile(path), ways, answer)

@@ -1,12 +1,13 @@
-"""The legs of the simulated carrier, what its events say of them, and the words for the ways in which they end."""
+"""The legs of the simulated carrier, and the ways in which they end in the carrier's words."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
 
+from carriers.lab.call_audio import CallAudio
 from carriers.lab.playback import Playback
+from carriers.lab.sound import SILENCE
 
 
 class End(Struct, frozen=True):
@@ -44,64 +45,59 @@ FROM_NETWORK: dict[str, End] = {
 }
 
 
-@dataclass
-class SocketLeg:
-    """The WebSocket end of a conversation: a leg with a uuid of its own. `number` and `ref` are the phone's."""
+class MachineWish(Struct, frozen=True, kw_only=True):
+    """What was asked of machine detection. `waits`: the flow begins only when the detection is over."""
 
-    uuid: str
-    conversation_uuid: str
-    ref: str
-    number: str
-    from_: str
-    uri: str
-    rate: int
+    hangs_up: bool
+    waits: bool
+    beep: bool
+    beep_timeout_s: float = 45.0
+
+
+@dataclass(kw_only=True)
+class Gather:
+    """An `input` action that is collecting keys."""
+
+    most: int
+    timeout_s: float
+    submits_on_hash: bool
     event_url: str
     event_method: str
-    synchronous: bool
-    headers: dict[str, Any]
-    playback: Playback
-    created_at: float
-    status: str = "started"
-    open: bool = False
-    said: int = 0
-    """Notifies so far, to tell equal payloads apart."""
-    notices: dict[str, Any] = field(default_factory=dict)
-    start_time: float | None = None
-    end_time: float | None = None
-
-    @property
-    def to(self) -> str:
-        return self.uri
+    digits: str = ""
+    count: int = 0
+    """Counts the restarts of its clock; a timer of an older one is void."""
 
 
-@dataclass
-class PhoneLeg:
-    """The leg that a create-call request places. Numbers without `+`."""
+@dataclass(kw_only=True, eq=False)
+class Leg:
+    """One member of a conversation. Phone numbers are without `+`."""
 
     uuid: str
     conversation_uuid: str
+    application_id: str
+    from_: str
     to: str
-    from_: str
     event_url: str
     event_method: str
-    answer_url: str
-    answer_method: str
-    ringing_timer: int
-    length_timer: int
     created_at: float
-    actions: list[dict[str, Any]]
-    """What is left of the flow."""
-    reject: End | None = None
+    direction: str = "outbound"
+    parent: "PhoneLeg | None" = None
+    """The leg whose `connect` made this one."""
+    synchronous: bool = False
+    """That `connect` said eventType synchronous: a failure is asked about."""
+    frees_flow: bool = False
+    """That `connect` waits for the answer only, not for the end."""
     status: str = "started"
-    dialled: bool = False
-    taken_back: End | None = None
-    """Set before the network is asked to hang up, so that its `canceled` gets the right word."""
-    disconnected_by: str = "user"
-    step: int = 0
-    """Counts the actions; what answers an older step comes too late."""
-    socket: SocketLeg | None = None
     start_time: float | None = None
     end_time: float | None = None
+    disconnected_by: str = "user"
+    muted: bool = False
+    """It is not heard by the others."""
+    earmuffed: bool = False
+    """It does not hear the others."""
+    can_hear: frozenset[str] | None = None
+    can_speak: frozenset[str] | None = None
+    """By which uuids it may be heard; None: by all."""
 
     @property
     def answered(self) -> bool:
@@ -112,86 +108,72 @@ class PhoneLeg:
         return self.end_time is not None
 
 
-Leg = PhoneLeg | SocketLeg
+@dataclass(kw_only=True, eq=False)
+class PhoneLeg(Leg):
+    """A call to or from a phone. The network knows it under its uuid."""
 
-PRICE_A_MINUTE = 0.00797
+    answer_url: str = ""
+    answer_method: str = "GET"
+    ringing_timer: int = 60
+    length_timer: int = 7200
+    actions: list[dict[str, Any]] = field(default_factory=list)
+    """What is left of the flow."""
+    reject: End | None = None
+    dialled: bool = False
+    taken_back: End | None = None
+    """Set before the network is asked to hang up, so that its `canceled` gets the right word."""
+    step: int = 0
+    """Counts the actions; what answers an older step comes too late."""
+    idle: bool = False
+    """Its flow has come to its end while others are still with it."""
+    connecting: Leg | None = None
+    """The leg for whose end a `connect` waits."""
+    barging: bool = False
+    """A talk or stream with bargeIn has begun: keys stop it, until an input comes."""
+    gather: Gather | None = None
+    audio: CallAudio | None = None
+    endless: dict[str, bytes] = field(default_factory=dict)
+    """Sounds that begin again when they end, by the key of their clip."""
+    machine: MachineWish | None = None
+    dtmf_answer: str = ""
+    on_answer: str = ""
+    """URL of a flow that the called party hears before it is joined."""
+    waiting_to_join: bool = False
+    """That flow runs: nobody of the conversation hears this leg yet."""
+    ends_room: bool = False
+    """A named conversation ends with this leg."""
 
+    @property
+    def ref(self) -> str:
+        return self.uuid
 
-def stamp(at: float | None) -> str | None:
-    """ISO 8601 with milliseconds, as events have it."""
-    return None if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    @property
+    def person(self) -> str:
+        """The number of the phone, as the ledger has it; empty for a caller who withholds it."""
+        number = self.from_ if self.direction == "inbound" else self.to
+        return f"+{number}" if number.isdecimal() else ""
 
-
-def event(leg: Leg, status: str, now: float) -> dict[str, Any]:
-    """The fields that all events share."""
-    body: dict[str, Any] = {}
-    if isinstance(leg, SocketLeg):
-        body["headers"] = leg.headers
-    body |= {"from": leg.from_, "to": leg.to, "uuid": leg.uuid, "conversation_uuid": leg.conversation_uuid}
-    return body | {"status": status, "direction": "outbound", "timestamp": stamp(now)}
-
-
-def answered_event(leg: Leg, now: float) -> dict[str, Any]:
-    """`answered` names sums that are not known yet."""
-    return {"start_time": None, "rate": None, "network": None} | event(leg, "answered", now)
-
-
-def end_event(leg: Leg, end: End, now: float, sip_as_text: bool) -> dict[str, Any]:
-    """A terminal status other than `completed`, with what the carrier relays of the reason."""
-    body = event(leg, end.status, now)
-    if end.detail:
-        body["detail"] = end.detail
-    if end.sip_code is not None:
-        body["sip_code"] = str(end.sip_code) if sip_as_text else end.sip_code
-    return body
-
-
-def completed_event(leg: Leg, now: float, disconnected_by: str) -> dict[str, Any]:
-    """The last event of a leg, with its sums (all of them strings); without an answer they are empty and nought."""
-    return {**sums(leg, now), "disconnected_by": disconnected_by, **event(leg, "completed", now)}
-
-
-def sums(leg: Leg, now: float) -> dict[str, Any]:
-    """Times, duration and price of a finished leg."""
-    seconds = 0 if leg.start_time is None else round((leg.end_time or now) - leg.start_time)
-    rate = 0.0 if isinstance(leg, SocketLeg) else PRICE_A_MINUTE
-    return {
-        "start_time": stamp(leg.start_time),
-        "end_time": stamp(leg.end_time or now),
-        "duration": str(seconds),
-        "rate": f"{rate:.8f}",
-        "price": f"{rate * seconds / 60:.8f}",
-        "network": None if isinstance(leg, SocketLeg) else "US-FIXED",
-    }
+    @property
+    def voice(self) -> bytes:
+        """The last 20 ms that the person said."""
+        return SILENCE if self.audio is None or self.waiting_to_join else self.audio.said
 
 
-def record(leg: Leg, now: float) -> dict[str, Any]:
-    """A call as GET /v1/calls shows it; `detail` and `sip_code` are in webhooks only."""
-    body: dict[str, Any] = {
-        "_links": {"self": {"href": f"/calls/{leg.uuid}"}},
-        "uuid": leg.uuid,
-        "conversation_uuid": leg.conversation_uuid,
-        "to": _endpoint(leg),
-        "from": {"type": "phone", "number": leg.from_},
-        "status": leg.status,
-        "direction": "outbound",
-    }
-    return body if leg.end_time is None else body | sums(leg, now)
+@dataclass(kw_only=True, eq=False)
+class SocketLeg(Leg):
+    """The WebSocket end of a conversation; `to` is its address, `ref` and `person` are of the phone that it was opened for."""
+
+    ref: str
+    person: str
+    rate: int
+    headers: dict[str, Any]
+    playback: Playback
+    open: bool = False
+    said: int = 0
+    """Notifies so far, to tell equal payloads apart."""
+    notices: dict[str, Any] = field(default_factory=dict)
+    voice: bytes = SILENCE
+    """The 20 ms of this tick that the customer sent."""
 
 
-def _endpoint(leg: Leg) -> dict[str, str]:
-    if isinstance(leg, SocketLeg):
-        return {"type": "websocket", "uri": leg.uri}
-    return {"type": "phone", "number": leg.to}
-
-
-def answer_payload(leg: PhoneLeg, region_url: str) -> dict[str, Any]:
-    """What the answer URL is asked with."""
-    return {
-        "from": leg.from_,
-        "to": leg.to,
-        "uuid": leg.uuid,
-        "conversation_uuid": leg.conversation_uuid,
-        "endpoint_type": "phone",
-        "region_url": region_url,
-    }
+AnyLeg = PhoneLeg | SocketLeg

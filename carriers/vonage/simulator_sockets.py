@@ -1,14 +1,14 @@
-"""The media side of the simulated carrier: WebSocket legs, their frames and what is played to the person."""
+"""The media side of the simulated carrier: WebSocket legs and their frames."""
 
 from typing import Any
 
 import msgspec
 
-from carriers.lab.contract import CloseSocket, OpenSocket, SendFrame, Site
+from carriers.lab.contract import CloseSocket, OpenSocket, SendFrame
 from carriers.lab.playback import Playback
-from carriers.lab.sound import to_linear, to_mulaw
-from carriers.vonage.simulator_account import Account
+from carriers.lab.sound import SILENCE, to_linear, to_mulaw
 from carriers.vonage.simulator_legs import SocketLeg
+from carriers.vonage.simulator_parts import Parts
 
 FRAME_S = 0.02
 
@@ -16,13 +16,13 @@ FRAME_S = 0.02
 class Sockets:
     """Opens, feeds and closes sockets. What a lost socket means for the call is decided elsewhere."""
 
-    def __init__(self, site: Site, account: Account) -> None:
-        self._site, self._account = site, account
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._legs: dict[str, SocketLeg] = {}
 
     def playback(self) -> Playback:
         """An empty buffer of the carrier's size."""
-        return Playback(int(self._site.knobs.get("buffer_messages", 3072)) * FRAME_S)
+        return Playback(int(self._parts.knob("buffer_messages", 3072)) * FRAME_S)
 
     def get(self, stream: str) -> SocketLeg | None:
         """The leg of a stream that has not been closed."""
@@ -30,39 +30,65 @@ class Sockets:
 
     def drop(self, stream: str) -> SocketLeg | None:
         """Forget a stream that the other side has ended."""
-        return self._legs.pop(stream, None)
+        leg = self._legs.pop(stream, None)
+        if leg is not None:
+            leg.open = False
+        return leg
 
     def connect(self, now: float, leg: SocketLeg, authorization: dict[str, Any] | None) -> None:
         """Ask for the upgrade; `authorization` is the endpoint's own."""
         headers: dict[str, str] = {}
         if authorization is not None:
             vonage = authorization["type"] == "vonage"
-            headers["authorization"] = f"Bearer {self._account.token(now, None)}" if vonage else str(authorization["value"])
+            token = self._parts.account.token(now, leg.application_id, None)
+            headers["authorization"] = f"Bearer {token}" if vonage else str(authorization["value"])
         self._legs[leg.uuid] = leg
-        self._site.emit(OpenSocket(stream=leg.uuid, url=leg.uri, headers=headers, carrier_call_id=leg.ref, number=leg.number))
+        self._parts.site.emit(
+            OpenSocket(stream=leg.uuid, url=leg.to, headers=headers, carrier_call_id=leg.ref, number=leg.person)
+        )
 
     def opened(self, leg: SocketLeg) -> None:
         """The first message: the format, and the endpoint's headers at the top level."""
         leg.open = True
-        self._say(leg, {"event": "websocket:connected", "content-type": f"audio/l16;rate={leg.rate}", **leg.headers})
+        first = {"event": "websocket:connected", "content-type": _content_type(leg), **leg.headers}
+        if self._parts.knob("older_engine", False):
+            del first["event"]
+        self._say(leg, first)
 
     def close(self, leg: SocketLeg, code: int = 1000, abrupt: bool = False) -> None:
         """Close from the carrier's side; there is no message that announces it."""
         if self._legs.pop(leg.uuid, None) is not None:
             leg.open = False
-            self._site.emit(CloseSocket(stream=leg.uuid, code=code, abrupt=abrupt))
+            self._parts.site.emit(CloseSocket(stream=leg.uuid, code=code, abrupt=abrupt))
 
     def digit(self, leg: SocketLeg, digit: str) -> None:
-        """The person pressed a key."""
+        """Somebody in the conversation pressed a key."""
         if leg.open:
-            self._say(leg, {"event": "websocket:dtmf", "digit": digit, "duration": 260})
+            name = "dtmf" if self._parts.knob("older_engine", False) else "digit"
+            self._say(leg, {"event": "websocket:dtmf", name: digit, "duration": 260})
 
-    def tick(self) -> None:
-        """20 ms each way on every open socket."""
+    def media_update(self, leg: SocketLeg, active: bool) -> None:
+        """The leg's media is paused or goes on."""
+        if leg.open:
+            update = {"event": "websocket:media:update", "method": "update", "content-type": _content_type(leg)}
+            self._say(leg, update | {"active": active})
+
+    # --- every 20 ms ---------------------------------------------------------------------------------------------
+
+    def give(self) -> None:
+        """Take the customer's next 20 ms from every buffer."""
         for leg in list(self._legs.values()):
             if leg.open:
-                self._send_person(leg)
-                self._play_customer(leg)
+                leg.voice, reached = leg.playback.next_frame()
+                for name in reached:
+                    self._notify(leg, leg.notices.pop(name))
+
+    def take(self) -> None:
+        """Send every customer what was said; nothing at all to one whose media is paused."""
+        for leg in list(self._legs.values()):
+            if leg.open and not leg.earmuffed:
+                linear = to_linear(self._parts.rooms.heard_by(leg))
+                self._parts.site.emit(SendFrame(stream=leg.uuid, data=_stretched(linear, leg.rate // 8000)))
 
     def frame(self, now: float, leg: SocketLeg, data: str | bytes) -> bool:
         """Take one message; False if the carrier stops listening and drops the socket."""
@@ -77,22 +103,13 @@ class Sockets:
 
     # --- sound ---------------------------------------------------------------------------------------------------
 
-    def _send_person(self, leg: SocketLeg) -> None:
-        linear = to_linear(self._site.network.say(self._site.name, leg.ref))
-        self._site.emit(SendFrame(stream=leg.uuid, data=_stretched(linear, leg.rate // 8000)))
-
-    def _play_customer(self, leg: SocketLeg) -> None:
-        frame, reached = leg.playback.next_frame()
-        self._site.network.hear(self._site.name, leg.ref, frame)
-        for name in reached:
-            self._notify(leg, leg.notices.pop(name))
-
     def _sound(self, now: float, leg: SocketLeg, data: bytes) -> bool:
         required = leg.rate // 50 * 2
         if len(data) != required:
             self._reject(now, leg, f"unexpected frame size {len(data)}, when required {required}")
-            return not self._site.knobs.get("strict_frames", True)
-        leg.playback.add(to_mulaw(_thinned(data, leg.rate // 8000)))
+            return not self._parts.knob("strict_frames", True)
+        if not leg.playback.add(to_mulaw(_thinned(data, leg.rate // 8000))):
+            self._reject(now, leg, "the buffer is full")
         return True
 
     # --- words ---------------------------------------------------------------------------------------------------
@@ -110,8 +127,9 @@ class Sockets:
             self._reject(now, leg, f"text that is no command: {data[:80]}")
 
     def _clear(self, leg: SocketLeg) -> None:
+        leg.voice = SILENCE
         dropped = [leg.notices.pop(name) for name in leg.playback.clear()]
-        if self._site.knobs.get("clear_answers_notifies", False):
+        if self._parts.knob("clear_answers_notifies", False):
             for payload in dropped:
                 self._notify(leg, payload)
         self._say(leg, {"event": "websocket:cleared"})
@@ -128,12 +146,16 @@ class Sockets:
         self._say(leg, {"event": "websocket:notify", "payload": payload})
 
     def _say(self, leg: SocketLeg, message: dict[str, Any]) -> None:
-        self._site.emit(SendFrame(stream=leg.uuid, data=msgspec.json.encode(message).decode()))
+        space = " " if self._parts.knob("older_engine", False) else ""
+        self._parts.site.emit(SendFrame(stream=leg.uuid, data=space + msgspec.json.encode(message).decode()))
 
     def _reject(self, now: float, leg: SocketLeg, reason: str) -> None:
-        self._site.ledger.write(
-            now, "rejected_frame", carrier=self._site.name, number=leg.number, carrier_call_id=leg.ref, reason=reason
-        )
+        site = self._parts.site
+        site.ledger.write(now, "rejected_frame", carrier=site.name, number=leg.person, carrier_call_id=leg.ref, reason=reason)
+
+
+def _content_type(leg: SocketLeg) -> str:
+    return f"audio/l16;rate={leg.rate}"
 
 
 def _stretched(linear: bytes, factor: int) -> bytes:

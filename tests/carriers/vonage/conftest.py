@@ -1,5 +1,6 @@
 """A stage for the Vonage simulator: a site in memory, with a clock that only the test moves."""
 
+import base64
 import heapq
 import json
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from carriers.lab.contract import (
     Effect,
+    Fetch,
+    Greeting,
+    Incoming,
     OpenSocket,
     PhoneEvent,
     RestReply,
@@ -36,7 +40,14 @@ class FakeNetwork:
         self.dials: list[dict[str, str]] = []
         self.hung_up: list[str] = []
         self.heard: list[bytes] = []
+        self.heard_by: dict[str, list[bytes]] = {}
         self.voice = b"\x55" * 160
+        self.voices: dict[str, bytes] = {}
+        self.answered: list[str] = []
+        self.refused: list[tuple[str, str]] = []
+        self.keys: list[tuple[str, str]] = []
+        self.greets: Greeting | None = None
+        self.texts: list[dict[str, str]] = []
 
     def dial(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str) -> None:
         self.dials.append({"ref": ref, "to": to, "caller_id": caller_id})
@@ -44,11 +55,27 @@ class FakeNetwork:
     def hang_up(self, now: float, *, carrier: str, ref: str) -> None:
         self.hung_up.append(ref)
 
+    def answer(self, now: float, *, carrier: str, ref: str) -> None:
+        self.answered.append(ref)
+
+    def refuse(self, now: float, *, carrier: str, ref: str, cause: str) -> None:
+        self.refused.append((ref, cause))
+
+    def press_keys(self, now: float, *, carrier: str, ref: str, digits: str) -> None:
+        self.keys.append((ref, digits))
+
+    def greeting(self, carrier: str, ref: str) -> Greeting | None:
+        return self.greets
+
+    def text(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str, body: str) -> None:
+        self.texts.append({"ref": ref, "to": to, "caller_id": caller_id, "body": body})
+
     def say(self, carrier: str, ref: str) -> bytes:
-        return self.voice
+        return self.voices.get(ref, self.voice)
 
     def hear(self, carrier: str, ref: str, frame: bytes) -> None:
         self.heard.append(frame)
+        self.heard_by.setdefault(ref, []).append(frame)
 
 
 class FakeLedger:
@@ -99,6 +126,32 @@ class Stage:
         bearer = self.token() if token is None else token
         headers = {"authorization": f"Bearer {bearer}"}
         return self.sim.on_request(self.now, RestRequest(method=method, path=path, query=query, headers=headers, body=raw))
+
+    def account(self, method: str, path: str, body: Any = None, query: str = "", form: str | None = None) -> RestReply:
+        """A request with the account's own key."""
+        own = self.sim.credentials()
+        basic = base64.b64encode(f"{own['api_key']}:{own['api_secret']}".encode()).decode()
+        raw = form.encode() if form is not None else b"" if body is None else json.dumps(body).encode()
+        headers = {"authorization": f"Basic {basic}"}
+        return self.sim.on_request(self.now, RestRequest(method=method, path=path, query=query, headers=headers, body=raw))
+
+    def configure(self, **hooks: Any) -> str:
+        """Give the application voice webhooks (a URL, or the whole object) and link the first number to it."""
+        application_id = self.sim.credentials()["application_id"]
+        given = {name: {"address": hook} if isinstance(hook, str) else hook for name, hook in hooks.items()}
+        body = {"name": "test", "capabilities": {"voice": {"webhooks": given}}}
+        assert self.account("PUT", f"/v2/applications/{application_id}", body).status == 200
+        form = f"country=US&msisdn={NUMBER.removeprefix('+')}&app_id={application_id}"
+        assert self.account("POST", "/number/update", form=form).status == 200
+        return application_id
+
+    def incoming(self, caller: str = "+15550100001", to: str = NUMBER) -> str:
+        """A phone calls; the uuid under which the carrier knows the call."""
+        call = Incoming(to=to, caller_id=caller, attestation="A")
+        ref = self.sim.incoming_ref(self.now, call)
+        assert ref is not None
+        self.sim.on_incoming(self.now, ref, call)
+        return ref
 
     def token(self, **claims: Any) -> str:
         own = {"application_id": self.sim.credentials()["application_id"], "iat": int(self.now), "jti": "j"}
@@ -154,6 +207,34 @@ class Stage:
         (opening,) = self.take(OpenSocket)
         self.sim.on_socket_open(self.now, opening.stream)
         return ref, opening.stream
+
+    def tick(self, times: int = 1) -> None:
+        """So many times 20 ms of sound, and the time that they take."""
+        for _ in range(times):
+            self.pass_time(0.02)
+            self.sim.on_tick(self.now)
+
+    def fetched(self, body: bytes, status: int = 200) -> str:
+        """The one file that is wanted comes; its URL."""
+        (wish,) = self.take(Fetch)
+        self.sim.on_fetched(self.now, wish.id, WebhookReply(status=status, body=body, content_type="audio/wav"))
+        return str(wish.url)
+
+    def answered_with(self, ncco: Any, **changes: Any) -> str:
+        """An answered call that carries out this flow."""
+        ref = self.place(**changes)
+        self.answer_phone(ref)
+        self.reply(next(webhook for webhook in self.webhooks() if "/answer" in webhook.url), ncco)
+        return ref
+
+    def asked(self, step: str) -> Webhook:
+        """The one webhook to a step's URL since the last look."""
+        (found,) = [webhook for webhook in self.webhooks() if webhook.url.partition("?")[0].endswith(f"/{step}")]
+        return found
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """What all webhooks since the last look said."""
+        return [json.loads(webhook.body) for webhook in self.webhooks()]
 
     def frames(self) -> list[Any]:
         return [frame.data for frame in self.take(SendFrame)]

@@ -62,7 +62,15 @@ def test_an_expired_token_is_refused_by_name(stage: Any) -> None:
         ({"ringing_timer": 121}, "ringing_timer"),
         ({"ringing_timer": 0}, "ringing_timer"),
         ({"length_timer": 86401}, "length_timer"),
-        ({"machine_detection": "continue"}, "machine_detection"),
+        ({"machine_detection": "maybe"}, "machine_detection"),
+        ({"advanced_machine_detection": {"mode": "guess"}}, "advanced_machine_detection.mode"),
+        ({"advanced_machine_detection": {"beep_timeout": 5}}, "advanced_machine_detection.beep_timeout"),
+        ({"advanced_machine_detection": "hangup"}, "advanced_machine_detection"),
+        ({"random_from_number": True}, "random_from_number"),
+        ({"from": None, "random_from_number": True}, "random_from_number"),
+        ({"to": [{"type": "phone", "number": "15550100001", "dtmfAnswer": "x"}]}, "to"),
+        ({"to": [{"type": "phone", "number": "15550100001", "shaken": "x"}]}, "to"),
+        ({"record": True}, "record"),
     ],
 )
 def test_wrong_requests_are_refused_by_parameter(stage: Any, change: dict[str, Any], name: str) -> None:
@@ -166,7 +174,7 @@ def test_the_account_plane_wants_the_accounts_key(stage: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("DELETE", "/v1/calls"), ("POST", "/v2/applications"), ("PUT", "/v1/calls/u/talk"), ("GET", "/")]
+    ("method", "path"), [("DELETE", "/v1/calls"), ("POST", "/number/buy"), ("PUT", "/v1/calls/u/input/dtmf"), ("GET", "/")]
 )
 def test_what_is_not_simulated_is_refused_loudly(stage: Any, method: str, path: str) -> None:
     """An unknown path is named in the answer and in the ledger."""
@@ -177,10 +185,10 @@ def test_what_is_not_simulated_is_refused_loudly(stage: Any, method: str, path: 
 
 
 def test_an_unknown_action_on_a_call_is_refused_loudly(stage: Any) -> None:
-    """Muting is not simulated, and says so instead of pretending."""
+    """An action that the lab does not know says so instead of pretending."""
     uuid = stage.place()
-    assert stage.request("PUT", f"/v1/calls/{uuid}", {"action": "mute"}).status == 400
-    assert "mute" in stage.ledger.kinds("refused")[0]["reason"]
+    assert stage.request("PUT", f"/v1/calls/{uuid}", {"action": "park"}).status == 400
+    assert "park" in stage.ledger.kinds("refused")[0]["reason"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from carriers.lab.contract import CloseSocket, OpenSocket
+from carriers.lab.sound import SILENCE
 
 TALK = {"action": "talk", "text": "Please hold"}
 WAIT = {"action": "wait", "timeout": 3}
@@ -230,9 +231,10 @@ def test_a_second_retry_is_a_knob(make_stage: Callable[..., Any]) -> None:
     assert stage.network.hung_up == [ref]
 
 
-def test_the_fallback_url_gets_the_original_and_the_reason(make_stage: Callable[..., Any]) -> None:
+def test_the_fallback_url_gets_the_original_and_the_reason(stage: Any) -> None:
     """Where the application has one, it is asked before the call ends."""
-    stage = make_stage(fallback_answer_url="https://gw.example.com/fallback")
+    hook = {"address": "https://gw.example.com/fallback", "http_method": "POST"}
+    stage.configure(fallback_answer_url=hook)
     ref = stage.place()
     stage.answer_phone(ref)
     stage.reply(asked(stage, "answer"), status=500)
@@ -253,9 +255,12 @@ def test_an_empty_flow_ends_the_call(stage: Any) -> None:
 def test_timed_actions_run_one_after_the_other(stage: Any) -> None:
     """A talk takes as long as its text, a wait as long as it says; then the call ends."""
     ref = answered_with(stage, [TALK, WAIT])
-    stage.pass_time(3.5)
+    stage.tick(times=39)
+    assert {frame != SILENCE for frame in stage.network.heard} == {True}
+    assert not stage.sim.ticking()
+    stage.pass_time(2.9)
     assert stage.network.hung_up == []
-    stage.pass_time(0.3)
+    stage.pass_time(0.2)
     assert stage.network.hung_up == [ref]
 
 
@@ -263,9 +268,21 @@ def test_timed_actions_run_one_after_the_other(stage: Any) -> None:
     "action",
     [
         {"action": "record"},
-        {"action": "input"},
-        {"action": "conversation", "name": "x"},
-        {"action": "connect", "endpoint": [{"type": "phone", "number": "15550100002"}]},
+        {"action": "record", "format": "wav", "transcription": {}},
+        {"action": "record", "format": "wav", "endOnSilence": 2},
+        {"action": "input", "type": ["speech"]},
+        {"action": "input", "mode": "asynchronous"},
+        {"action": "input", "dtmf": {"maxDigits": 21}},
+        {"action": "conversation", "name": "x", "record": True},
+        {"action": "conversation", "name": "x", "musicOnHoldUrl": ["https://x"]},
+        {"action": "connect", "endpoint": [{"type": "phone", "number": "+15550100002"}]},
+        {"action": "connect", "endpoint": [{"type": "sip", "uri": "sip:a@b.example"}]},
+        {"action": "connect", "endpoint": [SOCKET], "ringbackTone": ["https://x"]},
+        {"action": "talk", "text": "hello", "bargeIn": True},
+        {"action": "talk", "text": "hello", "level": 2},
+        {"action": "stream", "streamUrl": "https://x"},
+        {"action": "notify", "payload": {}, "eventUrl": ["https://x"], "eventMethod": "PUT"},
+        {"action": "transfer"},
         {"action": "connect", "endpoint": [SOCKET | {"uri": "https://x"}]},
         {"action": "connect", "endpoint": [SOCKET | {"content-type": "audio/pcmu;rate=8000"}]},
         {"action": "connect", "endpoint": [SOCKET | {"headers": {"a": "b" * 512}}]},
