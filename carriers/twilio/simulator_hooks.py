@@ -4,22 +4,27 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qsl, urldefrag, urlencode, urlsplit
 
 from msgspec import Struct, structs
 
 from carriers.lab.contract import Site, Webhook, WebhookReply
-from carriers.twilio.simulator_call import API_VERSION, Call, stamp
+from carriers.twilio.simulator_call import Call
 
 SIGNATURE = "X-Twilio-Signature"
 DEFAULT_RETRIES, DEFAULT_POLICY = 1, frozenset({"ct"})
+LEAST_S = 0.1
+"""No attempt is begun with less time left than this."""
 
 
 class Override(Struct, frozen=True, kw_only=True):
-    """Per-URL settings from the fragment: `#ct=2000&rt=3000&rc=2&rp=4xx,5xx,ct,rt`; times there in ms, here in s."""
+    """Per-URL settings from the fragment: `#ct=2000&rt=3000&tt=9000&rc=2&rp=4xx,5xx,ct,rt`; times there in ms, here in s."""
 
     connect_s: float = 5.0
     read_s: float = 15.0
+    total_s: float = 15.0
+    """For all attempts together: a read that took it all is not repeated, whatever `rp` says."""
     retries: int = DEFAULT_RETRIES
     policy: frozenset[str] = DEFAULT_POLICY
 
@@ -31,13 +36,17 @@ class Override(Struct, frozen=True, kw_only=True):
 
 
 class Sending(Struct, frozen=True, kw_only=True):
-    """One request under way. `purpose` is `status`, `stream` or `document`; `step` is the call's when it was sent."""
+    """One request under way. `purpose` is `status`, `stream`, `recording`, `message` or `document`; `step` is the call's
+    when it was sent; `record` is its line in the call's Events.
+    """
 
-    call_sid: str
+    sid: str
     purpose: str
     step: int
     webhook: Webhook
     override: Override
+    began: float
+    record: dict[str, Any]
 
 
 class Hooks:
@@ -48,10 +57,24 @@ class Hooks:
         self._under_way: dict[str, Sending] = {}
 
     def send(self, now: float, call: Call, purpose: str, url: str, method: str, fields: Mapping[str, str]) -> None:
+        """Ask or tell about a call; its Events list the request."""
+        record = self.post(now, purpose, call.sid, call.person, url, method, fields, call.step)
+        call.requests.append((now, record))
+
+    def post(
+        self,
+        now: float,
+        purpose: str,
+        sid: str,
+        number: str,
+        url: str,
+        method: str,
+        fields: Mapping[str, str],
+        step: int = 0,
+    ) -> dict[str, Any]:
         """Sign and emit; the same fields always, so that a signature over them all is a test of the receiver."""
         target, fragment = urldefrag(url)
         override = read_override(fragment)
-        body = urlencode(fields).encode() if method == "POST" else b""
         if method != "POST":
             target += ("&" if urlsplit(target).query else "?") + urlencode(fields)
         signed = f"{target}#{fragment}" if fragment and self._site.knobs.get("sign_fragment", False) else target
@@ -60,23 +83,28 @@ class Hooks:
             url=target,
             method=method,
             headers=self._headers(signed, fields if method == "POST" else {}),
-            body=body,
-            connect_timeout_s=override.connect_s,
-            timeout_s=override.read_s,
-            carrier_call_id=call.sid,
-            number=call.to,
+            body=urlencode(fields).encode() if method == "POST" else b"",
+            connect_timeout_s=min(override.connect_s, override.total_s),
+            timeout_s=min(override.read_s, override.total_s),
+            carrier_call_id=sid,
+            number=number,
         )
-        self._emit(Sending(call_sid=call.sid, purpose=purpose, step=call.step, webhook=webhook, override=override))
-        call.requests.append((now, {"request": {"method": method, "url": url, "parameters": dict(fields)}, "response": {}}))
+        record = {"request": {"method": method, "url": url, "parameters": dict(fields)}, "response": {}}
+        sending = Sending(sid=sid, purpose=purpose, step=step, webhook=webhook, override=override, began=now, record=record)
+        self._emit(sending)
+        return record
 
-    def replied(self, webhook_id: str, reply: WebhookReply) -> Sending | None:
+    def replied(self, now: float, webhook_id: str, reply: WebhookReply) -> Sending | None:
         """What the reply belongs to; None if nothing does, or if the request is being repeated."""
         sending = self._under_way.pop(webhook_id, None)
         if sending is None:
             return None
-        if sending.webhook.attempt <= sending.override.retries and sending.override.retries_on(reply):
-            self._emit(structs.replace(sending, webhook=self._again(sending.webhook)))
+        left_s = sending.override.total_s - (now - sending.began)
+        again = sending.webhook.attempt <= sending.override.retries and sending.override.retries_on(reply)
+        if again and left_s >= LEAST_S:
+            self._emit(structs.replace(sending, webhook=self._again(sending.webhook, left_s)))
             return None
+        sending.record["response"] = {"response_code": reply.status, "content_type": reply.content_type}
         return sending
 
     def sign(self, url: str, fields: Mapping[str, str]) -> str:
@@ -88,9 +116,15 @@ class Hooks:
         """Replies to what was sent before mean nothing any more."""
         self._under_way.clear()
 
-    def _again(self, webhook: Webhook) -> Webhook:
-        """A repeat carries the same body, signature and idempotency token."""
-        return structs.replace(webhook, id=self._id(), attempt=webhook.attempt + 1)
+    def _again(self, webhook: Webhook, left_s: float) -> Webhook:
+        """A repeat carries the same body, signature and idempotency token, and has what is left of the total time."""
+        return structs.replace(
+            webhook,
+            id=self._id(),
+            attempt=webhook.attempt + 1,
+            connect_timeout_s=min(webhook.connect_timeout_s, left_s),
+            timeout_s=min(webhook.timeout_s, left_s),
+        )
 
     def _emit(self, sending: Sending) -> None:
         self._under_way[sending.webhook.id] = sending
@@ -116,45 +150,10 @@ def read_override(fragment: str) -> Override:
     return Override(
         connect_s=_number(words.get("ct"), 100, 10000, 5000) / 1000,
         read_s=_number(words.get("rt"), 100, 15000, 15000) / 1000,
+        total_s=_number(words.get("tt"), 100, 15000, 15000) / 1000,
         retries=_number(words.get("rc"), 0, 5, DEFAULT_RETRIES),
         policy=frozenset(words["rp"].split(",")) if "rp" in words else DEFAULT_POLICY,
     )
-
-
-def call_fields(call: Call, status: str) -> dict[str, str]:
-    """What every request about a call carries; blank values included, because Twilio sends (and signs) them too."""
-    return {
-        "AccountSid": call.account_sid,
-        "ApiVersion": API_VERSION,
-        "CallSid": call.sid,
-        "CallStatus": status,
-        "Direction": "outbound-api",
-        "From": call.caller_id,
-        "To": call.to,
-        "Caller": call.caller_id,
-        "Called": call.to,
-        "FromCountry": "US",
-        "FromState": "",
-        "FromCity": "",
-        "FromZip": "",
-        "ToCountry": "US",
-        "ToState": "",
-        "ToCity": "",
-        "ToZip": "",
-    }
-
-
-def status_fields(call: Call, status: str, sip_code: str, now: float) -> dict[str, str]:
-    """A status callback; durations and SIP code only with a final status."""
-    fields = call_fields(call, status) | {
-        "Timestamp": stamp(now) or "",
-        "CallbackSource": "call-progress-events",
-        "SequenceNumber": str(call.sequence),
-    }
-    if call.live:
-        return fields
-    fields |= {"CallDuration": str(call.seconds), "Duration": str(-(-call.seconds // 60))}
-    return fields | ({"SipResponseCode": sip_code} if sip_code else {})
 
 
 def _number(text: str | None, least: int, most: int, default: int) -> int:

@@ -3,6 +3,7 @@
 from xml.etree import ElementTree as ET  # documents come from the gateway under test, and a DOCTYPE is refused below
 
 from carriers.lab.contract import WebhookReply
+from carriers.twilio import simulator_grammar as grammar
 from carriers.twilio.simulator_call import Verb
 
 LARGEST = 64 * 1024
@@ -13,6 +14,8 @@ HTTP_ERROR = "11200"
 TOO_LARGE = "11750"
 BAD_CONTENT_TYPE = "12300"
 NOT_TWIML = "12100"
+NOT_VALID = "12200"
+"""Twilio only warns of a verb or attribute that its schema lacks, and goes on; the lab refuses: nothing is lost unseen."""
 
 
 class BadTwiml(Exception):
@@ -46,7 +49,10 @@ def parse(body: bytes) -> tuple[Verb, ...]:
         raise BadTwiml(NOT_TWIML, str(error)) from error
     if root.tag != "Response":
         raise BadTwiml(NOT_TWIML, f"root element {root.tag}")
-    return tuple(_verb(child) for child in root)
+    verbs = tuple(_verb(child) for child in root)
+    for problem in filter(None, (grammar.problem(verb, "Response") for verb in verbs)):
+        raise BadTwiml(NOT_VALID, problem)
+    return verbs
 
 
 def _verb(element: ET.Element) -> Verb:

@@ -14,6 +14,9 @@ import pytest_asyncio
 from carriers.lab.contract import (
     CloseSocket,
     Effect,
+    Fetch,
+    Greeting,
+    Incoming,
     OpenSocket,
     PhoneEvent,
     RestReply,
@@ -30,6 +33,17 @@ from carriers.twilio.simulator import TwilioSimulator
 START = 1_795_345_200.0  # Sun, 22 Nov 2026 11:00:00 UTC
 OURS, THEIRS = "+15550190001", "+15550100001"
 XML = "text/xml"
+TICK = 0.02
+
+
+class _Network:
+    """The world as the simulator's network; `answer` means something else to a test."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, "answer_phone" if name == "answer" else name)
 
 
 class World:
@@ -41,17 +55,22 @@ class World:
         self.ledger: list[tuple[str, dict[str, Any]]] = []
         self.dials: list[str] = []
         self.hangups: list[str] = []
+        self.network_acts: list[tuple[str, str, str]] = []
         self.heard: list[bytes] = []
+        self.heard_by: dict[str, list[bytes]] = {}
         self.said = b"\x2a" * 160
+        self.saying: dict[str, bytes] = {}
+        self.greets: Greeting | None = None
         self.reject: str | None = None
         self._timers: list[tuple[float, int, str]] = []
+        self._ticked = START
         self.sim = TwilioSimulator(
             Site(
                 name="twilio",
                 base_url="http://127.0.0.1:4011",
                 numbers=(OURS, "+15550190002", "+15550190003"),
                 random=Random(1),
-                network=self,
+                network=_Network(self),
                 ledger=self,
                 emit=self._emit,
                 reject_cause=lambda now, to: self.reject,
@@ -68,24 +87,50 @@ class World:
         self.hangups.append(ref)
         self.sim.on_phone(now, PhoneEvent(carrier=carrier, ref=ref, kind="ended", cause="canceled", by="carrier"))
 
+    def answer_phone(self, now: float, *, carrier: str, ref: str) -> None:
+        self.network_acts.append(("answer", ref, ""))
+
+    def refuse(self, now: float, *, carrier: str, ref: str, cause: str) -> None:
+        self.network_acts.append(("refuse", ref, cause))
+        self.sim.on_phone(now, PhoneEvent(carrier=carrier, ref=ref, kind="ended", cause=cause, by="carrier"))
+
+    def press_keys(self, now: float, *, carrier: str, ref: str, digits: str) -> None:
+        self.network_acts.append(("keys", ref, digits))
+
+    def greeting(self, carrier: str, ref: str) -> Greeting | None:
+        return self.greets
+
+    def text(self, now: float, *, carrier: str, ref: str, to: str, caller_id: str, body: str) -> None:
+        self.network_acts.append(("text", ref, body))
+
     def say(self, carrier: str, ref: str) -> bytes:
-        return self.said
+        return self.saying.get(ref, self.said)
 
     def hear(self, carrier: str, ref: str, frame: bytes) -> None:
         self.heard.append(frame)
+        self.heard_by.setdefault(ref, []).append(frame)
 
     def write(self, now: float, kind: str, **more: Any) -> None:
         self.ledger.append((kind, more))
 
     # what the test does
     def pass_time(self, seconds: float) -> None:
-        """Let virtual time go on; wake the simulator for what is due, in order."""
+        """Let virtual time go on: wake the simulator for what is due, in order, and tick while it wants ticks."""
         until = self.now + seconds
-        while self._timers and self._timers[0][0] <= until:
-            at, _, key = heapq.heappop(self._timers)
-            self.now = max(self.now, at)
-            self.sim.on_timer(self.now, key)
-        self.now = until
+        while True:
+            due = self._timers[0][0] if self._timers else until + 1
+            tick = self._ticked + TICK if self.sim.ticking() else until + 1
+            if min(due, tick) > until + 1e-6:
+                break
+            self.now = max(self.now, min(due, tick))
+            if due <= tick:
+                self.sim.on_timer(self.now, heapq.heappop(self._timers)[2])
+            else:
+                self._ticked = tick
+                self.sim.on_tick(self.now)
+            self._ticked = self._ticked if self.sim.ticking() else self.now
+        self.now = max(self.now, until)
+        self._ticked = self._ticked if self.sim.ticking() else self.now
 
     def api(self, method: str, rest: str, fields: Any = (), *, auth: str | None = None) -> RestReply:
         """A request below the account, such as `/Calls.json?To=...`."""
@@ -115,6 +160,27 @@ class World:
         } | changes
         return self.api("POST", "/Calls.json", {name: value for name, value in fields.items() if value is not None})
 
+    def configure(self, number: str = OURS, **fields: str) -> dict[str, Any]:
+        """Set something on a number of the account; its resource."""
+        path = "/IncomingPhoneNumbers.json?" + urlencode({"PhoneNumber": number})
+        sid = json.loads(self.api("GET", path).body)["incoming_phone_numbers"][0]["sid"]
+        reply = self.api("POST", f"/IncomingPhoneNumbers/{sid}.json", fields)
+        assert reply.status == 200, reply.body
+        shown: dict[str, Any] = json.loads(reply.body)
+        return shown
+
+    def incoming(self, **more: str) -> str:
+        """A phone calls our number; the call's sid."""
+        call = Incoming(**{"to": OURS, "caller_id": THEIRS, "attestation": "A"} | more)
+        sid = self.sim.incoming_ref(self.now, call)
+        assert sid is not None
+        self.sim.on_incoming(self.now, sid, call)
+        return sid
+
+    def fetched(self, body: bytes, status: int = 200) -> None:
+        """Answer the newest request for a file."""
+        self.sim.on_fetched(self.now, self.of(Fetch)[-1].id, WebhookReply(status=status, body=body))
+
     def phone(self, sid: str, kind: str, **more: str) -> None:
         self.sim.on_phone(self.now, PhoneEvent(carrier="twilio", ref=sid, kind=kind, **more))
 
@@ -137,6 +203,22 @@ class World:
         return hook
 
     # what the test looks at
+    def shown(self, rest: str) -> dict[str, Any]:
+        """A resource."""
+        reply = self.api("GET", rest)
+        assert reply.status == 200, reply.body
+        document: dict[str, Any] = json.loads(reply.body)
+        return document
+
+    def told(self, path: str) -> list[dict[str, str]]:
+        """The fields of all webhooks to a path, in order."""
+        return [fields for asked, fields in self.asked if asked == path]
+
+    @property
+    def refused(self) -> list[dict[str, Any]]:
+        """The ledger's refusals."""
+        return [entry for kind, entry in self.ledger if kind == "refused"]
+
     def status(self, sid: str) -> str:
         text: str = json.loads(self.api("GET", f"/Calls/{sid}.json").body)["status"]
         return text

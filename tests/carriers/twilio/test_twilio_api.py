@@ -81,10 +81,10 @@ async def test_place(opened) -> None:
         assert placed.verdict is None
         await lab.until("ring", number=THEIRS)
         assert dials(lab) == 1
-        call = lab.exchange.desks["twilio"].simulator._calls[placed.carrier_call_id]
+        call = lab.exchange.desks["twilio"].simulator._calls.by_sid[placed.carrier_call_id]
         assert (call.timeout_s, call.time_limit_s, call.caller_id) == (21, 333, OURS)
-        assert call.events == {"initiated", "ringing", "answered", "completed"}
-        assert call.status_callback.startswith(f"{NOBODY}/carriers/twilio/hooks/call_1/leg_1/status")
+        assert call.report.events == {"initiated", "ringing", "answered", "completed"}
+        assert call.report.url.startswith(f"{NOBODY}/carriers/twilio/hooks/call_1/leg_1/status")
         assert call.url.startswith(f"{NOBODY}/carriers/twilio/hooks/call_1/leg_1/answer")
 
 

@@ -214,9 +214,9 @@ def test_hang_up_document(world) -> None:
 
 
 def test_verbs_take_their_time(world) -> None:
-    """Say, Play and Pause pass in order and in time, then the document is over and the call ends."""
-    sid = world.answered_call("<Response><Say>one two three four five</Say><Play>x.mp3</Play><Pause length='3'/></Response>")
-    world.pass_time(6.9)
+    """Say lasts as long as reading its text takes, Pause as told; the document over, the call ends."""
+    sid = world.answered_call("<Response><Say>one two three four five, thirty</Say><Pause length='3'/></Response>")
+    world.pass_time(4.9)
     assert world.status(sid) == "in-progress"
     world.pass_time(0.2)
     assert world.status(sid) == "completed"
@@ -244,8 +244,12 @@ def test_inline_document(world) -> None:
         ({"document": "not xml"}, "12100"),
         ({"document": "<Other/>"}, "12100"),
         ({"document": "<!DOCTYPE x><Response/>"}, "12100"),
-        ({"document": "<Response><Dial>+15550100009</Dial></Response>"}, "12100"),
-        ({"document": "<Response><Connect><Room>x</Room></Connect></Response>"}, "12100"),
+        ({"document": "<Response><Pay/></Response>"}, "12200"),
+        ({"document": "<Response><Connect><Room>x</Room></Connect></Response>"}, "12200"),
+        ({"document": "<Response><Say volume='9'>x</Say></Response>"}, "12200"),
+        ({"document": "<Response><Pause length='soon'/></Response>"}, "12200"),
+        ({"document": "<Response><Gather input='speech'/></Response>"}, "12200"),
+        ({"document": "<Response><Dial><Conference>x</Conference></Dial></Response>"}, "12200"),
         ({"document": "<Response/>", "content_type": ""}, "12300"),
         ({"document": "<Response/>", "content_type": "application/json"}, "12300"),
         ({"document": "<Response/>" + " " * 65536}, "11750"),
@@ -264,10 +268,11 @@ def test_bad_documents(world, reply: dict[str, object], code: str) -> None:
     path, fields = world.asked[-1]
     assert (path, fields["ErrorCode"], fields["ErrorUrl"]) == ("/fallback", code, "http://gw.test/answer")
     world.answer(**reply)
-    world.pass_time(2.9)
+    world.pass_time(3)
     assert world.status(sid) == "in-progress"
-    world.pass_time(0.2)
+    world.pass_time(2)
     assert world.status(sid) == "completed"
+    assert b"".join(world.heard).strip(b"\xff")
     assert [entry["code"] for kind, entry in world.ledger if kind == "refused"] == [code, code]
 
 

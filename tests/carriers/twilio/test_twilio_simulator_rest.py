@@ -53,7 +53,12 @@ def test_create(world) -> None:
         ({"Timeout": "soon"}, 21208),
         ({"TimeLimit": "0"}, 21208),
         ({"StatusCallbackEvent": ["answerd"]}, 20001),
-        ({"Record": "true"}, 20001),
+        ({"Record": "True"}, 20001),
+        ({"CallerId": "+15550190001"}, 20001),
+        ({"AsyncAmd": "True", "MachineDetection": "Enable"}, 20001),
+        ({"MachineDetection": "Always"}, 20001),
+        ({"SendDigits": "call me"}, 21206),
+        ({"ApplicationSid": "AP" + "0" * 32}, 21218),
         ({"Tiemout": "20"}, 20001),
     ],
 )
@@ -158,7 +163,8 @@ def test_account_balance_and_numbers(make_world) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/Messages.json"),
+        ("GET", "/Conferences.json"),
+        ("DELETE", "/Messages.json"),
         ("DELETE", "/Calls.json"),
         ("GET", "/Calls/CA0.json"),
         ("GET", "/Calls/CA" + "0" * 32 + ".json"),
@@ -174,9 +180,17 @@ def test_unknown_paths_are_loud(world, method: str, path: str) -> None:
     assert path in entry["request"]
 
 
-def test_date_filters_are_refused(world) -> None:
-    """A filter that would hide queued calls is not silently ignored."""
-    assert world.api("GET", "/Calls.json?StartTime=2026-11-22").status == 400
+def test_date_filters_hide_what_was_not_answered(world) -> None:
+    """A filter by StartTime never shows a queued call, for it has no start; EndTime none that is alive."""
+    sid = world.answered_call("<Response><Pause length='60'/></Response>")
+    world.place()
+    started = body(world.api("GET", "/Calls.json?StartTime%3E=2026-11-22T11%3A00%3A00Z"))["calls"]
+    assert [call["sid"] for call in started] == [sid]
+    assert body(world.api("GET", "/Calls.json?StartTime=2026-11-22"))["calls"] == started
+    assert body(world.api("GET", "/Calls.json?StartTime%3C=2026-11-21"))["calls"] == []
+    assert body(world.api("GET", "/Calls.json?EndTime=2026-11-22"))["calls"] == []
+    assert world.api("GET", "/Calls.json?StartTime=soon").status == 400
+    assert world.api("GET", "/Calls.json?Direction=inbound").status == 400
 
 
 @pytest.mark.parametrize("ending", ["completed", "canceled"])
@@ -225,7 +239,7 @@ def test_redirect_wants_a_call_in_progress(world) -> None:
     """New instructions for a call that is not in progress are 21220; unknown update parameters are refused."""
     sid = body(world.place())["sid"]
     assert body(world.api("POST", f"/Calls/{sid}.json", {"Url": "http://gw.test/new"}))["code"] == 21220
-    assert body(world.api("POST", f"/Calls/{sid}.json", {"TimeLimit": "5"}))["code"] == 20001
+    assert body(world.api("POST", f"/Calls/{sid}.json", {"CallerId": "5"}))["code"] == 20001
 
 
 @pytest.mark.parametrize(

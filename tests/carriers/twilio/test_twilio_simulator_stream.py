@@ -29,7 +29,6 @@ def connected(world, document: str = CONNECT) -> tuple[str, str]:
 def tick(world, count: int = 1) -> None:
     for _ in range(count):
         world.pass_time(TICK)
-        world.sim.on_tick(world.now)
 
 
 def send(world, stream: str, message: object) -> None:
