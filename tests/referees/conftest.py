@@ -3,7 +3,6 @@
 Their verdict is a table, made by plugins that only `make referees` loads, and one of them lives in an environment of its own.
 """
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if config.pluginmanager.hasplugin("referee_watch") else True
 
 
-@pytest.fixture
-async def stage(request: pytest.FixtureRequest) -> AsyncIterator["Stage"]:  # noqa: F821 - the frames' environment has no lab
-    """The carrier whose folder the test is in, alone in a lab."""
-    from stage import staged
+@pytest.fixture(scope="session")
+def listener() -> "Listener":  # noqa: F821 - the frames' environment has neither lab nor SDKs
+    """Plays each scenario of webhooks once for all judges."""
+    from asked import Listener
 
-    async with staged(request.path.parent.name) as ready:
-        yield ready
+    return Listener()
+
+
+@pytest.fixture
+async def asked(listener: "Listener", kind: str, row: str) -> "Asked":  # noqa: F821
+    """What the carrier asked in the scenario of this row."""
+    return await listener.asked(kind, row)

@@ -10,13 +10,12 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any
 
-from plivo_shapes import plivo_problems
 from played import Recording
+from plivo_shapes import plivo_problems
 from pydantic import BaseModel, ValidationError
 from sdks import telnyx_client
 from validators import Signed
 from vonage_voice.models.webhooks import AnswerWebhook
-
 
 MISTAKEN: Mapping[str, type[Any]] = {
     # Text, says the SDK; an object, says the published description, and the SDK hands out what came.
@@ -43,7 +42,7 @@ def _annotated(model: type[Any]) -> Mapping[str, Any]:
     found = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Attribute) and not node.target.attr.startswith("_"):
-            found[node.target.attr] = _resolved(eval(ast.unparse(node.annotation), names), names)  # noqa: S307 - the SDK's own source
+            found[node.target.attr] = _resolved(eval(ast.unparse(node.annotation), names), names)
     return found
 
 
@@ -51,7 +50,7 @@ def _resolved(wanted: Any, names: Mapping[str, Any]) -> Any:
     """Forward references in quotes stand for what they name; the words of Twilio's enumerations are plain text."""
     parts = typing.get_args(wanted)
     if isinstance(wanted, typing.ForwardRef):
-        return eval(wanted.__forward_arg__, dict(names))  # noqa: S307
+        return eval(wanted.__forward_arg__, dict(names))
     if typing.get_origin(wanted) in {typing.Union, UnionType}:
         return typing.Union[tuple(_resolved(part, names) for part in parts)]  # noqa: UP007
     return wanted

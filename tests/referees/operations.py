@@ -75,6 +75,8 @@ class Table:
 
 
 EVERYWHERE: Mapping[tuple[Group, By], str] = {
+    (Group.REQUEST, By.VECTORS): "the facts that this repository stands on hold no recorded exchange of it",
+    (Group.DOCUMENT, By.VECTORS): "the facts that this repository stands on hold no recording of it",
     (
         Group.REQUEST,
         By.VALIDATOR,

@@ -1,5 +1,5 @@
-"""Judges Plivo's answers. The SDK has no typed models and no description is published: its test data (github plivo/plivo-python,
-tests/resources/fixtures) show which fields an answer has and of which JSON type; what they are too old for is marked by its source.
+"""Judges Plivo's answers. The SDK has no typed models and no description is published: its test data (github
+plivo/plivo-python, tests/resources/fixtures) show which fields an answer has and of which JSON type.
 """
 
 import json

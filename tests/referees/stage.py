@@ -135,8 +135,8 @@ class Stage:
     async def until(self, look: Callable[[], Awaitable[T | None]], timeout_s: float = PATIENCE_S) -> T:
         """Ask until the answer is something; every question waits for its answer."""
         async with asyncio.timeout(timeout_s):
-            while not (found := await look()):
-                await asyncio.sleep(0.02)  # between two questions to a carrier
+            while not (found := await look()):  # noqa: ASYNC110 - a carrier tells nobody by itself
+                await asyncio.sleep(0.02)  # between two questions
         return found
 
 

@@ -43,7 +43,7 @@ async def recording(player: Player, kind: str, operation: str, request: pytest.F
 
 @cases(By.DRIVES, *KINDS)
 async def test_the_sdk_drives(recording: Recording) -> None:
-    """The scenario, with what it asserts of the SDK's objects, plays through; nothing that the SDK asked was refused as unknown."""
+    """The scenario, with what it asserts of the SDK's objects, plays through, and nothing in it was refused as unknown."""
     assert recording.exchanges
     refused = [(asked.method, asked.path, reply.body) for asked, reply in recording.exchanges if b"simulate" in reply.body]
     assert refused == []

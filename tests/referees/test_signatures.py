@@ -1,10 +1,10 @@
 """What a simulator signs passes the SDK's own validator and ours; what was changed on the way passes neither."""
 
 import pytest
-from asked import WEBHOOKS, Asked, Listener
+from asked import WEBHOOKS, Asked
 from models import WEBHOOK_MODELS
 from operations import KINDS, By, table
-from validators import SDK_ACCEPTS, SDK_BLIND, WE_ARE_BLIND, Signed, forgeries, our_webhooks, we_accept
+from validators import SDK_ACCEPTS, SDK_BLIND, WE_ARE_BLIND, forgeries, our_webhooks, we_accept
 
 
 def cases(by: By) -> pytest.MarkDecorator:
@@ -18,18 +18,6 @@ def cases(by: By) -> pytest.MarkDecorator:
             if not table(kind).reason(table(kind).of(row), by)
         ],
     )
-
-
-@pytest.fixture(scope="module")
-def listener() -> Listener:
-    """Plays each scenario once for all judges."""
-    return Listener()
-
-
-@pytest.fixture
-async def asked(listener: Listener, kind: str, row: str) -> Asked:
-    """What the carrier asked in the scenario of this row."""
-    return await listener.asked(kind, row)
 
 
 @cases(By.VALIDATOR)

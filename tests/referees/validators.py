@@ -54,7 +54,7 @@ def telnyx_accepts(account: Mapping[str, Any], signed: Signed) -> bool:
 
 
 def plivo_accepts(account: Mapping[str, Any], signed: Signed) -> bool:
-    """`validate_v3_signature`. It looks at the form of its arguments first and takes no ws URL: an upgrade goes past that look."""
+    """`validate_v3_signature`. It looks at its arguments' form first and takes no ws URL: an upgrade goes past that look."""
     asked = signed.request
     form = fields(asked.body.decode()) if asked.method == "POST" else {}
     nonce = asked.headers.get("x-plivo-signature-v3-nonce", "")

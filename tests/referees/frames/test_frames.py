@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from frames.line import OpenLine
+from frames.pipecats import RATE, serializer
 from operations import KINDS, By
 from pipecat.frames.frames import (
     InputAudioRawFrame,
@@ -17,11 +18,10 @@ from pipecat.frames.frames import (
     OutputTransportMessageFrame,
 )
 from pipecat.runner.utils import parse_telephony_websocket
-from frames.pipecats import RATE, serializer
 
 from gateway.domain.media import Audio, Digit, Encoding, MarkPlayed, StreamStarted
 
-TONE = b"".join((round(9000 * (1 if index // 8 % 2 else -1))).to_bytes(2, "little", signed=True) for index in range(160))
+TONE = b"".join((9000 * (1 if index // 8 % 2 else -1)).to_bytes(2, "little", signed=True) for index in range(160))
 """20 ms of a square wave of 500 Hz, 16-bit at 8 kHz."""
 LOUD = audioop.lin2ulaw(TONE, 2)
 
@@ -42,7 +42,7 @@ def started(line: OpenLine) -> StreamStarted:
 
 
 async def bot(line: OpenLine) -> Any:
-    """pipecat's serializer on this line."""
+    """Pipecat's serializer on this line."""
     return await serializer(line.kind, started(line).stream_id)
 
 

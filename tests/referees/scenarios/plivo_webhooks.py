@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from asking import Asking, upgrade
-from scenarios.plivo import QUIET, ringing, talking
 from stage import OTHER, PERSON, Stage, says
 from validators import Signed
+
+from scenarios.plivo import QUIET, ringing, talking
 
 
 def at(stage: Stage, *paths: str) -> list[Signed]:

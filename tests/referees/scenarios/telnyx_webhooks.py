@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 
 from asking import Asking
-from scenarios.telnyx import talking, told
 from stage import PERSON, Stage
 from validators import Signed
+
+from scenarios.telnyx import talking, told
 
 
 def events(stage: Stage, *kinds: str) -> list[Signed]:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from asking import Asking, upgrade
-from scenarios.twilio import QUIET, ringing, talking
 from stage import OTHER, Stage, says
 from validators import Signed
+
+from scenarios.twilio import QUIET, ringing, talking
 
 
 def at(stage: Stage, path: str) -> list[Signed]:

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from asking import Asking, upgrade
-from scenarios.vonage import ringing, status, talking
-from stage import PERSON, Stage
+from stage import Stage
 from validators import Signed
 
 from carriers.lab.contract import RestRequest
+from scenarios.vonage import ringing, status, talking
 
 
 def at(stage: Stage, path: str) -> list[Signed]:

@@ -26,6 +26,7 @@ OPERATIONS = (
 )
 
 NO_DESCRIPTION = "Plivo publishes no machine-readable description of its API; its SDK's test data judge under models"
+NOT_RECORDED = "nobody has recorded one where this repository could read it"
 NO_MODEL = "the answer is a 204 without a body"
 
 TABLE = Table(
@@ -33,6 +34,9 @@ TABLE = Table(
     title="Plivo",
     operations=OPERATIONS,
     reasons={
+        ("request to the fallback URL", By.VECTORS): NOT_RECORDED,
+        ("request of a Redirect", By.VECTORS): NOT_RECORDED,
+        ("upgrade of the media socket", By.VECTORS): NOT_RECORDED,
         ("webhook", By.MODELS): "Plivo's SDK has no model of what Plivo posts, and its test data have none",
         ("*", By.DESCRIPTION): NO_DESCRIPTION,
         ("end a call", By.MODELS): NO_MODEL,

@@ -27,12 +27,20 @@ OPERATIONS = (
     *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
 )
 
+NOT_RECORDED = "nobody has recorded one where this repository could read it"
+
 TABLE = Table(
     kind="twilio",
     title="Twilio",
     operations=OPERATIONS,
     reasons={
         ("webhook", By.MODELS): "Twilio's SDK has no model of what Twilio posts; the validator and our parser read the form",
+        ("request to the fallback URL", By.VECTORS): NOT_RECORDED,
+        ("request to Connect's action", By.VECTORS): NOT_RECORDED,
+        (
+            "upgrade of the media socket",
+            By.VECTORS,
+        ): "recorded is only that the signature covers the URL, which the validator judges",
         ("webhook", By.DESCRIPTION): "the description is of the REST API only",
     },
 )

@@ -36,6 +36,7 @@ TABLE = Table(
             (("call events", By.MODELS), ("event of an error", By.MODELS), ("events of the media leg", By.MODELS)), ANSWER_ONLY
         ),
         **dict.fromkeys((("notify", By.MODELS), ("upgrade of the media socket", By.MODELS)), ANSWER_ONLY),
+        ("upgrade of the media socket", By.VECTORS): "nobody has recorded one where this repository could read it",
         ("webhook", By.DESCRIPTION): "the description is of requests to the Voice API only",
         ("end a call", By.MODELS): NO_MODEL,
         ("redirect a call", By.MODELS): NO_MODEL,
