@@ -20,6 +20,7 @@ from carriers.lab.line_socket import attend_line
 from carriers.lab.origins import refused
 from carriers.lab.phones import PhoneCall, read_phone
 from carriers.lab.sound import to_wav
+from carriers.lab.telephone_page import telephone_routes
 
 if TYPE_CHECKING:
     from carriers.lab.lab import Lab
@@ -32,7 +33,7 @@ _MAX_BODY = 30_000_000
 def control_app(lab: "Lab") -> Litestar:
     """The ASGI application of one lab."""
     return Litestar(
-        route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_lab_routes(lab)],
+        route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_lab_routes(lab), *telephone_routes()],
         guards=[_no_foreign_page(lab)],
         openapi_config=None,
         logging_config=None,  # else Litestar configures the whole process

@@ -110,12 +110,13 @@ async def log_in(request: AnyRequest, services: GivenServices) -> Response[Sessi
 
 
 @get("/console/session", include_in_schema=False)
-async def who_is_in(request: AnyRequest, services: GivenServices) -> SessionView:
-    """401 if nobody is."""
-    secret = request.cookies.get(COOKIE)
-    if secret is None:
-        raise _over()
-    return _view(services, secret, *await _open(services, secret))
+async def who_is_in(request: AnyRequest, services: GivenServices) -> Response[SessionView | None]:
+    """204 if nobody is, or not any more: that is no error of the page that asks."""
+    try:
+        secret = request.cookies[COOKIE]
+        return Response(_view(services, secret, *await _open(services, secret)))
+    except (KeyError, Refusal):
+        return Response(None, status_code=204)
 
 
 @delete("/console/session", status_code=204, include_in_schema=False)

@@ -1,7 +1,7 @@
 // The carriers, one tile each: fit or not and why, its breaker, its load, its last verdicts, and the hand that stops it.
 
 import { api } from "./api.js";
-import { arrange, find, glyph, h, write } from "./dom.js";
+import { arrange, fill, find, glyph, h, write } from "./dom.js";
 import { ask } from "./confirm.js";
 import { putCarrier } from "./model.js";
 import { ago, local, utc } from "./time.js";
@@ -47,7 +47,7 @@ export function drawBoard(model, may) {
     if (known?.looks === looks) continue;
     const element = known?.element ?? h("li", { class: "tile", data: { carrier: carrier.name } });
     const focused = element.contains(document.activeElement) ? document.activeElement.dataset.hand : null;
-    element.replaceChildren(...tile(carrier, verdicts, may, model));
+    fill(element, tile(carrier, verdicts, may, model));
     if (focused) (element.querySelector(`[data-hand="${focused}"]`) ?? element.querySelector("button"))?.focus();
     tiles.set(carrier.name, { element, looks });
   }

@@ -1,7 +1,7 @@
 // The list of calls: live ones first, newest first, a page at a time; searched and filtered. A thousand live calls change
 // many times a second: only rows that are shown are drawn, only when their call has changed, and once a frame.
 
-import { arrange, find, glyph, h, show, write } from "./dom.js";
+import { arrange, fill, find, glyph, h, show, write } from "./dom.js";
 import { lanes } from "./timeline.js";
 import { length, local, seconds, utc } from "./time.js";
 import { lost, movedOn, plain, stateOf } from "./words.js";
@@ -83,7 +83,7 @@ function row(call, now) {
     return known.element;
   }
   const element = known?.element ?? h("li", { data: { call: call.id } }, h("a", { class: "call", href: `#/calls/${call.id}` }));
-  element.firstElementChild.replaceChildren(...cells(call, now));
+  fill(element.firstElementChild, cells(call, now));
   element.firstElementChild.className = `call tone-${stateOf(call).tone}${movedOn(call) ? " moved" : ""}`;
   rows.set(call.id, { call, element });
   return element;

@@ -6,8 +6,16 @@ const SVG = "http://www.w3.org/2000/svg";
 export function h(tag, given = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(given)) set(element, name, value);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...real(children));
   return element;
+}
+
+export function fill(element, ...children) {
+  element.replaceChildren(...real(children));
+}
+
+function real(children) {
+  return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
 function set(element, name, value) {

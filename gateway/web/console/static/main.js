@@ -131,10 +131,12 @@ async function begin() {
   addEventListener("hashchange", heed);
   setInterval(() => document.hidden || draw(), 1000);
   try {
-    enter(await api("GET", "/console/session"));
+    const session = await api("GET", "/console/session");
+    if (session) enter(session);
+    else leave();
   } catch (error) {
     if (!("words" in error)) throw error;
-    leave(error.status === 401 ? "" : error.words);
+    leave(error.words);
   }
 }
 

@@ -18,7 +18,7 @@ export function scale(call, now) {
   const places = new Map([[points[0], 0]]);
   let sum = 0;
   for (let at = 1; at < points.length; at++) {
-    sum += Math.log2(1.35 + (points[at] - points[at - 1]) / FINEST_S);
+    sum += Math.log2(1.06 + (points[at] - points[at - 1]) / FINEST_S);
     places.set(points[at], sum);
   }
   const whole = sum || 1;

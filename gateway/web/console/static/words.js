@@ -84,13 +84,13 @@ export function verdictWords(leg) {
 
 export function failoverWords(failover) {
   const known = (KNOWN[failover.known] ?? "").replace(/\.$/, "").toLowerCase();
-  return `${failover.from}: ${plain(failover.reason)}${known ? `, ${known}` : ""} → ${failover.to}`;
+  return `${failover.from} → ${failover.to}: ${plain(failover.reason)}${known ? `; ${known}` : ""}`;
 }
 
 const EVENTS = {
   "call-accepted": () => "Accepted",
   "call-arrived": () => "A person calls us",
-  "route-chosen": (e) => (e.data.failover ? `Failover. ${failoverWords(e.data.failover)}, as ${e.data.caller_id}` : `Goes to ${e.carrier} as ${e.data.caller_id} (${e.data.why})`) + passed(e),
+  "route-chosen": (e) => (e.data.failover ? `Failover ${failoverWords(e.data.failover)}. Now as ${e.data.caller_id}` : `Goes to ${e.carrier} as ${e.data.caller_id} (${e.data.why})`) + passed(e),
   "route-exhausted": (e) => `No carrier can take it now${passed(e)}`,
   "pace-held": (e) => `Waits for ${e.data.carrier ?? "a carrier"}'s pace`,
   "dial-denied": (e) => `Not allowed now by the rule ${e.data.rule}`,
@@ -125,7 +125,7 @@ function told(event) {
 }
 
 function passed(event) {
-  const names = event.data.passed ?? [];
+  const names = (event.data.passed ?? []).filter((one) => !one.endsWith("tried in this round"));
   return names.length ? `. Passed over: ${names.map(plain).join("; ")}` : "";
 }
 
