@@ -13,10 +13,17 @@ from carriers.lab.contract import Incoming, PhoneEvent, RestReply, RestRequest, 
 from carriers.plivo.simulator_calls import Call, new_uuid
 from carriers.plivo.simulator_causes import BEFORE_RINGING
 from carriers.plivo.simulator_delivery import SIGNATURE_HEADERS, Deliveries
+from carriers.plivo.simulator_detection import Detection
+from carriers.plivo.simulator_dials import Dials
+from carriers.plivo.simulator_input import Inputs
 from carriers.plivo.simulator_keys import KeySender
+from carriers.plivo.simulator_messages import Messages
 from carriers.plivo.simulator_numbers import Numbers
+from carriers.plivo.simulator_record_verb import RecordVerb
+from carriers.plivo.simulator_recordings import Recordings
 from carriers.plivo.simulator_rest import RestApi, Route
 from carriers.plivo.simulator_rest_calls import CallsApi
+from carriers.plivo.simulator_rest_live import LiveApi
 from carriers.plivo.simulator_scripts import Scripts
 from carriers.plivo.simulator_sounds import Sounds
 from carriers.plivo.simulator_streams import Streams
@@ -44,8 +51,14 @@ class PlivoSimulator:
         self._sounds = Sounds(self._switch)
         self._streams = Streams(self._switch, self._keys)
         self._verbs = Verbs(self._switch, self._scripts, self._sounds, self._keys, self._streams)
+        self._inputs = Inputs(self._switch, self._scripts, self._sounds)
+        self._recordings = Recordings(self._switch, self._scripts)
+        self._record_verb = RecordVerb(self._switch, self._scripts, self._sounds, self._recordings)
+        self._dials = Dials(self._switch, self._scripts, self._keys)
+        self._detection = Detection(self._switch, self._scripts)
+        self._messages = Messages(self._switch)
         self._connect()
-        self._api = RestApi(self._switch, self._routes(), lambda _now, _request: None)
+        self._api = RestApi(self._switch, self._routes(), self._recordings.file)
         self._timers: Mapping[str, Callable[[float, str], None]] = {
             "dial": self._switch.dial_now,
             "reject": self._switch.reject_now,
@@ -55,21 +68,34 @@ class PlivoSimulator:
             "next": self._scripts.on_pause_over,
             "schedule": self._verbs.on_schedule,
             "keys": self._keys.on_time,
+            "input": self._inputs.on_time,
+            "recording": self._recordings.on_ready,
+            "detected": self._detection.on_time,
+            "message": self._messages.on_time,
+            "silence": self._sounds.stop,
             "retry": lambda _now, key: self._deliveries.on_retry(key),
             "reconnect": lambda _now, key: self._streams.reconnect(key),
             "streamtimeout": self._streams.on_timeout,
         }
 
     def _connect(self) -> None:
-        self._scripts.verbs.update(self._verbs.handlers())
+        talkers = (self._verbs, self._inputs, self._record_verb, self._dials, self._messages)
+        for talker in talkers:
+            self._scripts.verbs.update(talker.handlers())
         self._switch.on_answered = self._answered
-        self._switch.on_ended += [self._scripts.on_ended, self._streams.on_ended, self._sounds.on_ended]
-        self._switch.on_digit += [self._streams.on_digit]
+        enders = (self._scripts, self._dials, self._recordings, self._streams, self._sounds)
+        self._switch.on_ended += [ender.on_ended for ender in enders]
+        listeners = (self._inputs, self._record_verb, self._dials, self._streams)
+        self._switch.on_digit += [listener.on_digit for listener in listeners]
+        self._dials.on_connected = self._record_verb.on_dial_answered
 
     def _routes(self) -> list[Route]:
         numbers = self._numbers
         return [
             *CallsApi(self._switch).routes(),
+            *LiveApi(self._switch, self._scripts, self._sounds, self._keys, self._streams, self._dials).routes(),
+            *self._recordings.routes(),
+            *self._messages.routes(),
             ("POST", r"Application/", numbers.create_application),
             ("GET", r"Application/", numbers.list_applications),
             ("GET", r"Application/(\d+)/", numbers.get_application),
@@ -116,7 +142,8 @@ class PlivoSimulator:
         self._timers[kind](now, rest)
 
     def on_phone(self, now: float, event: PhoneEvent) -> None:
-        self._switch.on_phone(now, event)
+        if not self._messages.on_phone(now, event):
+            self._switch.on_phone(now, event)
 
     def incoming_ref(self, now: float, incoming: Incoming) -> str | None:
         return new_uuid(self._site.random)
@@ -160,17 +187,26 @@ class PlivoSimulator:
         self._verbs.hear(now, call, ticked.said)
         for key in ticked.played:
             self._sounds.on_played(now, key)
+            self._dials.on_played(key)
+        for recorder, _ in ticked.recorded:
+            self._record_verb.on_recorded(now, recorder)
 
     def live_calls(self) -> int:
         return len(self._switch.live())
 
     def reset(self) -> None:
-        for part in (self._streams, self._scripts, self._sounds, self._keys, self._verbs, self._deliveries, self._switch):
+        speakers = (self._streams, self._scripts, self._sounds, self._keys, self._verbs, self._inputs)
+        keepers = (self._record_verb, self._recordings, self._dials, self._messages, self._deliveries, self._switch)
+        for part in (*speakers, *keepers):
             part.forget()
 
     # --- what a call begins with ---------------------------------------------------------------------------------
 
     def _answered(self, now: float, call: Call) -> None:
+        if self._dials.is_leg(call):
+            self._dials.on_answered(now, call)
+            return
         if "send_digits" in call.settings:
             self._keys.send(now, call, call.settings["send_digits"])
-        self._scripts.ask_answer(now, call)
+        if not self._detection.on_answered(now, call):
+            self._scripts.ask_answer(now, call)

@@ -32,7 +32,8 @@ ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "Wait": frozenset({"length", "silence", "minSilence", "beep"}),
     "DTMF": frozenset({"async"}),
     "PreAnswer": frozenset(),
-    "GetDigits": _ACTION | {"timeout", "digitTimeout", "finishOnKey", "numDigits", "retries", "playBeep", "validDigits", "log"},
+    "GetDigits": _ACTION
+    | {"timeout", "digitTimeout", "finishOnKey", "numDigits", "retries", "playBeep", "validDigits", "log", "invalidDigitsSound"},
     "GetInput": _ACTION | {"inputType", "executionTimeout", "digitEndTimeout", "finishOnKey", "numDigits", "retries", "log"},
     "Record": _ACTION
     | {"fileFormat", "timeout", "maxLength", "playBeep", "finishOnKey", "recordSession", "startOnDialAnswer"}
@@ -108,6 +109,11 @@ def read(body: bytes) -> list[Verb]:
     for verb in verbs:
         _check(verb, frozenset(ATTRIBUTES) - {"Number"})
     return verbs
+
+
+def check_alone(verb: Verb) -> None:
+    """An element that came another way than in a document; raise BadDocument."""
+    _check(verb, frozenset({verb.name}))
 
 
 def _root(body: bytes) -> ET.Element:

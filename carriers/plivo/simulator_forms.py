@@ -34,7 +34,7 @@ def ring(call: Call, auth_id: str) -> Form:
 
 def in_progress(call: Call, auth_id: str, event: str) -> Form:
     """For StartApp (answered; or arrived, for a call to us) and whatever is asked for later."""
-    status = "in-progress" if call.phase is Phase.ANSWERED else "ringing"
+    status = {Phase.ANSWERED: "in-progress", Phase.ENDED: status_of(call.cause, call.answered)}.get(call.phase, "ringing")
     return {**_common(call, auth_id), "CallStatus": status, "Event": event}
 
 

@@ -22,9 +22,14 @@ _WINDOW_S = 5.0
 
 
 class RestApi:
-    """Answers requests below `/v1/Account/{auth_id}/`; `files` answers those that need no credentials, or None."""
+    """Answers requests below `/v1/Account/{auth_id}/`.
 
-    def __init__(self, switch: Switch, routes: Iterable[Route], files: Callable[[float, RestRequest], RestReply | None]) -> None:
+    `files` answers what may need no credentials, or None; it is told whether the request has the right ones.
+    """
+
+    def __init__(
+        self, switch: Switch, routes: Iterable[Route], files: Callable[[float, RestRequest, bool], RestReply | None]
+    ) -> None:
         self._switch, self._site, self._files = switch, switch.site, files
         account = switch.account
         self._root = f"/v1/Account/{account.auth_id}/"
@@ -44,7 +49,7 @@ class RestApi:
         if target is not None:
             self._site.ledger.write(now, "dial", carrier=self._site.name, number=target)
         try:
-            return self._files(now, request) or self._authenticated(now, request, target)
+            return self._files(now, request, self._known(request)) or self._authenticated(now, request, target)
         except Refusal as refusal:
             return self.error(refusal.status, refusal.error)
         except NotPlayed as refused:
@@ -67,7 +72,7 @@ class RestApi:
         return RestReply(status=status, body=json.dumps({"api_id": new_uuid(self._site.random), **content}).encode())
 
     def _authenticated(self, now: float, request: RestRequest, target: str | None) -> RestReply:
-        if request.headers.get("authorization") != self._basic or not request.path.startswith(self._root):
+        if not self._known(request) or not request.path.startswith(self._root):
             raise Refusal(401, "")
         if target is None:
             self._count(now)
@@ -78,6 +83,9 @@ class RestApi:
                 status, content = handler(now, request, *found.groups())
                 return RestReply(status=204) if status == 204 else self.json(status, content)
         raise NotPlayed(f"{request.method} {request.path} is not simulated", 404)
+
+    def _known(self, request: RestRequest) -> bool:
+        return request.headers.get("authorization") == self._basic
 
     def _count(self, now: float) -> None:
         """300 requests in 5 s; creating calls does not count."""

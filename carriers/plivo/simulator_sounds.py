@@ -57,6 +57,15 @@ class Sounds:
         if programme is not None:
             self._silence(programme.call, {programme_id}, now)
 
+    def stopper(self, programmes: list[str]) -> Callable[[float], None]:
+        """Stops whatever the list holds when it is called."""
+
+        def stop(at: float) -> None:
+            for each in programmes:
+                self.stop(at, each)
+
+        return stop
+
     def stop_all(self, now: float, call: Call) -> None:
         """Whatever is played to the call ends now, and what follows it comes."""
         for programme in [each for each in self._programmes.values() if each.call is call]:

@@ -93,12 +93,7 @@ class Verbs:
 
     def _play(self, now: float, call: Call, verbs: list[Verb]) -> None:
         programmes: list[str] = []
-
-        def stop(at: float) -> None:
-            for each in programmes:
-                self._sounds.stop(at, each)
-
-        go_on = self._scripts.then(call, stop)
+        go_on = self._scripts.then(call, self._sounds.stopper(programmes))
         programmes.append(self._sounds.play(now, call, verbs, go_on))
 
     def _pre_answer(self, now: float, call: Call, verb: Verb) -> bool:

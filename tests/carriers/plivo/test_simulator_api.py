@@ -171,7 +171,7 @@ def test_delete_without_an_id_ends_everything(world: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "below"), [("GET", "Conference/"), ("POST", "Message/"), ("POST", "Call"), ("PUT", "Call/"), ("GET", "Call/a/b/")]
+    ("method", "below"), [("GET", "Conference/"), ("GET", "Powerpack/"), ("POST", "Call"), ("PUT", "Call/"), ("GET", "Call/a/b/")]
 )
 def test_what_is_not_played_is_refused_aloud(world: Any, method: str, below: str) -> None:
     """Any other path is an error that names it, in the answer and in the ledger."""
