@@ -9,7 +9,12 @@ from typing import Any
 
 TEXT = ...
 
-# Twilio's documents (voice/media-streams/websocket-messages) and a recorded `start` of 2026-02. Numbers are texts, but for the format.
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Twilio's documents (voice/media-streams/websocket-messages) and a recorded `start` of 2026-02. Counts are texts.
 _TWILIO_MEDIA: Mapping[str, Any] = {
     "connected": {"event": "connected", "protocol": "Call", "version": "1.0.0"},
     "start": {
@@ -141,61 +146,33 @@ _PLACES = frozenset(f"{side}{part}" for side in ("From", "To") for part in ("Cit
 FORMS: Mapping[tuple[str, str], tuple[frozenset[str], ...]] = {
     # Recorded bodies of 2022 to 2026: initiated carries neither durations nor a SIP code, a final one carries both.
     ("twilio", "call events"): (
-        frozenset(
-            [
-                "AccountSid",
-                "ApiVersion",
-                "CallSid",
-                "CallStatus",
-                "Direction",
-                "From",
-                "To",
-                "Timestamp",
-                "CallbackSource",
-                "SequenceNumber",
-            ]
-        ),
-        frozenset(["CallDuration", "Duration", "SipResponseCode"]) | _PLACES,
+        _words("AccountSid ApiVersion CallSid CallStatus Direction From To Timestamp CallbackSource SequenceNumber"),
+        _words("CallDuration Duration SipResponseCode") | _PLACES,
     ),
     ("twilio", "stream events"): (
-        frozenset(["AccountSid", "CallSid", "StreamSid", "StreamName", "StreamEvent", "Timestamp"]),
+        _words("AccountSid CallSid StreamSid StreamName StreamEvent Timestamp"),
         frozenset({"StreamError"}),
     ),
     ("twilio", "request for a document"): (
-        frozenset(["AccountSid", "ApiVersion", "CallSid", "CallStatus", "Direction", "From", "To"]),
+        _words("AccountSid ApiVersion CallSid CallStatus Direction From To"),
         _PLACES,
     ),
     # A recorded StartApp of 2024-10.
     ("plivo", "request for a document"): (
-        frozenset(
-            [
-                "CallUUID",
-                "From",
-                "To",
-                "Direction",
-                "CallStatus",
-                "Event",
-                "RequestUUID",
-                "ALegUUID",
-                "ALegRequestUUID",
-                "ParentAuthID",
-            ]
-        ),
-        frozenset(["RouteType", "CountryCode", "BillRate", "STIRAttestation", "STIRVerification", "SessionStart"]),
+        _words("CallUUID From To Direction CallStatus Event RequestUUID ALegUUID ALegRequestUUID ParentAuthID"),
+        _words("RouteType CountryCode BillRate STIRAttestation STIRVerification SessionStart"),
     ),
     # A recorded Ring and a recorded Hangup.
     ("plivo", "call events"): (
-        frozenset(["CallUUID", "From", "To", "Direction", "CallStatus", "Event", "RequestUUID"]),
-        frozenset(
-            ["CallerName", "ALegUUID", "ALegRequestUUID", "ParentAuthID", "RouteType", "CountryCode", "BillRate", "SessionStart"]
-        )
-        | frozenset(["STIRAttestation", "STIRVerification", "HangupCause", "HangupCauseName", "HangupCauseCode", "HangupSource"])
-        | frozenset(["Duration", "BillDuration", "TotalCost", "StartTime", "AnswerTime", "EndTime"]),
+        _words("CallUUID From To Direction CallStatus Event RequestUUID"),
+        _words("CallerName ALegUUID ALegRequestUUID ParentAuthID RouteType CountryCode BillRate SessionStart")
+        | _words("STIRAttestation STIRVerification HangupCause HangupCauseName HangupCauseCode HangupSource")
+        | _words("Duration BillDuration TotalCost StartTime AnswerTime EndTime"),
     ),
     # A documents' sample of a service with Plivo's wire format.
     ("plivo", "stream events"): (
-        frozenset(["Event", "StreamID", "CallUUID", "From", "To", "Timestamp"]),
-        frozenset(["ServiceURL", "ParentAuthID", "Direction", "StatusReason", "Duration"]),
+        _words("Event StreamID CallUUID From To Timestamp"),
+        _words("ServiceURL ParentAuthID Direction StatusReason Duration"),
     ),
 }
 """By carrier and row: the fields that every request has, and those that some may have beside them."""
@@ -204,34 +181,23 @@ _CALL = "call_control_id call_leg_id call_session_id connection_id client_state 
 TELNYX_PAYLOADS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     # Recorded outgoing legs of 2025-09 and an incoming one of 2025-11.
     "call.initiated": (
-        frozenset(f"{_CALL} direction state".split()),
-        frozenset(
-            [
-                "calling_party_type",
-                "custom_headers",
-                "tags",
-                "offered_codecs",
-                "connection_codecs",
-                "caller_id_name",
-                "from_sip_uri",
-                "to_sip_uri",
-            ]
-        ),
+        _words(f"{_CALL} direction state"),
+        _words("calling_party_type custom_headers tags offered_codecs connection_codecs caller_id_name from_sip_uri to_sip_uri"),
     ),
     "call.answered": (
-        frozenset(_CALL.split()),
-        frozenset(["calling_party_type", "codec", "sampling_rate", "custom_headers", "tags"]),
+        _words(_CALL),
+        _words("calling_party_type codec sampling_rate custom_headers tags"),
     ),
     "call.hangup": (
-        frozenset(f"{_CALL} end_time hangup_cause hangup_source sip_hangup_cause".split()),
-        frozenset(["calling_party_type", "call_quality_stats", "custom_headers", "tags"]),
+        _words(f"{_CALL} end_time hangup_cause hangup_source sip_hangup_cause"),
+        _words("calling_party_type call_quality_stats custom_headers tags"),
     ),
-    "streaming.started": (frozenset(["call_control_id", "stream_url"]), frozenset(f"{_CALL} stream_id".split())),
-    "streaming.stopped": (frozenset(["call_control_id", "stream_url"]), frozenset(f"{_CALL} stream_id".split())),
+    "streaming.started": (_words("call_control_id stream_url"), _words(f"{_CALL} stream_id")),
+    "streaming.stopped": (_words("call_control_id stream_url"), _words(f"{_CALL} stream_id")),
     # A sample of the documents.
     "streaming.failed": (
-        frozenset(["call_control_id", "failure_reason", "stream_id", "stream_params", "stream_type"]),
-        frozenset(_CALL.split()),
+        _words("call_control_id failure_reason stream_id stream_params stream_type"),
+        _words(_CALL),
     ),
 }
 """By event: fields that every payload has, and those that some may have."""
@@ -239,47 +205,29 @@ TELNYX_PAYLOADS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 VONAGE_EVENTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     # Recorded events of 2019 and 2021, and the webhook reference of today.
     "started": (
-        frozenset(["from", "to", "uuid", "conversation_uuid", "status", "direction", "timestamp"]),
+        _words("from to uuid conversation_uuid status direction timestamp"),
         frozenset({"headers"}),
     ),
     "ringing": (
-        frozenset(["from", "to", "uuid", "conversation_uuid", "status", "direction", "timestamp"]),
+        _words("from to uuid conversation_uuid status direction timestamp"),
         frozenset({"headers"}),
     ),
     "answered": (
-        frozenset(
-            ["from", "to", "uuid", "conversation_uuid", "status", "direction", "timestamp", "start_time", "rate", "network"]
-        ),
+        _words("from to uuid conversation_uuid status direction timestamp start_time rate network"),
         frozenset({"headers"}),
     ),
     "completed": (
-        frozenset(
-            [
-                "from",
-                "to",
-                "uuid",
-                "conversation_uuid",
-                "status",
-                "direction",
-                "timestamp",
-                "end_time",
-                "start_time",
-                "duration",
-                "rate",
-                "price",
-                "network",
-            ]
-        ),
-        frozenset(["headers", "disconnected_by", "sip_code", "detail"]),
+        _words("from to uuid conversation_uuid status direction timestamp end_time start_time duration rate price network"),
+        _words("headers disconnected_by sip_code detail"),
     ),
     "disconnected": (
-        frozenset(["from", "to", "uuid", "conversation_uuid", "status", "direction", "timestamp"]),
-        frozenset(["headers", "end_time", "start_time", "duration", "rate", "price", "network"]),
+        _words("from to uuid conversation_uuid status direction timestamp"),
+        _words("headers end_time start_time duration rate price network"),
     ),
     "error": (frozenset({"reason", "timestamp"}), frozenset({"conversation_uuid"})),
-    "transfer": (frozenset(["type", "conversation_uuid_from", "conversation_uuid_to", "timestamp"]), frozenset({"uuid"})),
+    "transfer": (_words("type conversation_uuid_from conversation_uuid_to timestamp"), frozenset({"uuid"})),
     "notify": (frozenset({"conversation_uuid", "payload"}), frozenset({"timestamp"})),
-    "document": (frozenset(["from", "to", "uuid", "conversation_uuid", "endpoint_type", "region_url"]), frozenset()),
+    "document": (_words("from to uuid conversation_uuid endpoint_type region_url"), frozenset()),
 }
 """By status: fields that every event has, and those that some may have."""
 

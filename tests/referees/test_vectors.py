@@ -103,7 +103,7 @@ async def test_our_sound_is_the_sample(kind: str) -> None:
 
 @held("sound for the person", "vonage")
 async def test_our_sound_is_binary(kind: str) -> None:
-    """The gateway sends Vonage binary messages of exactly 20 ms, and never a shorter one: a recorded log shows what that costs."""
+    """The gateway sends Vonage binary messages of exactly 20 ms, never a shorter one: a recorded log shows the cost."""
     codec = (await OpenLine.of(kind)).codec()
     assert codec.sends.encoding is Encoding.LINEAR16
     assert [codec.audio(b"\x01\x02" * 160), codec.audio(b"\x01\x02")] == [b"\x01\x02" * 160, b"\x01\x02" + bytes(318)]

@@ -54,13 +54,13 @@ def telnyx_accepts(account: Mapping[str, Any], signed: Signed) -> bool:
 
 
 def plivo_accepts(account: Mapping[str, Any], signed: Signed) -> bool:
-    """`validate_v3_signature`. It looks at its arguments' form first and takes no ws URL: an upgrade goes past that look."""
+    """`validate_v3_signature`. It takes no ws URL: an upgrade is judged by the http spelling, which is what was seen signed."""
     asked = signed.request
     form = fields(asked.body.decode()) if asked.method == "POST" else {}
     nonce = asked.headers.get("x-plivo-signature-v3-nonce", "")
     signature = asked.headers.get("x-plivo-signature-v3", "")
-    validate = validate_v3_signature.__wrapped__ if signed.upgrade else validate_v3_signature
-    return bool(validate(asked.method, asked.url, nonce, account["auth_token"], signature, form))
+    url = asked.url.replace("ws", "http", 1) if signed.upgrade else asked.url
+    return bool(validate_v3_signature(asked.method, url, nonce, account["auth_token"], signature, form))
 
 
 def vonage_accepts(account: Mapping[str, Any], signed: Signed) -> bool:
