@@ -1,6 +1,7 @@
 """Vonage for the simulation: `api.py` without SDK, threads and network. The same requests, judged by the same tables."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +35,7 @@ from gateway.domain.verdict import Attribution, Verdict, next_carrier
 
 MAX_RING_S, MAX_LENGTH_S = 120, 86400
 MAX_PAGES = 3
-TOKEN_S = 86400.0
+DAY_S = 86400
 _UNHEARD = frozenset({401, 402, 403, 429})
 
 
@@ -47,10 +48,18 @@ class Refusal(CarrierError):
         self.status = answer.status
 
 
-_tokens: dict[tuple[str, str, int], str] = {}
-"""RS256 costs a millisecond, and its result depends on its input alone: a token serves every world of the process that
-would make the same one.
-"""
+@cache
+def _key(pem: str) -> Any:
+    """Parsed once: it takes as long as a whole world."""
+    return load_pem_private_key(pem.encode(), password=None)
+
+
+@cache
+def _token(application_id: str, pem: str, day: int) -> str:
+    """One for each application and day; RS256 costs a millisecond, and gives the same for the same."""
+    begin = day * DAY_S
+    claims = {"application_id": application_id, "iat": begin, "jti": f"{application_id}-{day}", "exp": begin + 2 * DAY_S}
+    return jwt.encode(claims, _key(pem), algorithm="RS256")
 
 
 class VonageInMemory(ByDocument):
@@ -152,15 +161,8 @@ class VonageInMemory(ByDocument):
         return document(answer)
 
     def _authorization(self) -> str:
-        """One token for each day and application."""
-        day = int(self._clock() // TOKEN_S)
-        key = (self._credentials.application_id, self._credentials.private_key, day)
-        if key not in _tokens:
-            begin = day * int(TOKEN_S)
-            claims = {"application_id": key[0], "iat": begin, "jti": f"{key[0]}-{day}", "exp": begin + 2 * int(TOKEN_S)}
-            private_key: Any = load_pem_private_key(key[1].encode(), password=None)
-            _tokens[key] = jwt.encode(claims, private_key, algorithm="RS256")
-        return f"Bearer {_tokens[key]}"
+        day = int(self._clock() // DAY_S)
+        return f"Bearer {_token(self._credentials.application_id, self._credentials.private_key, day)}"
 
 
 def _accepted(answer: HttpAnswer) -> Placed:

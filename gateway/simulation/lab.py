@@ -12,7 +12,7 @@ from contextvars import Context
 from random import Random
 from typing import Any, TypeVar
 
-from carriers.lab.contract import CloseSocket, OpenSocket, RestReply, RestRequest, SendFrame, Site, Webhook, WebhookReply
+from carriers.lab.contract import CloseSocket, Fetch, OpenSocket, RestReply, RestRequest, SendFrame, Site, Webhook, WebhookReply
 from carriers.lab.exchange import Exchange
 from carriers.lab.orders import Answer, Deliver, Listen, Order, TellLine
 from gateway.simulation.loop import OWNER, VirtualLoop
@@ -121,6 +121,8 @@ class LabDriver:
                     wire.socket.say(frame.data)
             case Deliver() as delivery:
                 self.loop.create_task(self._deliver(order.carrier, delivery), context=Context())
+            case Fetch() as wish:
+                self.loop.create_task(self._fetch(order.carrier, wish), context=Context())
             case OpenSocket() as wish:
                 self.loop.create_task(self._open(order.carrier, wish), context=Context())
             case CloseSocket() as wish:
@@ -137,6 +139,11 @@ class LabDriver:
         reply = await self._deliver_to(delivery.webhook)
         await asyncio.sleep(self._chance.uniform(0.005, 0.05))
         self.guarded(lambda now: self.exchange.on_webhook_reply(now, carrier, delivery.key, reply))
+
+    async def _fetch(self, carrier: str, wish: Fetch) -> None:
+        hook = Webhook(id=wish.id, url=wish.url, method="GET", headers=wish.headers, timeout_s=wish.timeout_s)
+        reply = await self._deliver_to(hook)
+        self.guarded(lambda now: self.exchange.on_fetched(now, carrier, wish, reply))
 
     async def _open(self, carrier: str, wish: OpenSocket) -> None:
         wire = Wire(self, carrier, wish.stream)

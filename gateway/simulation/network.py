@@ -39,6 +39,8 @@ class Network:
         self.lab: LabDriver
         self.genuine: list[tuple[Webhook, Answer]] = []
         """Webhooks that were delivered, with our answers: material for forgers."""
+        self.answered_at: list[float] = []
+        """When each of them was answered."""
         self.sockets_opened: list[tuple[str, str]] = []
         """(leg id, token) of media sockets that a carrier asked for."""
         self._post: Post | None = None
@@ -88,6 +90,7 @@ class Network:
         except TimeoutError:
             return WebhookReply(status=0, failure="timeout")
         self.genuine.append((hook, answer))
+        self.answered_at.append(self.lab.now())
         return WebhookReply(status=answer.status, body=answer.body, content_type=answer.headers.get("content-type", ""))
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Answer:

@@ -112,7 +112,7 @@ def plan_of(seed: int, kinds: tuple[str, ...], causes: dict[str, tuple[str, ...]
         processes=processes,
         carriers=carriers,
         phones={number: _phone(chance) for number in CALLEES},
-        calls=tuple(sorted((_call(chance, trouble_s, index) for index in range(chance.randint(3, 12))), key=lambda c: c.at)),
+        calls=tuple(sorted((_call(chance, trouble_s, index) for index in range(chance.randint(4, 14))), key=lambda c: c.at)),
         faults=_faults(chance, carriers, causes, trouble_s),
         mishaps=_mishaps(chance, processes, trouble_s),
         store=_store(chance, trouble_s),
@@ -144,11 +144,11 @@ def _carriers(chance: Random, kinds: tuple[str, ...]) -> tuple[CarrierPlan, ...]
 
 
 def _phone(chance: Random) -> dict[str, Any]:
-    behavior = chance.choice(("answer",) * 7 + ("busy", "no_answer", "decline", "machine", "unreachable", "invalid"))
+    behavior = chance.choice(("answer",) * 16 + ("busy", "no_answer", "decline", "machine", "unreachable", "invalid"))
     talks = chance.choice((None, 2.0, 5.0, 15.0))
     return {
         "behavior": behavior,
-        "answer_after_s": chance.choice((0.3, 1.0, 3.0, 9.0)),
+        "answer_after_s": chance.choice((0.3, 1.0, 3.0, 9.0, 16.0)),
         "hangup_after_s": talks,
         "says": chance.choice(("speech", "silence", "tone")),
     }
@@ -164,11 +164,11 @@ def _call(chance: Random, trouble_s: float, index: int) -> CallPlan:
         tries=chance.randint(1, 5) if key else 1,
         also=bool(key) and chance.random() < 0.25,
         another_body=bool(key) and chance.random() < 0.2,
-        cancel_after_s=chance.choice((None,) * 6 + (0.01, 0.3, 2.0, 8.0)),
-        hang_up_after_s=chance.choice((None,) * 5 + (0.5, 4.0, 12.0)),
+        cancel_after_s=chance.choice((None,) * 40 + (0.01, 0.3, 2.0, 8.0)),
+        hang_up_after_s=chance.choice((None,) * 30 + (0.5, 4.0, 12.0)),
         on_exhausted=chance.choice(("callback", "callback", "callback", "fail")),
         not_before_s=chance.choice((None,) * 6 + (5.0, 20.0)),
-        manner=chance.choice((Manner.TALKS,) * 8 + (Manner.MUTE, Manner.SLOW, Manner.STUCK, Manner.ABSENT, Manner.BREAKS)),
+        manner=chance.choice((Manner.TALKS,) * 30 + (Manner.MUTE, Manner.SLOW, Manner.STUCK, Manner.ABSENT, Manner.BREAKS)),
         talk_s=chance.choice((0.0, 3.0, 8.0)),
     )
 
@@ -177,11 +177,16 @@ def _faults(
     chance: Random, carriers: tuple[CarrierPlan, ...], causes: dict[str, tuple[str, ...]], trouble_s: float
 ) -> tuple[FaultPlan, ...]:
     found = []
-    for _ in range(chance.choice((0, 1, 2, 3, 4, 6, 8))):
-        carrier = chance.choice(carriers)
+    for _ in range(chance.choice((0, 3, 6, 9, 12, 18))):
+        carrier = carriers[min(chance.randrange(len(carriers)), chance.randrange(len(carriers)))]  # the first have most calls
         at = round(chance.uniform(0.0, trouble_s * 0.9), 3)
-        for_s = round(min(chance.choice((1.0, 5.0, 20.0, 200.0)), trouble_s - at), 3)
+        for_s = round(min(chance.choice((3.0, 10.0, 30.0, 200.0)), trouble_s - at), 3)
         found.append(FaultPlan(at=at, for_s=for_s, carrier=carrier.name, fault=_fault(chance, causes[carrier.kind])))
+    for _ in range(chance.choice((0, 0, 1, 2))):
+        carrier, at = chance.choice(carriers[:2]), round(chance.uniform(0.0, trouble_s * 0.8), 3)
+        for_s = round(min(chance.choice((6.0, 11.0, 15.0)), trouble_s - at), 3)
+        dark = chance.choice(_DARK)
+        found += [FaultPlan(at=at, for_s=for_s, carrier=carrier.name, fault=dict(fault)) for fault in dark]
     return tuple(found)
 
 
@@ -224,12 +229,19 @@ _FAULTS: tuple[tuple[str, dict[str, tuple[Any, ...]]], ...] = (
     ("leg_drop", {"after_s": (0.5, 4.0), "webhook": (True, False)}),
 )
 """Every kind of fault that the lab has, with the values that a seed chooses from."""
+_DARK: tuple[tuple[dict[str, Any], ...], ...] = (
+    ({"kind": "drop_after_accept"}, {"kind": "webhooks_late", "s": 9.0}, {"kind": "http_error", "status": 503}),
+    ({"kind": "drop_after_accept"}, {"kind": "webhooks_lost"}, {"kind": "blackhole"}),
+    ({"kind": "drop_after_accept"}, {"kind": "webhooks_lost"}, {"kind": "rate_limited"}),
+    ({"kind": "drop_after_accept"}, {"kind": "webhooks_lost"}),
+)
+"""A carrier that takes a call and tells of it neither in its answer, nor by webhook, nor, mostly, when it is asked."""
 _AIMED = frozenset({"blackhole", "slow", "http_error", "drop_after_accept", "reject", "webhooks_lost", "webhooks_late"})
 
 
 def _mishaps(chance: Random, processes: int, trouble_s: float) -> tuple[MishapPlan, ...]:
     found = []
-    for _ in range(chance.choice((0, 0, 1, 2, 3, 5))):
+    for _ in range(chance.choice((0, 1, 2, 3, 5, 8))):
         kind = chance.choice(("kill", "kill", "kill", "kill", "freeze", "drain", "clock"))
         found.append(
             MishapPlan(

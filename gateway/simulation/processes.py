@@ -24,6 +24,7 @@ from gateway.simulation.history import History
 from gateway.simulation.loop import OWNER, Owner, VirtualLoop
 from gateway.simulation.sockets import Answer, HttpExchange, WebSocket
 from gateway.simulation.stores import Deed, Reach, Sky
+from gateway.simulation.web import shared_web
 
 SOUND_SLOWER = 10.0
 """The gateway's 20 ms beat comes each 200 ms, as the lab's does."""
@@ -107,7 +108,7 @@ class Process:
         means = self._means(chance)
         self._fleet = Fleet([self._member(entry) for entry in around.config.carriers], around.config.server.public_url)
         self.works = Works(around.config, store, self._fleet, means)
-        self.gateway: Gateway = self.works.gateway()
+        self.gateway: Gateway = self.works.gateway(shared_web)
         self._jobs = [
             around.loop.create_task(for_ever(name, job, self.clock), name=f"{self.name}-{name}")
             for name, job in self.works.jobs().items()
@@ -122,7 +123,7 @@ class Process:
             new_token=lambda: f"{chance.getrandbits(256):064x}",
             jitter=chance,
             ticker=ticker,
-            agent_of=lambda _kind: Actors(self.name, self._around.coupled, self.clock.now),
+            agent_of=lambda *_given: Actors(self.name, self._around.coupled, self.clock.now),
             commands_poll_s=0.5,
             promises_poll_s=1.0,
         )
@@ -232,4 +233,10 @@ class Process:
         task = self._around.loop.create_task(
             self.gateway(socket.scope, socket.receive, socket.send), context=self._context.copy()
         )
-        task.add_done_callback(lambda _done: self._sockets.pop(socket, None))
+        task.add_done_callback(lambda done: self._closed(socket, done))
+
+    def _closed(self, socket: WebSocket, done: "asyncio.Task[None]") -> None:
+        self._sockets.pop(socket, None)
+        error = None if done.cancelled() else done.exception()
+        if error is not None and not isinstance(error, OSError):  # a server logs that the other side was gone; no more
+            raise error

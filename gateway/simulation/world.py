@@ -3,33 +3,36 @@
 import asyncio
 import gc
 import hashlib
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from random import Random
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from carriers.contract import CarrierSettings
+from carriers.contract import CarrierSettings, Expectation, HookRequest
+from carriers.lab.contract import Webhook
 from carriers.lab.desk import DeskPlan
 from carriers.lab.exchange import Exchange
 from carriers.lab.phones import read_phone
 from carriers.registry import kinds
+from gateway.app import policy_of
 from gateway.config.structs import AgentConfig, ApiKey, CarrierConfig, Config, Dialing, HealthSettings, Limits, Route, Server
-from gateway.runtime.store.contract import Store
+from gateway.domain.records import Call
+from gateway.runtime.store.contract import LogEntry, Store
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.simulation.agents import Coupled
 from gateway.simulation.history import History
+from gateway.simulation.invariants.evidence import Delivered, Evidence
 from gateway.simulation.lab import LabDriver, overheard
+from gateway.simulation.logs import captured
 from gateway.simulation.loop import OWNER, VirtualLoop
 from gateway.simulation.network import Network
 from gateway.simulation.people import Clients
 from gateway.simulation.plan import MishapPlan, Plan
 from gateway.simulation.processes import SOUND_SLOWER, Process, Surroundings
 from gateway.simulation.stores import Sky, Weather
-from gateway.simulation.truth import Truth
+from gateway.simulation.truth import Truth, people
 from gateway.simulation.watch import Watch
 
 BEGIN = 1_900_000_000.0
@@ -56,16 +59,19 @@ class World:
             self.truth,
             Random(f"network:{plan.seed}"),
             lost_requests=plan.lost_requests,
-            named=lambda carrier, answer: self._named[carrier](answer),
+            named=lambda carrier, answer: self._readers[carrier].named(answer),
         )
         self.exchange = Exchange([self._desk(index) for index in range(len(plan.carriers))], plan.seed)
         self.config = self._config()
-        self._named = self._readers()
+        self._readers = self._open_readers()
         self.lab = self._lab()
         self.processes = self._processes()
         self.clients = self._clients()
-        self.crashes: list[str] = []
+        self.surprises: list[str] = []
         self.finished_at = 0.0
+        self.calls: dict[str, Call] = {}
+        self.entries: dict[str, tuple[LogEntry, ...]] = {}
+        self.left_over: list[str] = []
 
     def now(self) -> float:
         """True unix time."""
@@ -76,14 +82,56 @@ class World:
         collecting = gc.isenabled()
         gc.disable()
         try:
-            with self.exchange.ledger.reading(self._note_entry):
+            with self.exchange.ledger.reading(self._note_entry), captured(self.history, self.surprises.append):
                 self.loop.run_until_complete(self._live())
                 self.finished_at = self.loop.time()
-            self._bury()
+                self._bury()
         finally:
             self.loop.close()
             if collecting:
                 gc.enable()
+
+    def evidence(self) -> Evidence:
+        """All of it, for the judge."""
+        return Evidence(
+            plan=self.plan,
+            policy=policy_of(self.config),
+            begin=BEGIN,
+            ended_at=BEGIN + self.finished_at,
+            heal_at=BEGIN + self.plan.heal_at,
+            posts=self.truth.posts,
+            people=people(self.truth.posts, self.exchange.ledger.entries()),
+            calls=self.calls,
+            entries=self.entries,
+            told=self.clients.told,
+            watch=self.watch,
+            answers=self.coupled.answers,
+            delivered=list(self._delivered()),
+            surprises=[*self.surprises, *self.loop.failures],
+            left_over=self.left_over,
+        )
+
+    def _delivered(self) -> Iterator[Delivered]:
+        for (hook, answer), answered_at in zip(self.network.genuine, self.network.answered_at, strict=True):
+            parts = hook.url.partition("#")[0].split("/")
+            if answer.status == 200 and parts[5] == "hooks" and parts[4] in self._readers:
+                yield from self._read(hook, answered_at, parts[4], parts[6], parts[7], "/".join(parts[8:]))
+
+    def _read(self, hook: Webhook, at: float, carrier: str, call_id: str, leg_id: str, step: str) -> Iterator[Delivered]:
+        headers = {name.lower(): value for name, value in hook.headers.items()}
+        request = HookRequest(
+            method=hook.method,
+            url=hook.url.partition("#")[0],
+            path=step.partition("?")[0],
+            headers=headers,
+            body=hook.body,
+            call_id=call_id,
+            leg_id=leg_id,
+        )
+        webhooks = self._readers[carrier].webhooks
+        key = f"{carrier}:{webhooks.verify(request, at).key}"
+        wants_document = webhooks.parse(request, at).expects is not Expectation.ACKNOWLEDGEMENT
+        yield Delivered(key=key, answered_at=at, call_id=call_id, leg_id=leg_id, wants_document=wants_document)
 
     # --- building ------------------------------------------------------------------------------------------------
 
@@ -128,15 +176,14 @@ class World:
         fields = {field: told[field] for field in wanted.__struct_fields__ if field in told}
         return msgspec.convert(fields, wanted)
 
-    def _readers(self) -> dict[str, Callable[..., str]]:
-        """Of each carrier's answers to dials, by the reading half of its adapter."""
-        adapters = {
+    def _open_readers(self) -> dict[str, Any]:
+        """An adapter of each carrier that sends nothing: it reads answers and webhooks for the judge."""
+        return {
             entry.name: kinds()[entry.kind].in_memory(
                 CarrierSettings(name=entry.name, credentials=entry.credentials), self.now, lambda _request: None
             )
             for entry in self.config.carriers
         }
-        return {name: adapter.named for name, adapter in adapters.items()}
 
     def _lab(self) -> LabDriver:
         lab = LabDriver(
@@ -147,7 +194,7 @@ class World:
             beat_s=0.02 * SOUND_SLOWER,
             deliver=self.network.deliver,
             connect=self.network.connect,
-            crashed=lambda error: self.crashes.append(f"{type(error).__name__}: {error}"),
+            crashed=lambda error: self.surprises.append(f"lab: {type(error).__name__}: {error}"),
         )
         self.network.lab = lab
         return lab
@@ -202,6 +249,17 @@ class World:
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
+        await self._take_stock()
+
+    async def _take_stock(self) -> None:
+        """What the store holds when all is over, and what is still open at the carriers."""
+        for call_id in self.watch.calls:
+            call = await self.store.load(call_id)
+            if call is not None:
+                self.calls[call_id] = call
+                self.entries[call_id] = await self.store.entries(call_id)
+        for carrier in self.plan.carriers:
+            self.left_over += [f"{live.carrier} {live.ref}" for live in self.exchange.network.live(carrier.name)]
 
     async def _client(self, index: int) -> None:
         plan = self.plan.calls[index]
@@ -324,19 +382,4 @@ class World:
 
 
 _TOLD = frozenset({"status", "by", "cause", "fault", "failure", "code", "while_busy", "faults"})
-
-
-class Verdict(Struct, frozen=True, kw_only=True):
-    """What became of one world."""
-
-    seed: int
-    violations: tuple[str, ...]
-    digest: str
-    virtual_s: float
-    counts: dict[str, int]
-
-
-def counted(world: World) -> Counter[str]:
-    """What the summary tells of a world."""
-    entries = world.exchange.ledger.totals
-    return Counter({"rings": entries["ring"], "answers": entries["answer"], "bridges": entries["bridge"]})
+"""What of a ledger's entry stands in the history."""

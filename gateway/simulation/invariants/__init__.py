@@ -1,0 +1,43 @@
+"""Holdline's promises, each held against what really happened in a world. The numbers are those of docs/simulation.md.
+
+A promise is a function of the evidence that calls `check(held, what)` for everything that it looks at: what it says when
+it does not hold, and how often it was tried, both come from there.
+"""
+
+from gateway.simulation.invariants import dialing, lifecycle, trust
+from gateway.simulation.invariants.evidence import Checks, Evidence, Promise
+
+PROMISES: dict[str, Promise] = {
+    "1 bridged once": dialing.bridged_once,
+    "2 dialled safely": dialing.dialled_safely,
+    "3 condemned legs are never heard": dialing.condemned_unheard,
+    "4 one place is one POST": dialing.one_post,
+    "5 no failover after alerting": dialing.no_failover_after_alerting,
+    "6 one outcome, absorbing": lifecycle.one_outcome,
+    "7 no zombies": lifecycle.no_zombies,
+    "8 nothing acknowledged is forgotten": lifecycle.nothing_forgotten,
+    "9 promises are kept or ended": lifecycle.promises_end,
+    "10 one key, one call": lifecycle.one_key_one_call,
+    "13 probes and open breakers": dialing.probes_bounded,
+    "15 one session, one caller": trust.one_session,
+    "18 one try per carrier and round, within its limits": dialing.within_limits,
+    "19 a webhook counts once": trust.webhooks_once,
+    "20 no socket without a token": trust.no_strangers,
+    "21 stale workers are harmless": trust.stale_workers,
+    "22 everything is explained, and can be replayed": lifecycle.replayable,
+    "24 refused work is not accepted": lifecycle.refused_is_refused,
+    "26 due calls are made when a carrier is well": lifecycle.liveness,
+    "no unforeseen error": trust.no_surprises,
+}
+
+
+def judge(evidence: Evidence) -> Checks:
+    """Hold everything against the evidence."""
+    checks = Checks()
+    for name, promise in PROMISES.items():
+        checks.begin(name)
+        promise(evidence, checks)
+    return checks
+
+
+__all__ = ["PROMISES", "Checks", "Evidence", "judge"]

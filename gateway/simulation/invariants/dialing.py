@@ -1,0 +1,134 @@
+"""Promises about dialling: who is rung, how often, and through whom."""
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+
+from gateway.domain.breaker import BreakerPolicy, BreakerState
+from gateway.domain.outcome import LegPhase
+from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence, by_call
+from gateway.simulation.truth import Person, Post
+
+HANG_UP_S = 2.0
+
+
+def bridged_once(evidence: Evidence, check: Checks) -> None:
+    """At no time do two legs of one call carry sound both ways."""
+    for call_id in evidence.calls:
+        talks = sorted((begin, end, person.leg_id) for person in evidence.people_of(call_id) for begin, end in person.bridges)
+        for (_, end, one), (begin, _, other) in pairwise(talks):
+            check(begin >= end or one == other, f"call {call_id} was bridged on leg {one} and on leg {other} at {begin:.3f}")
+
+
+def dialled_safely(evidence: Evidence, check: Checks) -> None:
+    """A second dial leaves only when every earlier leg has ended or is condemned, in the store and in truth."""
+    for call_id, posts in by_call(evidence.posts).items():
+        for index, post in enumerate(posts):
+            for earlier in posts[:index]:
+                if earlier.leg_id != post.leg_id:
+                    _is_over(evidence, check, call_id, earlier, post)
+
+
+def _is_over(evidence: Evidence, check: Checks, call_id: str, earlier: Post, post: Post) -> None:
+    leg = evidence.leg_at(call_id, earlier.leg_id, post.at)
+    over = leg is not None and leg.phase in {LegPhase.ENDED, LegPhase.CONDEMNED}
+    check(over, f"call {call_id}: leg {post.leg_id} was dialled while {earlier.leg_id} was {leg.phase if leg else 'unknown'}")
+    person = next((one for one in evidence.people if one.leg_id == earlier.leg_id), None)
+    rang = person is not None and person.rang_at is not None  # one that the carrier ended before any phone has no end there
+    alive = rang and person is not None and (person.ended_at is None or person.ended_at > post.at)
+    condemned = leg is not None and leg.phase is LegPhase.CONDEMNED
+    if alive and not condemned:
+        check(False, f"call {call_id}: leg {earlier.leg_id} lived on, not condemned, when {post.leg_id} was dialled")
+    _count_second_ring(evidence, check, person, post)
+
+
+def _count_second_ring(evidence: Evidence, check: Checks, person: Person | None, post: Post) -> None:
+    """A phone that rings through two carriers: allowed only where nobody could tell us of the first."""
+    again = next((one for one in evidence.people if one.leg_id == post.leg_id and one.rang_at is not None), None)
+    if again is None or person is None or person.rang_at is None or person.rang_at > post.at:
+        return
+    told = [hook for hook in evidence.delivered if hook.leg_id == person.leg_id and person.rang_at < hook.answered_at < post.at]
+    ended_first = person.ended_at is not None and person.ended_at <= post.at
+    if ended_first:
+        check.note("phones rung again after the first ring had ended, unheard of")
+    elif told:
+        check(False, f"leg {post.leg_id} rang the phone again, although a webhook of {person.leg_id} had told of it")
+    else:
+        check.note("phones rung twice: the carrier could not be asked, and no webhook came")
+
+
+def condemned_unheard(evidence: Evidence, check: Checks) -> None:
+    """A condemned leg is never bridged; if it answers where all is calm, it is hung up within two seconds."""
+    for person in evidence.people:
+        condemned_at = evidence.watch.condemned_at.get(person.leg_id)
+        if condemned_at is None:
+            continue
+        late = [begin for begin, _ in person.bridges if begin > condemned_at]
+        check(not late, f"leg {person.leg_id}, condemned at {condemned_at:.3f}, was bridged at {late}")
+        answered = person.answered_at
+        if answered is not None and answered > condemned_at and evidence.calm(person.carrier, answered - 0.2, answered + 5):
+            ended = person.ended_at or evidence.ended_at
+            check(
+                ended - answered <= HANG_UP_S + SLACK_S, f"leg {person.leg_id}, condemned, talked for {ended - answered:.2f} s"
+            )
+
+
+def one_post(evidence: Evidence, check: Checks) -> None:
+    """No leg is dialled twice on the wire."""
+    for leg_id, count in Counter(post.leg_id for post in evidence.posts).items():
+        check(count == 1, f"leg {leg_id} was POSTed {count} times")
+
+
+def no_failover_after_alerting(evidence: Evidence, check: Checks) -> None:
+    """Once a leg is known to have rung, its call is dialled no more."""
+    for call_id, posts in by_call(evidence.posts).items():
+        for post in posts:
+            before = evidence.watch.alerted_at
+            rung = [leg.id for leg in evidence.calls[call_id].legs if leg.id != post.leg_id and before.get(leg.id, post.at) < post.at]
+            check(not rung, f"call {call_id}: leg {post.leg_id} was dialled after {rung} had rung")
+
+
+def probes_bounded(evidence: Evidence, check: Checks) -> None:
+    """Behind an open breaker goes nothing but probes, and of those one at a time."""
+    policy = BreakerPolicy()
+    for write in evidence.watch.writes:
+        permit, breaker = write.change.permit, write.breaker
+        if permit is None or breaker is None or breaker.state is BreakerState.CLOSED:
+            continue
+        check(permit.probe is not None, f"leg {permit.leg_id} left through a breaker that was {breaker.state}")
+        out = breaker.probe_at is not None and write.at - breaker.probe_at < policy.probe_lost_s
+        if not evidence.stepping:
+            check(not (out and permit.probe is not None), f"leg {permit.leg_id} was a second probe of {permit.carrier}")
+
+
+def within_limits(evidence: Evidence, check: Checks) -> None:
+    """Each carrier once in a round; never more dials a second, and never more calls at once, than the config allows."""
+    for call in evidence.calls.values():
+        twice = [key for key, count in Counter((leg.round, leg.carrier) for leg in call.legs).items() if count > 1]
+        check(not twice, f"call {call.id} tried {twice} (round, carrier) more than once")
+    _pace(evidence, check)
+    _concurrency(evidence, check)
+
+
+def _pace(evidence: Evidence, check: Checks) -> None:
+    if evidence.stepping:
+        return
+    times: dict[str, list[float]] = defaultdict(list)
+    for write in evidence.watch.writes:
+        if write.change.permit is not None:
+            times[write.change.permit.carrier].append(write.at)
+    spacing = {carrier.name: 1.0 / carrier.calls_per_second for carrier in evidence.plan.carriers}
+    for carrier, taken in times.items():
+        for one, other in pairwise(taken):
+            check(other - one >= spacing[carrier] - SLACK_S, f"{carrier} gave permits {other - one:.3f} s apart")
+
+
+def _concurrency(evidence: Evidence, check: Checks) -> None:
+    limits = {carrier.name: carrier.concurrent_calls for carrier in evidence.plan.carriers}
+    held: dict[str, set[str]] = defaultdict(set)
+    for write in evidence.watch.writes:
+        for leg in write.after.legs:
+            (held[leg.carrier].discard if leg.ended_at is not None else held[leg.carrier].add)(leg.id)
+        permit = write.change.permit
+        if permit is not None:
+            count = len(held[permit.carrier])
+            check(count <= limits[permit.carrier], f"{permit.carrier} had {count} calls of {limits[permit.carrier]}")

@@ -1,0 +1,115 @@
+"""Promises about calls: accepted once, kept, ended once, explained."""
+
+from collections import Counter, defaultdict
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.domain import call as calls
+from gateway.domain.events import AnyCallEvent
+from gateway.domain.outcome import Outcome
+from gateway.domain.records import Call
+from gateway.runtime.store.contract import LogEntry
+from gateway.simulation.invariants.evidence import Checks, Evidence, first_writes
+from gateway.simulation.stores import Weather
+
+CYCLES_S = 60.0
+"""Within this a due call is tried again, whatever its last round came to."""
+
+
+def one_outcome(evidence: Evidence, check: Checks) -> None:
+    """Every call ends once; what comes later changes neither outcome nor reason nor time."""
+    endings: Counter[str] = Counter()
+    for write in evidence.watch.writes:
+        before, after = write.before, write.after
+        if before is not None and before.ended:
+            same = (before.outcome, before.reason, before.ended_at) == (after.outcome, after.reason, after.ended_at)
+            check(same and after.ended, f"call {after.id} ended as {before.outcome} and then became {after.status} {after.outcome}")
+        elif after.ended:
+            endings[after.id] += 1
+    for call_id in evidence.calls:
+        check(endings[call_id] <= 1, f"call {call_id} ended {endings[call_id]} times")
+
+
+def no_zombies(evidence: Evidence, check: Checks) -> None:
+    """Every call has ended in its time, and so has every line at a carrier."""
+    for call in evidence.calls.values():
+        check(call.ended and call.outcome is not None, f"call {call.id} never ended: it is {call.status} with {_legs(call)}")
+    check(not evidence.left_over, lambda: f"left over: {evidence.left_over}")
+
+
+def nothing_forgotten(evidence: Evidence, check: Checks) -> None:
+    """Every call that a client was promised is in the store."""
+    for told in evidence.told:
+        if told.call_id:
+            check(told.call_id in evidence.calls, f"call {told.call_id} was acknowledged and is not there")
+
+
+def promises_end(evidence: Evidence, check: Checks) -> None:
+    """An ended call has no promise; a scheduled one has."""
+    for write in evidence.watch.writes:
+        call = write.after
+        check((call.promise is not None) == (call.status == "scheduled"), f"call {call.id} is {call.status} with {call.promise}")
+
+
+def one_key_one_call(evidence: Evidence, check: Checks) -> None:
+    """One key is one call, whatever was repeated and lost; another body under it is refused."""
+    made: dict[str, set[str]] = defaultdict(set)
+    for told in evidence.told:
+        if told.key and told.call_id and not told.another_body:
+            made[told.key].add(told.call_id)
+        if told.another_body and told.status < 500:
+            check(told.status == 422, f"key {told.key} with another body got {told.status}")
+    for key, call_ids in made.items():
+        check(len(call_ids) == 1, f"key {key} made the calls {sorted(call_ids)}")
+    for number, count in _stored(evidence).items():
+        if int(number) < len(evidence.plan.calls) and evidence.plan.calls[int(number)].key:
+            check(count == 1, f"the client's wish {number} became {count} calls")
+
+
+def refused_is_refused(evidence: Evidence, check: Checks) -> None:
+    """Who was told no, and never yes, has no call; a store that loses its answers cannot know."""
+    if any(one.weather is Weather.DEAF for one in evidence.plan.store) or evidence.plan.mishaps:
+        return
+    stored = _stored(evidence)
+    accepted = {told.key for told in evidence.told if told.call_id}
+    for number, plan in enumerate(evidence.plan.calls):
+        statuses = [told.status for told in evidence.told if told.key == plan.key and plan.key]
+        if statuses and len(statuses) == plan.tries and plan.key not in accepted and not plan.also:
+            check(stored[str(number)] == 0, f"key {plan.key} was refused with {statuses}, and there is a call")
+
+
+def replayable(evidence: Evidence, check: Checks) -> None:
+    """Every failover has its verdict, and a call's log, replayed from its first write, gives the call as it is stored."""
+    for call in evidence.calls.values():
+        for leg in call.legs[:-1]:
+            check(leg.verdict is not None, f"call {call.id}: leg {leg.id} was given up without a verdict")
+    begun = first_writes(evidence.watch.writes)
+    for call_id, call in evidence.calls.items():
+        replayed = _replayed(begun[call_id].after, evidence.entries[call_id][1:], evidence)
+        check(replace(replayed, version=call.version) == call, lambda: f"call {call.id} is not what its log makes of it")  # noqa: B023
+
+
+def liveness(evidence: Evidence, check: Checks) -> None:
+    """A call that expired had its chance: a dial left after everything had healed, if it lived long enough for one."""
+    for call in evidence.calls.values():
+        if call.outcome is Outcome.EXPIRED and call.expires_at >= evidence.heal_at + CYCLES_S:
+            tried = [post for post in evidence.posts_of(call.id) if post.at > evidence.heal_at]
+            check(bool(tried), f"call {call.id} expired {call.expires_at - evidence.heal_at:.0f} s after all was well, undialled")
+
+
+def _stored(evidence: Evidence) -> Counter[str]:
+    """How many calls there are for each wish of a client."""
+    return Counter(call.metadata.get("number", "") for call in evidence.calls.values() if "number" in call.metadata)
+
+
+def _replayed(call: Call, entries: tuple[LogEntry, ...], evidence: Evidence) -> Call:
+    for entry in entries:
+        if entry.event:
+            event = msgspec.convert(entry.event, AnyCallEvent)
+            call = calls.step(call, event, entry.at, evidence.policy).call
+    return call
+
+
+def _legs(call: Call) -> str:
+    return ", ".join(f"{leg.carrier} {leg.phase}" for leg in call.legs) or "no leg"
