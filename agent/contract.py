@@ -52,6 +52,16 @@ class Line(Protocol):
         """End the call, once what is queued has been played."""
         ...
 
+    def send_digits(self, digits: str) -> None:
+        """Press keys for the other side to hear: 0-9 * # A-D, `w` waits half a second. Queued like sound, as in-band tones,
+        so that every carrier carries them. Raise ValueError for any other character.
+        """
+        ...
+
+    def fail(self, reason: str) -> None:
+        """The agent is lost (its process, its socket, its model): the call cannot go on with it. Nothing queued is kept."""
+        ...
+
 
 class AgentSession(Protocol):
     """One conversation. The bridge calls these in order, in the event loop; none may block."""

@@ -59,7 +59,8 @@ class Means:
     new_token: Callable[[], str] = random_token
     jitter: random.Random = field(default_factory=random.Random)
     ticker: Ticker = field(default_factory=Ticker.of_running_loop)
-    agent_of: Callable[[str], Agent] = agent_of
+    agent_of: Callable[[str, str, Any], Agent] = agent_of
+    """(kind, name, settings) -> the agent of one entry of the config."""
     commands_poll_s: float = 0.2
     """How often the store is asked for commands that another process wrote, or whose time has come."""
     promises_poll_s: float = 0.25
@@ -161,8 +162,8 @@ class Works:
             "ends": self.ends.run,
         }
 
-    def gateway(self, lab_url: str | None = None) -> Gateway:
-        """The application over all of it."""
+    def gateway(self, lab_url: str | None = None, web: Callable[[Services], Any] = create_app) -> Gateway:
+        """The application over all of it; `web` makes the part that is no media socket."""
         desk = Desk(self.calls)
         services = Services(
             config=self._config,
@@ -183,7 +184,7 @@ class Works:
             clock=self._clock.now,
             count=self.metrics.count,
         )
-        return Gateway(create_app(services), sockets, desk, self.live, self.callbacks)
+        return Gateway(web(services), sockets, desk, self.live, self.callbacks)
 
     def full(self) -> bool:
         """As many calls live in this process as the config allows."""
@@ -205,7 +206,7 @@ class Works:
 
     def _bridge(self) -> Bridge:
         return Bridge(
-            agents={agent.name: self._means.agent_of(agent.kind) for agent in self._config.agents},
+            agents={agent.name: self._means.agent_of(agent.kind, agent.name, agent.settings) for agent in self._config.agents},
             ticker=self._means.ticker,
             report=self.calls.report,
             end_call=self.calls.hang_up,

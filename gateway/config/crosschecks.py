@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from zoneinfo import available_timezones
 
 import phonenumbers
+from msgspec import Struct
 
 from carriers.contract import Kind
 from gateway.config.environment import is_reference
@@ -24,7 +25,7 @@ Entries = tuple[tuple[str, Mapping[str, Any]], ...]
 
 def secret(path: str) -> bool:
     """Whether the value at this path must never be printed."""
-    return ".credentials" in path or path.endswith(".secret") or path == "store.url"
+    return ".credentials" in path or ".settings" in path or path.endswith(".secret") or path == "store.url"
 
 
 def entries(document: Any, key: str) -> Entries:
@@ -54,11 +55,14 @@ def carrier_kinds(document: Any, kinds: Mapping[str, Kind]) -> Iterator[Problem]
             yield from faults(entry["credentials"], kinds[kind].credentials, f"{path}.credentials", secret)
 
 
-def agent_kinds(document: Any, kinds: Collection[str]) -> Iterator[Problem]:
-    """An agent's kind must be one that we can make."""
+def agent_kinds(document: Any, kinds: Mapping[str, type[Struct]]) -> Iterator[Problem]:
+    """An agent's kind must be one that we can make, and its settings that kind's own."""
     for path, entry in entries(document, "agents"):
-        if isinstance(entry.get("kind"), str) and entry["kind"] not in kinds:
-            yield unknown_name(f"{path}.kind", entry["kind"], kinds, "agent kind")
+        kind = entry.get("kind")
+        if isinstance(kind, str) and kind not in kinds:
+            yield unknown_name(f"{path}.kind", kind, kinds, "agent kind")
+        elif isinstance(kind, str):
+            yield from faults(entry.get("settings", {}), kinds[kind], f"{path}.settings", secret)
 
 
 def numbers(document: Any) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """From config.yaml to a `Config` that can work, or to every reason why it cannot, all at once."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def read_config(
     *,
     lenient: bool = False,
     carriers: Mapping[str, Kind] | None = None,
-    agents: Collection[str] | None = None,
+    agents: Mapping[str, type[msgspec.Struct]] | None = None,
 ) -> Config:
     """Check everything, then convert. `lenient`: a reference to an unset variable counts as not written."""
     carrier_kinds = known_carriers() if carriers is None else carriers
@@ -62,7 +62,7 @@ def read_config(
     found = [*unset, *_faults(document, written, carrier_kinds, agent_kinds, lenient=lenient), *_wrong_environment(environ)]
     if found:
         raise Misconfigured(_tidied(found, source), source.name)
-    return _finished(msgspec.convert(document, Config), environ, carrier_kinds)
+    return _finished(msgspec.convert(document, Config), environ, carrier_kinds, agent_kinds)
 
 
 def hashed(key: str) -> str:
@@ -70,10 +70,10 @@ def hashed(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _known_agents() -> Collection[str]:
+def _known_agents() -> Mapping[str, type[msgspec.Struct]]:
     from agent.registry import AGENTS  # here, because agents bring their speech along
 
-    return tuple(AGENTS)
+    return {name: kind.settings for name, kind in AGENTS.items()}
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def _limited(carrier: Any, kinds: Mapping[str, Kind]) -> Any:
 
 
 def _faults(
-    document: Any, written: Any, carriers: Mapping[str, Kind], agents: Collection[str], *, lenient: bool
+    document: Any, written: Any, carriers: Mapping[str, Kind], agents: Mapping[str, type[msgspec.Struct]], *, lenient: bool
 ) -> Iterator[Problem]:
     yield from faults(document, Config, "", checks.secret)
     yield from checks.duplicate_names(document)
@@ -146,13 +146,16 @@ def _line(source: Source, path: str) -> int | None:
     return source.lines.get(path) if path else None
 
 
-def _finished(config: Config, environ: Mapping[str, str], kinds: Mapping[str, Kind]) -> Config:
+def _finished(
+    config: Config, environ: Mapping[str, str], kinds: Mapping[str, Kind], agent_kinds: Mapping[str, type[msgspec.Struct]]
+) -> Config:
     carriers = tuple(_with_credentials(carrier, kinds) for carrier in config.carriers)
+    agents = tuple(replace(one, settings=msgspec.convert(one.settings, agent_kinds[one.kind])) for one in config.agents)
     server = replace(config.server, public_url=config.server.public_url.rstrip("/"))
     keys = tuple(_without_secret(key) for key in config.keys)
     if environ.get(KEY_VARIABLE):
         keys += (ApiKey(name="environment", scopes=("admin",), hash=hashed(environ[KEY_VARIABLE])),)
-    return replace(config, carriers=carriers, server=server, keys=keys)
+    return replace(config, carriers=carriers, agents=agents, server=server, keys=keys)
 
 
 def _with_credentials(carrier: CarrierConfig, kinds: Mapping[str, Kind]) -> CarrierConfig:

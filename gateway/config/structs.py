@@ -134,6 +134,7 @@ class AgentConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     name: Name
     kind: Annotated[str, Meta(description="What it is made of.")]
+    settings: Annotated[Any, Meta(description="What the kind needs; secrets as ${ENV} references.")] = {}
 
 
 class Dialing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

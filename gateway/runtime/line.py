@@ -10,13 +10,15 @@ sent is heard when the line is back. An agent that wants to start afresh calls `
 import math
 from collections.abc import Callable
 
+from gateway.domain import dtmf
 from gateway.domain.media import AudioFormat
 from gateway.runtime.marks import Marks
 from gateway.runtime.playout import Mark, Playout
 from gateway.runtime.stream import Stream
 
 LEAD_FRAMES = 3
-QUEUE_LIMIT_S = 60.0
+QUEUE_LIMIT_S = 600.0
+"""Ten minutes, as much as any carrier keeps: agents send whole stories at once. At 8,000 bytes a second that is 4.8 MB."""
 MARK_LIMIT = 1000
 """Marks that may wait; one more comes back at once."""
 FAREWELL_TICKS = 150
@@ -34,12 +36,14 @@ class PacedLine:
         on_mark: Callable[[str], None],
         on_end: Callable[[], None],
         on_dropped: Callable[[int], None],
+        on_fail: Callable[[str], None] = lambda _reason: None,
     ) -> None:
         self._queue = Playout(form, QUEUE_LIMIT_S)
         self._marks = Marks()
         self._queued_marks = 0
         self._frame_bytes = form.frame_bytes
-        self._on_mark, self._on_end, self._on_dropped = on_mark, on_end, on_dropped
+        self._on_mark, self._on_end, self._on_dropped, self._on_fail = on_mark, on_end, on_dropped, on_fail
+        self._format = form
         self._stream: Stream | None = None
         self._ahead = 0
         self._leaving = self._ended = False
@@ -78,6 +82,14 @@ class PacedLine:
             self._end()
         else:
             self._queue_mark(Mark(farewell=True))
+
+    def send_digits(self, digits: str) -> None:
+        self.play(dtmf.keys(digits, self._format))
+
+    def fail(self, reason: str) -> None:
+        if not self._ended:
+            self._ended = self._leaving = True
+            self._on_fail(reason)
 
     # --- the bridge's side ---
 

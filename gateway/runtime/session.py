@@ -30,7 +30,7 @@ class Session:
         self, call_id: str, agent: AgentSession, *, end: Callable[[str], None], dropped: Callable[[int], None], resumed: bool
     ) -> None:
         self.call_id, self.agent = call_id, agent
-        self.line = PacedLine(agent.format, self._on_mark, lambda: self._end("agent"), dropped)
+        self.line = PacedLine(agent.format, self._on_mark, lambda: self._end("agent"), dropped, self._on_fail)
         self.stream: Stream | None = None
         self.ended_by = ""
         self._end_call = end
@@ -91,6 +91,10 @@ class Session:
     def _complain(self, stream: Stream, event: StreamProblem) -> None:
         detail = mask_number(event.detail)[:100]
         log.warning("stream-problem", call_id=self.call_id, leg_id=stream.leg_id, code=event.code, detail=detail)
+
+    def _on_fail(self, reason: str) -> None:
+        log.warning("agent-lost", call_id=self.call_id, reason=reason[:100])
+        self._end("agent-failed")
 
     def _on_mark(self, name: str) -> None:
         self._tell(self.agent.on_mark, name)

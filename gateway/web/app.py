@@ -9,7 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from gateway.web import calls, carriers, routes
+from gateway.web import agents_rest, calls, carriers, routes
 from gateway.web.console.pages import console, console_file, phone
 from gateway.web.console.session import log_in, log_out, who_is_in
 from gateway.web.console.tries import Tries
@@ -36,6 +36,7 @@ def create_app(services: Services) -> Litestar:
             gateway_events,
             receive_hook,
             receive_arrival,
+            *agents_rest.HANDLERS,
             healthz,
             readyz,
             metrics,
@@ -43,7 +44,7 @@ def create_app(services: Services) -> Litestar:
         ],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         state=State({"services": services, "console_tries": Tries()}),
-        exception_handlers={**EXCEPTION_HANDLERS},
+        exception_handlers={**EXCEPTION_HANDLERS, **agents_rest.EXCEPTION_HANDLERS},
         request_max_body_size=BODY_LIMIT,
         openapi_config=_openapi(),
         # Ours is structlog, configured by the process; the framework adds nothing to it.

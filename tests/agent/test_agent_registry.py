@@ -1,5 +1,8 @@
 """Agents by name, and the echo."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from agent.contract import CallInfo
@@ -7,8 +10,8 @@ from agent.echo import Echo
 from agent.registry import AGENTS, agent_of
 
 CALL = CallInfo(
-    call_id="call_1",
-    session_id="ses_1",
+    call_id="call_" + "1" * 24,
+    session_id="ses_" + "1" * 24,
     direction="outbound",
     from_number="+15550190001",
     to_number="+15550100001",
@@ -34,10 +37,17 @@ class Listener:
         raise AssertionError("the echo never leaves")
 
 
+SETTINGS: dict[str, dict[str, Any]] = {
+    "twilio_stream": {"url": "wss://agent.example.com/bot", "auth_token": "0123456789abcdef"},
+    "openai_realtime": {"api_key": "key-of-the-service"},
+    "python": {"class": "agent.template:Parrot"},
+}
+
+
 @pytest.mark.parametrize("kind", sorted(AGENTS))
 def test_every_kind_makes_sessions_of_its_own(kind: str) -> None:
     """Two calls never share a session, and a fresh session's context is restored by its own kind."""
-    made = agent_of(kind)
+    made = agent_of(kind, "bot", msgspec.convert(SETTINGS.get(kind, {}), AGENTS[kind].settings))
     one, two = made.session(CALL), made.session(CALL)
     assert one is not two
     two.resume(one.context())
@@ -46,7 +56,7 @@ def test_every_kind_makes_sessions_of_its_own(kind: str) -> None:
 
 def test_an_unknown_kind_names_those_that_there_are() -> None:
     """The error says what could have been written."""
-    with pytest.raises(LookupError, match="echo, receptionist"):
+    with pytest.raises(LookupError, match="echo, openai_realtime, python, receptionist"):
         agent_of("recepcionist")
 
 

@@ -46,7 +46,15 @@ KINDS = {
     "alpha": _kind("alpha", AlphaKeys, calls_per_second=7.0, concurrent_calls=12),
     "beta": _kind("beta", BetaKeys, calls_per_second=2.0),
 }
-AGENTS = ("receptionist", "echo")
+
+
+class BotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the agent kind `bot` needs."""
+
+    token: str
+
+
+AGENTS: dict[str, type[Struct]] = {"receptionist": Struct, "echo": Struct, "bot": BotSettings}
 ENVIRON = {"ALPHA_TOKEN": "alpha-secret-token", "BETA_KEY": "beta-secret-key", "SHOP_KEY": "shop-key-0123456789"}
 GOOD = """
 server:

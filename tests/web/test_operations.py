@@ -66,6 +66,7 @@ async def test_the_schema_describes_every_operation(gateway: Any) -> None:
     assert schema["openapi"].startswith("3.1")
     assert set(schema["paths"]) == {
         "/carriers/{name}/inbound/{step}",
+        "/twilio/2010-04-01/Accounts/{account}/Calls/{sid}",
         "/v1/calls",
         "/v1/calls/{call_id}",
         "/v1/calls/{call_id}/hangup",

@@ -1,0 +1,129 @@
+"""A WebSocket to an agent that lives elsewhere: connects once, sends without blocking, reports what comes and how it ends.
+
+The one file of `agent/` that touches the network. What an agent does not read in time is dropped, oldest first: sound
+that is two seconds late is of no use to a conversation.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Protocol
+
+import structlog
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+
+log = structlog.get_logger(__name__)
+
+MAX_WAITING = 200
+"""Messages that may wait for an agent that does not read; sound makes 50 a second."""
+MAX_MESSAGE = 8 << 20
+"""Bytes; a minute of mu-law in base64 has less than one MiB, and some agents send a whole sentence at once."""
+CLOSE_TIMEOUT_S = 2.0
+CLEAN = frozenset({1000, 1001, 1005})
+"""Close codes of an agent that meant it; anything else is a broken connection."""
+
+
+class AgentRefused(Exception):
+    """The agent could not be reached, or refused the upgrade; says how."""
+
+
+class Reports(Protocol):
+    """Who is told. Called in the event loop; must not block, and must not raise."""
+
+    def on_message(self, message: str | bytes) -> None:
+        """One whole message."""
+        ...
+
+    def on_closed(self, code: int) -> None:
+        """The socket is gone, and we did not close it; 1006 is a broken connection."""
+        ...
+
+
+class _Connect(connect):
+    """A redirect would carry the signature to somebody else."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class AgentSocket:
+    """From `open` to `close`."""
+
+    def __init__(self, reports: Reports, max_waiting: int = MAX_WAITING) -> None:
+        self._reports = reports
+        self._waiting: deque[str] = deque()
+        self._max_waiting = max_waiting
+        self._news, self._said = asyncio.Event(), asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._connection: ClientConnection | None = None
+        self.dropped = 0
+        """Messages that the agent did not read in time."""
+
+    async def open(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
+        """Connect; raise AgentRefused with the reason in words."""
+        try:
+            self._connection = await _Connect(
+                url,
+                additional_headers=dict(headers),
+                user_agent_header="Holdline",
+                open_timeout=timeout_s,
+                close_timeout=CLOSE_TIMEOUT_S,
+                max_size=MAX_MESSAGE,
+                compression=None,  # sound in base64 gains nothing, and costs a millisecond a call
+                proxy=None,
+            )
+        except InvalidStatus as error:
+            raise AgentRefused(f"the upgrade was answered with {error.response.status_code}") from error
+        except TimeoutError as error:
+            raise AgentRefused(f"no answer to the upgrade within {timeout_s:g} s") from error
+        except (OSError, InvalidHandshake, InvalidURI) as error:
+            raise AgentRefused(f"{type(error).__name__}: {error}") from error
+        self._tasks = [asyncio.create_task(work(self._connection)) for work in (self._read, self._write)]
+
+    def send(self, message: str) -> None:
+        """Queue one text message; the oldest gives way when the agent does not read."""
+        if len(self._waiting) >= self._max_waiting:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._waiting.append(message)
+        self._said.clear()
+        self._news.set()
+
+    async def close(self) -> None:
+        """Say what is queued, close normally, and report nothing any more."""
+        if self._connection is None:
+            return
+        reader, writer = self._tasks
+        reader.cancel()
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._said.wait()
+        except TimeoutError:
+            log.warning("agent-does-not-read", waiting=len(self._waiting))
+        writer.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._connection.close()
+        self._connection = None
+
+    async def _read(self, connection: ClientConnection) -> None:
+        try:
+            async for message in connection:
+                self._reports.on_message(message)
+        except ConnectionClosed:
+            pass
+        code = connection.close_code
+        self._reports.on_closed(1006 if code is None else code)
+
+    async def _write(self, connection: ClientConnection) -> None:
+        try:
+            while True:
+                while self._waiting:
+                    await connection.send(self._waiting[0])
+                    if self._waiting:
+                        self._waiting.popleft()
+                self._said.set()
+                self._news.clear()
+                await self._news.wait()
+        except ConnectionClosed:
+            self._said.set()  # nobody is left to say it to; the reader tells how it ended
