@@ -1,15 +1,24 @@
-"""A stage for the Vonage simulator: a site in memory, with a clock that only the test moves."""
+"""Two stages for the Vonage simulator: a site in memory, with a clock that only the test moves; and the running lab with the
+real SDK before it and a customer's server behind it.
+"""
 
+import asyncio
 import base64
 import heapq
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
 import jwt
 import pytest
+import uvicorn
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from vonage import Auth, HttpClientOptions, Vonage
 
 from carriers.lab.contract import (
     Effect,
@@ -26,6 +35,7 @@ from carriers.lab.contract import (
     Webhook,
     WebhookReply,
 )
+from carriers.lab.lab import Lab
 from carriers.vonage.simulator import VonageSimulator
 from carriers.vonage.simulator_account import application_key
 
@@ -286,3 +296,137 @@ def make_stage(key: Any) -> Callable[..., Stage]:
 def stage(make_stage: Callable[..., Stage]) -> Stage:
     """A stage with all knobs at their defaults."""
     return make_stage()
+
+
+# --- the running lab ---------------------------------------------------------------------------------------------
+
+
+class Plain(HTTPAdapter):
+    """The SDK says https:// whatever the host; the lab listens without TLS."""
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        request.url = str(request.url).replace("https://", "http://", 1)
+        return super().send(request, *args, **kwargs)
+
+
+def sdk_client(credentials: dict[str, Any], key: Any) -> Vonage:
+    """The official SDK, with nothing changed but where it calls."""
+    host = credentials["base_url"].removeprefix("http://")
+    auth = Auth(**{name: credentials[name] for name in ("application_id", "private_key", "api_key", "api_secret")})
+    auth._jwt_client._private_key = key  # parsing the PEM takes longer than all the rest
+    client = Vonage(auth, HttpClientOptions(api_host=host, rest_host=host, timeout=5, pool_maxsize=1, max_retries=0))
+    client.http_client._session.trust_env = False
+    client.http_client._session.mount("https://", Plain())
+    return client
+
+
+class Customer:
+    """A server of the customer's: answers webhooks with what stands under their path, keeps them, and holds streams."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.answers: dict[str, Any] = {}
+        """By path: an NCCO, bytes of a file, or a status."""
+        self.requests: list[dict[str, Any]] = []
+        self.tokens: list[str] = []
+        self.upgrades: list[dict[str, str]] = []
+        self.heard: list[Any] = []
+        self.stream: Any = None
+        self.news = asyncio.Event()
+
+    async def until(self, what: Callable[[], Any]) -> Any:
+        async with asyncio.timeout(8):
+            while not (found := what()):
+                self.news.clear()
+                await self.news.wait()
+        return found
+
+    async def event(self, **fields: Any) -> dict[str, Any]:
+        """The first webhook that has these fields."""
+
+        def seen() -> Any:
+            return next((told for told in self.requests if all(told.get(name) == fields[name] for name in fields)), None)
+
+        return await self.until(seen)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        serve = self.serve_hook if scope["type"] == "http" else self.serve_stream
+        await serve(scope, receive, send)
+        self.news.set()
+
+    async def serve_hook(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more:
+            part = await receive()
+            body, more = body + part.get("body", b""), part.get("more_body", False)
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        if "authorization" in headers:
+            self.tokens.append(headers["authorization"].removeprefix("Bearer "))
+        path = scope["path"].removeprefix("/")
+        self.requests.append({"path": path, "method": scope["method"], "query": scope["query_string"].decode()} | _object(body))
+        answer = self.answers.get(path, 204)
+        status = answer if isinstance(answer, int) else 200
+        raw = b"" if isinstance(answer, int) else answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        kind = b"audio/wav" if isinstance(answer, bytes) else b"application/json"
+        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})
+        await send({"type": "http.response.body", "body": raw})
+
+    async def serve_stream(self, scope: Any, receive: Any, send: Any) -> None:
+        self.upgrades.append({name.decode(): value.decode() for name, value in scope["headers"]})
+        await receive()
+        await send({"type": "websocket.accept"})
+        self.stream = send
+        while (message := await receive())["type"] == "websocket.receive":
+            self.heard.append(message.get("bytes") or message.get("text"))
+            self.news.set()
+        self.stream = None
+
+    def words(self) -> list[dict[str, Any]]:
+        """The text messages of the stream."""
+        return [json.loads(told) for told in self.heard if isinstance(told, str)]
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    found = json.loads(body) if body else {}
+    return found if isinstance(found, dict) else {}
+
+
+@asynccontextmanager
+async def serving(customer: Customer) -> AsyncIterator[Customer]:
+    """One port for webhooks, files and streams; it listens before the server runs, so nobody has to wait."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    customer.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    config = uvicorn.Config(customer, log_level="error", lifespan="off", ws="websockets-sansio", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield customer
+    finally:
+        server.should_exit = True
+        await running
+        listening.close()
+
+
+class Town:
+    """The lab with Vonage alone, a customer's server, and the SDK in a thread."""
+
+    def __init__(self, lab: Lab, customer: Customer, client: Vonage) -> None:
+        self.lab, self.customer, self.client = lab, customer, client
+        self.credentials = lab.credentials("vonage")
+
+    async def call(self, operation: Callable[..., Any], *args: Any) -> Any:
+        """One operation of the SDK."""
+        return await asyncio.to_thread(operation, *args)
+
+    @property
+    def socket_url(self) -> str:
+        return self.customer.url.replace("http://", "ws://") + "/media"
+
+
+@pytest.fixture
+async def town(key: Any) -> AsyncIterator[Town]:
+    """A lab that does not refuse a test for its haste, and whose list of calls is never late."""
+    knobs = {"vonage": {"listed_after_s": 0.0, "requests_per_second": 1000, "calls_per_second": 1000}}
+    numbers = {"vonage": (NUMBER, "+15550190032")}
+    async with Lab(kinds=["vonage"], numbers=numbers, knobs=knobs) as lab, serving(Customer()) as customer:
+        yield Town(lab, customer, sdk_client(lab.credentials("vonage"), key))
