@@ -4,6 +4,7 @@ Written from the carrier's documents and not from the adapter, of which it impor
 is a knob (`site.knobs`); the README lists them.
 """
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,12 +15,20 @@ from carriers.telnyx import simulator_rest as rest
 from carriers.telnyx.simulator_account import Account
 from carriers.telnyx.simulator_answering import Answering
 from carriers.telnyx.simulator_applications import Applications
+from carriers.telnyx.simulator_bridges import Bridges
+from carriers.telnyx.simulator_calls import Call
 from carriers.telnyx.simulator_commands import Commands
+from carriers.telnyx.simulator_detection import Detection
 from carriers.telnyx.simulator_dialling import Dialling
+from carriers.telnyx.simulator_gathering import Gathering
 from carriers.telnyx.simulator_hooks import SIGNATURE, TIMESTAMP, Hooks
+from carriers.telnyx.simulator_keys import Keys
 from carriers.telnyx.simulator_lines import Lines
 from carriers.telnyx.simulator_log import Log
+from carriers.telnyx.simulator_messages import Messages
 from carriers.telnyx.simulator_numbers import Numbers
+from carriers.telnyx.simulator_playing import Playing
+from carriers.telnyx.simulator_recordings import Recordings
 from carriers.telnyx.simulator_sockets import Sockets
 
 VERSION = "v2"
@@ -39,13 +48,28 @@ class TelnyxSimulator:
         numbers = Numbers(site, self._applications)
         self._lines = Lines(site, self._hooks, self._applications, numbers)
         self._sockets = Sockets(site, self._lines, self._hooks)
+        self._playing = Playing(site, self._lines, self._hooks)
+        self._gathering = Gathering(site, self._lines, self._hooks, self._playing)
+        self._recordings = Recordings(site, self._lines, self._hooks)
+        self._detection = Detection(site, self._lines, self._hooks)
+        self._keys = Keys(site, self._lines)
+        self._bridges = Bridges(site, self._lines, self._hooks, self._playing, self._keys)
+        self._messages = Messages(site, self._hooks)
         self._commands = Commands(self._lines, self._log)
         self._dialling = Dialling(site, self._lines, self._applications)
-        for desk in (Answering(site, self._lines), self._sockets):
+        obeying = (self._sockets, self._playing, self._gathering, self._recordings, self._keys, self._bridges)
+        for desk in (Answering(site, self._lines), *obeying):
             self._commands.learn(desk.verbs())
-        self._routes: dict[str, rest.Handler] = {}
-        for answering in (self._account, self._applications, numbers, self._log, self._dialling, self._commands):
-            self._routes |= answering.routes()
+        answering = (self._account, self._applications, numbers, self._log, self._dialling, self._commands)
+        self._routes = {key: act for desk in (*answering, self._recordings, self._messages) for key, act in desk.routes().items()}
+        remembering = (self._lines, *obeying, self._messages, self._hooks, self._log, self._dialling, self._commands)
+        self._forgets: list[Callable[[], None]] = [desk.forget for desk in remembering]
+        self._timers: dict[str, Callable[[float, Call, str], None]] = {
+            "reconnect": self._sockets.on_timer,
+            "gather": self._gathering.on_timer,
+            "amd": self._detection.on_timer,
+            "keys": self._keys.on_timer,
+        }
 
     def credentials(self) -> dict[str, Any]:
         return {
@@ -60,8 +84,8 @@ class TelnyxSimulator:
         return len(self._lines.live())
 
     def reset(self) -> None:
-        for desk in (self._lines, self._sockets, self._hooks, self._log, self._dialling, self._commands):
-            desk.forget()
+        for forget in self._forgets:
+            forget()
 
     # --- the REST API --------------------------------------------------------------------------------------------
 
@@ -75,6 +99,9 @@ class TelnyxSimulator:
         return to.partition(",")[0] if isinstance(to, str) and fields.DIALLED.fullmatch(to) else None
 
     def on_request(self, now: float, request: RestRequest) -> RestReply:
+        file = self._recordings.download(now, request)
+        if file is not None:
+            return file
         key, words = _route(request)
         handler = self._routes.get(key)
         reply = self._account.unauthenticated(request) or (handler(now, request, words) if handler else _unknown(request))
@@ -104,19 +131,22 @@ class TelnyxSimulator:
         self._hooks.on_reply(now, webhook_id, reply)
 
     def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
-        """Never: nothing is fetched."""
+        self._playing.on_fetched(now, fetch_id, reply)
 
     def on_timer(self, now: float, key: str) -> None:
         kind, _, word = key.partition(" ")
         if kind == "webhook":
             self._hooks.on_timer(now, word)
             return
+        if kind == "saved":
+            self._recordings.on_saved(now, word)
+            return
         ref, _, word = word.partition(" ")
         call = self._lines.get(ref)
         if call is None or not call.live:
             return
-        if kind == "reconnect":
-            self._sockets.on_timer(now, call, word)
+        if kind in self._timers:
+            self._timers[kind](now, call, word)
         else:
             self._lines.on_timer(now, kind, call)
 
@@ -128,6 +158,7 @@ class TelnyxSimulator:
 
     def on_phone(self, now: float, event: PhoneEvent) -> None:
         self._lines.on_phone(now, event)
+        self._messages.on_phone(now, event)
 
     def on_socket_open(self, now: float, stream: str) -> None:
         self._sockets.on_open(stream)

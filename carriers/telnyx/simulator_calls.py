@@ -1,5 +1,6 @@
 """The simulated Telnyx' calls: what one is, how it ends, and how both look in answers and webhooks."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -217,6 +218,16 @@ def answered(call: Call) -> dict[str, Any]:
 def bridged(call: Call) -> dict[str, Any]:
     """As captured."""
     return call.ids() | call.parties() | {"calling_party_type": "pstn"}
+
+
+def cost(call: Call, per_minute: str) -> dict[str, Any]:
+    """What a leg cost; seconds are billed by six."""
+    talked_s = (call.ended or call.created) - (call.answered or call.ended or call.created)
+    billed_s = math.ceil(talked_s / 6) * 6
+    total = f"{float(per_minute) * billed_s / 60:.4f}"
+    part = {"billed_duration_secs": billed_s, "call_part": "call-control", "cost": total, "currency": "USD", "rate": per_minute}
+    told = {"billed_duration_secs": billed_s, "total_cost": total, "cost_parts": [part], "status": "success"}
+    return call.ids() | told | {"occurred_at": iso(call.ended or call.created)}
 
 
 def hung_up(call: Call, end: End, sip: str) -> dict[str, Any]:

@@ -274,8 +274,22 @@ UNKNOWN_TO_THE_LAB: dict[str, frozenset[Any]] = {
     "overlay": frozenset({True}),
     "target_legs": frozenset({"opposite", "both"}),
     "answering_machine_detection": frozenset({"premium_ios_call_screening_detection"}),
+    "stream_bidirectional_target_legs": frozenset({"opposite"}),
 }
 """Values that Telnyx takes and the lab cannot obey."""
+INSIDE: dict[str, frozenset[str]] = {
+    "answering_machine_detection_config": frozenset(
+        {
+            "after_greeting_silence_millis",
+            "greeting_duration_millis",
+            "initial_silence_millis",
+            "total_analysis_time_millis",
+            "greeting_silence_duration_millis",
+            "greeting_total_analysis_time_millis",
+        }
+    )
+}
+"""Of a field that is an object, what the lab obeys of it; all of them milliseconds."""
 
 
 def bad_field(wish: Mapping[str, Any], fields: Fields) -> RestReply | None:
@@ -288,6 +302,18 @@ def bad_field(wish: Mapping[str, Any], fields: Fields) -> RestReply | None:
             return rest.failure(422, code, f"bad value for {name}", f"/{name}")
         if isinstance(value, str | bool) and value in UNKNOWN_TO_THE_LAB.get(name, ()):
             return rest.not_simulated(f"{name} {value}", f"/{name}")
+        refused = _bad_inside(name, value) if name in INSIDE else None
+        if refused is not None:
+            return refused
     if "record" in wish and "record_format" not in wish:
         return rest.not_simulated("recording as mp3, the default: say record_format wav", "/record_format")
+    return None
+
+
+def _bad_inside(name: str, value: Mapping[str, Any]) -> RestReply | None:
+    for inner, number in value.items():
+        if inner not in INSIDE[name]:
+            return rest.not_simulated(f"the parameter {name}.{inner}", f"/{name}/{inner}")
+        if not between(0, 600_000)(number):
+            return rest.failure(422, "10015", f"bad value for {name}.{inner}", f"/{name}/{inner}")
     return None

@@ -24,7 +24,8 @@ LONGEST_S = 14_400
 class Lines:
     """All legs of the account, by call control id.
 
-    Knobs: `reject_after_s`, `network_404_after_s`, `normal_sip`, `withheld_from`, `stir_in_webhook`, `leg_codec`.
+    Knobs: `reject_after_s`, `network_404_after_s`, `normal_sip`, `withheld_from`, `stir_in_webhook`, `leg_codec`,
+    `cost_per_minute`.
     """
 
     def __init__(self, site: Site, hooks: Hooks, applications: Applications, numbers: Numbers) -> None:
@@ -245,3 +246,5 @@ class Lines:
         self._hooks.tell(now, call, "call.hangup", calls.hung_up(call, end, sip))
         for listener in self.on_ended:
             listener(now, call)
+        if (self._applications.get(call.connection_id) or {}).get("call_cost_in_webhooks"):
+            self._hooks.tell(now, call, "call.cost", calls.cost(call, str(self._site.knobs.get("cost_per_minute", "0.0070"))))

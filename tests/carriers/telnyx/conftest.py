@@ -179,7 +179,8 @@ class World:
 
     def wake(self, word: str) -> None:
         """Let the first timer of this kind come."""
-        wake = next(effect for effect in self.effects if isinstance(effect, Wake) and effect.key.startswith(word))
+        wakes = [effect for effect in self.all(Wake) if effect.key.startswith(word)]
+        wake: Wake = min(wakes, key=lambda effect: effect.at)
         self.effects.remove(wake)
         self.now = max(self.now, wake.at)
         self.telnyx.on_timer(self.now, wake.key)
