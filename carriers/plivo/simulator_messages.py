@@ -32,6 +32,7 @@ _HARMLESS: Mapping[str, Any] = {"type": "sms", "log": "true", "trackable": False
 _TIMES = frozenset(f"message_time{suffix}" for suffix in ("", "__gt", "__gte", "__lt", "__lte"))
 _FILTERS = frozenset({"message_direction", "message_state", "from_number", "to_number", "error_code"}) | _TIMES
 _RATE = 0.0055
+_ERRORS = {"40": "Invalid source number", "80": "Destination temporarily unavailable"}
 _UNITS = {True: (160, 153), False: (70, 67)}
 """Characters of a message alone and of a part, for 7-bit text and for any other."""
 
@@ -46,9 +47,11 @@ class Message(Struct, kw_only=True, eq=False):
     callback: tuple[str, str]
     queued_at: float
     state: str = "queued"
-    error: str = "000"
+    error: str | None = None
+    """`000` once it was delivered."""
     sent_at: float = 0.0
     reported_at: float = 0.0
+    updated_at: float = 0.0
     sequence: int = 0
 
 
@@ -120,8 +123,8 @@ class Messages:
             self._become(now, message, event.kind, "000" if event.kind == "delivered" else "80")
         return True
 
-    def _become(self, now: float, message: Message, state: str, error: str = "000") -> None:
-        message.state, message.error = state, error
+    def _become(self, now: float, message: Message, state: str, error: str | None = None) -> None:
+        message.state, message.error, message.updated_at = state, error, now
         self._report(now, message)
 
     def _report(self, now: float, message: Message) -> None:
@@ -191,13 +194,17 @@ class Messages:
         return 200, self._shown(self._messages[message_id])
 
     def _shown(self, message: Message) -> dict[str, Any]:
+        zone = self._switch.account.zone
         return {
             "error_code": message.error,
+            "error_message": _ERRORS.get(message.error or ""),
             "from_number": message.source,
             "message_direction": "outbound",
+            "message_sent_time": stamp(message.sent_at, zone) if message.sent_at else None,
             "message_state": message.state,
-            "message_time": stamp(message.queued_at, self._switch.account.zone),
+            "message_time": stamp(message.queued_at, zone),
             "message_type": "sms",
+            "message_updated_time": stamp(message.updated_at or message.queued_at, zone),
             "message_uuid": message.id,
             "powerpack_id": None,
             "resource_uri": f"/v1/Account/{self._switch.account.auth_id}/Message/{message.id}/",
@@ -216,7 +223,7 @@ def units_of(text: str) -> int:
 
 def _form(message: Message) -> dict[str, str]:
     units = units_of(message.text)
-    failed = {"ErrorCode": message.error} if message.state in {"failed", "undelivered"} else {}
+    failed = {"ErrorCode": message.error or ""} if message.state in {"failed", "undelivered"} else {}
     return {
         "DeliveryReportTime": _moment(message.reported_at),
         "From": message.source,

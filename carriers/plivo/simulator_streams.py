@@ -24,6 +24,7 @@ from carriers.plivo.simulator_switch import Switch
 MAX_MESSAGE = 64 * 1024
 DEGRADED = (0.9, 0.6, 0.3)
 """Shares of the buffer at which the stream is reported degraded."""
+_WITH_HEADERS = frozenset({"start", "media", "dtmf"})
 _TRACKS: Mapping[str, tuple[str, ...]] = {"both": ("inbound", "outbound"), "outbound": ("outbound",)}
 
 
@@ -274,8 +275,9 @@ class Streams:
 
     def _message(self, stream: Stream, content: dict[str, Any]) -> None:
         stream.sequence += 1
-        extra = stream.verb.attributes.get("extraHeaders", "")
-        numbered = {"event": content["event"], "sequenceNumber": stream.sequence, **content, "extra_headers": extra}
+        numbered = {"event": content["event"], "sequenceNumber": stream.sequence, **content}
+        if content["event"] in _WITH_HEADERS:
+            numbered["extra_headers"] = stream.verb.attributes.get("extraHeaders", "")
         self._site.emit(SendFrame(stream=stream.id, data=json.dumps(numbered)))
 
     # --- life and death ------------------------------------------------------------------------------------------
