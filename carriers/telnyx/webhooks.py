@@ -55,13 +55,29 @@ class _Envelope(Struct, frozen=True):
     data: _Event
 
 
+class _Kind(Struct, frozen=True):
+    event_type: str
+
+
+class _KindEnvelope(Struct, frozen=True):
+    data: _Kind
+
+
 class _Outer(Struct, frozen=True):
     data: Raw = Raw()
 
 
+class _Tagged(Struct, frozen=True):
+    client_state: str | None = None
+
+
 class _Identity(Struct, frozen=True):
     id: str | None = None
-    payload: Payload | None = None
+    payload: _Tagged | None = None
+
+
+VOICE = ("call.", "streaming.")
+"""How events of calls begin. Those of messages, faxes and numbers come to the same URLs, with payloads of other shapes."""
 
 
 def tag_of(leg_id: str) -> str:
@@ -91,8 +107,8 @@ class TelnyxWebhooks:
 
     def parse(self, request: HookRequest, now: float) -> Hook:
         event = _event_of(request.body)
-        read = _READERS.get(event.event_type)
-        if read is None:
+        read = _READERS.get(event.event_type) if event is not None else None
+        if event is None or read is None:
             return Hook()
         if not event.payload.call_control_id:
             raise Malformed("no-call-control-id", event.event_type)
@@ -101,6 +117,8 @@ class TelnyxWebhooks:
     def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
         """The application's own URL. A caller is parked until a command comes; Telnyx ignores what we answer here."""
         event = _event_of(request.body)
+        if event is None:
+            return None
         payload, call = event.payload, event.payload.call_control_id
         if not call or payload.direction == "outgoing":
             return None
@@ -139,15 +157,17 @@ def _delivery_key(request: HookRequest) -> str:
     return identity.id or hashlib.sha256(request.path.encode() + b"\0" + data).hexdigest()
 
 
-def _check_tag(leg_id: str, payload: Payload | None) -> None:
+def _check_tag(leg_id: str, payload: _Tagged | None) -> None:
     tag = payload.client_state if payload is not None else None
     if leg_id and tag and tag != tag_of(leg_id):
         raise BadSignature("foreign-leg", "client_state names another leg than the URL")
 
 
-def _event_of(body: bytes) -> _Event:
+def _event_of(body: bytes) -> _Event | None:
+    """None for what is no event of a call."""
     try:
-        return msgspec.json.decode(body, type=_Envelope).data
+        kind = msgspec.json.decode(body, type=_KindEnvelope).data.event_type
+        return msgspec.json.decode(body, type=_Envelope).data if kind.startswith(VOICE) else None
     except msgspec.DecodeError as error:
         if _is_version_1(body):
             raise Malformed("api-v1-webhook", "set the application's webhook API version to 2") from error

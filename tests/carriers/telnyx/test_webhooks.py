@@ -72,6 +72,15 @@ def test_without_an_id_the_event_itself_is_the_key() -> None:
     assert first == repeat != other
 
 
+def test_a_message_is_no_event_of_a_leg() -> None:
+    """Events of messages come to the same URLs with payloads of another shape: known by their id, and nothing to a leg."""
+    payload = {"id": "msg", "from": {"phone_number": "+15550190011"}, "to": [{"status": "delivered"}]}
+    data = {"record_type": "event", "event_type": "message.finalized", "id": "0ccc7b54", "payload": payload}
+    assert told(data) == ()
+    assert verify(signed({"data": data, "meta": {"attempt": 2}})) == "0ccc7b54"
+    assert TelnyxWebhooks(PUBLIC).parse_arrival(signed({"data": data}), NOW) is None
+
+
 @pytest.mark.parametrize("body", [b"not json", b'{"payload":{}}', b"[]", b""])
 def test_an_authentic_body_in_no_known_form_still_has_a_key(body: bytes) -> None:
     """Verification asks who sent it, not what it says."""
