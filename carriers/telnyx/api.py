@@ -12,7 +12,8 @@ What is worked round here, each seen by running that version:
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Literal, TypeVar
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 import httpx
 import telnyx
@@ -20,6 +21,7 @@ import telnyx.resources.calls  # (see above: the slow import, at start and not i
 import telnyx.resources.phone_numbers
 from telnyx import Telnyx
 from telnyx.types import CallDialResponse
+from telnyx.types.numbers_phone_number_detailed import NumbersPhoneNumberDetailed
 
 from carriers.contract import (
     Attempt,
@@ -32,13 +34,15 @@ from carriers.contract import (
     Markup,
     MediaCodec,
     Placed,
+    Setting,
     Sighting,
+    Wanted,
     Webhooks,
 )
 from carriers.httpx_wire import CONNECT_TIMEOUT_S, Wire
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
-from carriers.telnyx import CAPABILITIES, Credentials, sightings, verdicts
+from carriers.telnyx import CAPABILITIES, Credentials, provisioning, sightings, verdicts
 from carriers.telnyx.markup import TelnyxMarkup
 from carriers.telnyx.media import TelnyxMediaCodec
 from carriers.telnyx.webhooks import TelnyxWebhooks, tag_of
@@ -102,6 +106,17 @@ class TelnyxCarrier:
     async def check(self) -> tuple[Finding, ...]:
         looks = (("credentials", _check_balance), ("connection", self._check_connection), ("numbers", _check_numbers))
         return tuple([await self._look(what, job) for what, job in looks])
+
+    async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
+        return await self._ask(lambda client: tuple(_survey(client, self._connection_id, wanted)))
+
+    async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
+        wrong = [setting for setting in settings if not setting.right and not setting.cure]
+        of_application = {one.handle["field"]: one.wanted for one in wrong if "application" in one.handle}
+        if of_application:
+            await self._ask(lambda client: _set_application(client, self._connection_id, of_application))
+        for number in [one.handle["number"] for one in wrong if "number" in one.handle]:
+            await self._ask(partial(_bind_number, number_id=number, connection_id=self._connection_id))
 
     def media(self) -> MediaCodec:
         return TelnyxMediaCodec()
@@ -334,6 +349,48 @@ def _unless_gone() -> Iterator[None]:
 
 def _is_gone(error: telnyx.APIStatusError) -> bool:
     return error.status_code in {404, 422} and not GONE.isdisjoint(verdicts.error_codes(error.response.content))
+
+
+# --- where callers go ---------------------------------------------------------------------------------------------
+
+
+def _survey(client: Telnyx, connection_id: str, wanted: Wanted) -> Iterator[Setting]:
+    application = client.call_control_applications.retrieve(connection_id).data
+    names = provisioning.wishes(wanted)
+    fields = {name: provisioning.in_words(getattr(application, name, None)) for name in names}
+    owned = {
+        number.phone_number: {"id": number.id or "", "connection_id": number.connection_id or ""}
+        for number in _all_numbers(client)
+        if number.phone_number
+    }
+    yield from provisioning.settings(connection_id, fields, owned, wanted)
+
+
+def _all_numbers(client: Telnyx) -> Iterator[NumbersPhoneNumberDetailed]:
+    """Page by page, as for the active calls."""
+    seen: set[str] = set()
+    for page in range(1, MOST_PAGES + 1):
+        numbers = client.phone_numbers.list(page_number=page, page_size=PAGE_SIZE).data or []
+        fresh = [number for number in numbers if number.id and number.id not in seen]
+        yield from fresh
+        seen.update(number.id for number in fresh if number.id)
+        if len(fresh) < PAGE_SIZE:
+            return
+
+
+def _set_application(client: Telnyx, connection_id: str, fields: Mapping[str, str]) -> None:
+    """Name and webhook URL are required with every update."""
+    application = client.call_control_applications.retrieve(connection_id).data
+    kept = {
+        "application_name": application.application_name if application else connection_id,
+        "webhook_event_url": (application.webhook_event_url if application else None) or "",
+    }
+    changed: Any = kept | provisioning.typed(fields)
+    client.call_control_applications.update(connection_id, **changed)
+
+
+def _bind_number(client: Telnyx, *, number_id: str, connection_id: str) -> None:
+    client.phone_numbers.update(number_id, connection_id=connection_id)
 
 
 # --- what `holdline check` looks at ------------------------------------------------------------------------------

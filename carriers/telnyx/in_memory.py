@@ -18,7 +18,7 @@ from carriers.contract import (
     Sighting,
     Webhooks,
 )
-from carriers.in_memory import Ask, Line, Request, Wire, document, json
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json
 from carriers.shot import HttpAnswer
 from carriers.telnyx import CAPABILITIES, Credentials, sightings, verdicts
 from carriers.telnyx.markup import TelnyxMarkup
@@ -47,7 +47,7 @@ class Refusal(CarrierError):
         return self.answer.status in {404, 422} and not GONE.isdisjoint(verdicts.error_codes(self.answer.body))
 
 
-class TelnyxInMemory:
+class TelnyxInMemory(NothingToSet):
     """`carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float], line: Line) -> None:
