@@ -9,6 +9,7 @@ import pytest
 from carriers.lab.contract import RestRequest
 
 HOOK = {"address": "https://gw.example.com/a"}
+ANSWER = "capabilities.voice.webhooks.answer_url"
 
 
 def voice(**settings: Any) -> dict[str, Any]:
@@ -24,11 +25,11 @@ def voice(**settings: Any) -> dict[str, Any]:
         ({"name": "x", "capabilities": {"fax": {}}}, "capabilities.fax"),
         (voice(pitch=1), "capabilities.voice.pitch"),
         (voice(webhooks={"ring_url": HOOK}), "capabilities.voice.webhooks.ring_url"),
-        (voice(webhooks={"answer_url": {}}), "capabilities.voice.webhooks.answer_url.address"),
-        (voice(webhooks={"answer_url": HOOK | {"http_method": "PUT"}}), "capabilities.voice.webhooks.answer_url.http_method"),
+        (voice(webhooks={"answer_url": {}}), f"{ANSWER}.address"),
+        (voice(webhooks={"answer_url": HOOK | {"http_method": "PUT"}}), f"{ANSWER}.http_method"),
         (
             voice(webhooks={"answer_url": HOOK | {"socket_timeout": 5001}}),
-            "capabilities.voice.webhooks.answer_url.socket_timeout",
+            f"{ANSWER}.socket_timeout",
         ),
         (
             voice(webhooks={"event_url": HOOK | {"connection_timeout": 299}}),
