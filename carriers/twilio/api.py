@@ -8,6 +8,7 @@ What of the SDK is worked round here, and why:
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -18,11 +19,24 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
 
 from carriers.by_document import ByDocument
-from carriers.contract import Attempt, CarrierSettings, Finding, Gate, Handle, Health, Markup, Placed, Sighting, Webhooks
+from carriers.contract import (
+    Attempt,
+    CarrierSettings,
+    Finding,
+    Gate,
+    Handle,
+    Health,
+    Markup,
+    Placed,
+    Setting,
+    Sighting,
+    Wanted,
+    Webhooks,
+)
 from carriers.requests_wire import Wire
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
-from carriers.twilio import CAPABILITIES, Credentials, account, lookup, verdicts
+from carriers.twilio import CAPABILITIES, Credentials, account, lookup, provisioning, verdicts
 from carriers.twilio.markup import TwilioMarkup
 from carriers.twilio.media import TwilioMedia
 from carriers.twilio.webhooks import RETRIES, TwilioWebhooks
@@ -31,6 +45,7 @@ from gateway.domain.outcome import Knowledge
 from gateway.domain.verdict import Attribution, Verdict, next_carrier
 
 ORIGIN = "https://api.twilio.com"
+MOST_NUMBERS = 2000
 STATUS_EVENTS = ["initiated", "ringing", "answered", "completed"]
 _GONE = frozenset({"20404", "20409", "21220"})
 """Answers to a hang-up that mean: not known any more, or not in progress any more."""
@@ -101,6 +116,14 @@ class Twilio(ByDocument):
             return await self._ask(_findings)
         except CarrierError as error:
             return (account.refused(error.reason, error.detail),)
+
+    async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
+        owned = await self._ask(lambda client: _owned(client, wanted))
+        return tuple(provisioning.settings(owned, wanted))
+
+    async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
+        for sid, fields in provisioning.changes(settings).items():
+            await self._ask(partial(_set_number, sid=sid, fields=fields))
 
     def media(self) -> TwilioMedia:
         return TwilioMedia()
@@ -190,6 +213,17 @@ def _findings(client: Client) -> tuple[Finding, ...]:
     balance = client.api.v2010.account.balance.fetch()
     numbers = [number.phone_number for number in client.incoming_phone_numbers.list(limit=account.NUMBERS_SHOWN)]
     return account.findings(str(owner.status), str(owner.type), str(balance.balance), str(balance.currency), numbers)
+
+
+def _owned(client: Client, wanted: Wanted) -> dict[str, dict[str, str]]:
+    """A missing value is shown as null."""
+    numbers = client.incoming_phone_numbers.list(limit=MOST_NUMBERS)
+    fields = ("sid", *provisioning.wishes(wanted))
+    return {number.phone_number: {name: getattr(number, name, None) or "" for name in fields} for number in numbers}
+
+
+def _set_number(client: Client, *, sid: str, fields: dict[str, str]) -> None:
+    client.incoming_phone_numbers(sid).update(**fields)
 
 
 # --- failures ----------------------------------------------------------------------------------------------------

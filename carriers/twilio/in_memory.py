@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from carriers.by_document import ByDocument
 from carriers.contract import Attempt, CarrierSettings, Finding, Gate, Handle, Health, Markup, Placed, Sighting, Webhooks
-from carriers.in_memory import Ask, Line, Request, Wire, document, form
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, form
 from carriers.shot import HttpAnswer
 from carriers.twilio import CAPABILITIES, Credentials, lookup, verdicts
 from carriers.twilio.markup import TwilioMarkup
@@ -31,7 +31,7 @@ class Refusal(CarrierError):
         super().__init__(self.verdict.reason, self.verdict.detail)
 
 
-class TwilioInMemory(ByDocument):
+class TwilioInMemory(ByDocument, NothingToSet):
     """`carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float], line: Line) -> None:

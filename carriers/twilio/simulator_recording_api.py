@@ -114,7 +114,7 @@ class RecordingApi:
         return gone()
 
     def _of_call(self, recording: Recording) -> dict[str, Any]:
-        return recording_json(recording, f"{recording.call.uri}/Recordings/{recording.sid}", {})
+        return recording_json(recording, f"{recording.call.uri}/Recordings/{recording.sid}", {"track": recording.order.track})
 
     def _of_account(self, recording: Recording) -> dict[str, Any]:
         uri = f"{self._recordings.root}/Recordings/{recording.sid}"

@@ -171,7 +171,6 @@ def recording_json(recording: Recording, uri: str, more: Mapping[str, Any]) -> d
         "channels": recording.channels,
         "source": recording.order.source,
         "error_code": recording.error,
-        "track": recording.order.track,
         "encryption_details": None,
         "uri": f"{uri}.json",
         **more,
