@@ -178,6 +178,28 @@ def route(
         run(to, from_=from_, route=name, url=url, as_json=as_json)
 
 
+@app.command(epilog=_examples("holdline sim --seeds 500 --jobs 2", "holdline sim --seed 4711 --trace"))
+def sim(
+    seeds: Annotated[int | None, typer.Option(metavar="N", min=1, help="So many worlds; 100 if no --seed is given.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="SEED", min=0, help="The first world; without --seeds the only one.")] = None,
+    jobs: Annotated[int, typer.Option(metavar="J", min=1, max=64, help="So many at the same time.")] = 1,
+    trace: Annotated[bool, typer.Option("--trace", help="Print everything that happened in the one world.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Simulate the whole gateway in virtual time.
+
+    Each seed is a world of gateways, carriers and phones in which much goes wrong; afterwards every promise is held
+    against what really happened. The same seed gives the same world, event for event.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.sim import run
+
+        only = seed if seed is not None and seeds is None else None
+        raise typer.Exit(
+            run(seeds=seeds or 100, first=seed or 0, jobs=jobs, only=only, trace=trace, as_json=as_json, out=typer.echo)
+        )
+
+
 @app.command(epilog=_examples("holdline schema --out config.schema.json"))
 def schema(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,

@@ -56,7 +56,8 @@ class Forger:
     async def _replayed(self, hook: Webhook, first: Answer) -> None:
         answer = await self._try(hook, hook.url, dict(hook.headers), hook.body)
         self._watch.forgeries += answer is not None
-        if answer is not None and answer.status == 200 and answer.body != first.body:
+        remembered = bool(self._watch.store_troubles)  # without a store the first answer may have come from memory
+        if answer is not None and answer.status == 200 and answer.body != first.body and not remembered:
             self._watch.forged.append(f"a replay of {hook.url} got another answer than the first")
 
     async def _expect_refusal(self, what: str, hook: Webhook, url: str, headers: dict[str, str], body: bytes) -> None:

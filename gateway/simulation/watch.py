@@ -18,6 +18,8 @@ class Write(Struct, frozen=True, kw_only=True):
     """One committed change of a call. `breaker`: the carrier's record before it, where the change took a permit."""
 
     at: float
+    clock: float
+    """The store's own time: the latest that any process has told it."""
     process: str
     before: Call | None
     change: Change
@@ -35,6 +37,7 @@ class Watch:
         self.breakers: dict[str, Breaker] = {}
         self.tokens: dict[str, str] = {}
         """Command id -> the newest token given out for it."""
+        self._clock = 0.0
         self.stale: list[str] = []
         """What a stale token was let do: never anything, one hopes."""
         self.fenced = 0
@@ -51,6 +54,8 @@ class Watch:
 
     def seen(self, process: str, deed: Deed) -> None:
         """A process has done this at the store."""
+        if deed.name in _TELLS_TIME and deed.result:
+            self._clock = max(self._clock, deed.given[0])
         handler = _DEEDS.get(deed.name)
         if handler is not None:
             handler(self, process, deed)
@@ -67,7 +72,8 @@ class Watch:
         breaker = self.breakers.get(permit.carrier, Breaker()) if permit else None
         if change.done is not None:
             self._acknowledged(*change.done)
-        write = Write(at=self._now(), process=process, before=before, change=change, after=after, breaker=breaker)
+        self._clock = max(self._clock, deed.given[1])
+        write = Write(at=self._now(), clock=self._clock, process=process, before=before, change=change, after=after, breaker=breaker)
         self.writes.append(write)
         self.calls[after.id] = after
         self._follow(after)
@@ -109,6 +115,8 @@ class Watch:
                 self._history.note(process, "breaker", carrier, before.state.value, breaker.state.value, breaker.reason)
 
 
+_TELLS_TIME = frozenset({"claim", "due_promises", "hasten_promises"})
+"""These too, when they change anything, tell the store how late it is."""
 _DEEDS: dict[str, Callable[[Watch, str, Deed], None]] = {
     "commit": Watch._commit,
     "claim": Watch._claim,

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextvars import Context
 from random import Random
@@ -32,6 +33,7 @@ from gateway.simulation.people import Clients
 from gateway.simulation.plan import MishapPlan, Plan
 from gateway.simulation.processes import SOUND_SLOWER, Process, Surroundings
 from gateway.simulation.stores import Sky, Weather
+from gateway.simulation.strikes import count_strikes
 from gateway.simulation.truth import Truth, people
 from gateway.simulation.watch import Watch
 
@@ -62,13 +64,17 @@ class World:
             named=lambda carrier, answer: self._readers[carrier].named(answer),
         )
         self.exchange = Exchange([self._desk(index) for index in range(len(plan.carriers))], plan.seed)
+        self.strikes: Counter[str] = Counter()
+        """How often each kind of fault struck."""
+        for desk in self.exchange.desks.values():
+            count_strikes(desk.faults, self.strikes)
         self.config = self._config()
         self._readers = self._open_readers()
         self.lab = self._lab()
         self.processes = self._processes()
         self.clients = self._clients()
         self.surprises: list[str] = []
-        self.finished_at = 0.0
+        self.finished_at, self._over = 0.0, False
         self.calls: dict[str, Call] = {}
         self.entries: dict[str, tuple[LogEntry, ...]] = {}
         self.left_over: list[str] = []
@@ -220,6 +226,7 @@ class World:
         """Between a process and a carrier: the process may die right before or right after."""
         mine = next(known for known in self.processes if known.name == process)
         heard = self.network.line(process, carrier, request)
+        self.strikes["down"] += heard.lost == "refused"
         mine.boundary()
         return heard
 
@@ -338,7 +345,7 @@ class World:
                 self.history.note(process.name, "clock-step", mishap.step_s)
 
     def _revive(self, process: Process) -> None:
-        if not process.alive:
+        if not process.alive and not self._over:
             process.start()
 
     def _heal(self) -> None:
@@ -362,6 +369,7 @@ class World:
 
     def _bury(self) -> None:
         """End the tasks of all processes, the dead ones' too, so that none is left for Python to complain of."""
+        self._over = True
         for process in self.processes:
             process.kill()
         for task in self.loop.unfinished():
@@ -379,6 +387,8 @@ class World:
         token = OWNER.set(None)
         self.loop.run_until_complete(rest())
         OWNER.reset(token)
+        for task in self.loop.unfinished():
+            self.surprises.append(f"the task {task.get_name()} could not be ended: {task}")
 
 
 _TOLD = frozenset({"status", "by", "cause", "fault", "failure", "code", "while_busy", "faults"})
