@@ -31,6 +31,8 @@ NEWER = frozenset(
     }
 )
 """Names of fields in answers that are younger than the description."""
+MISPRINTS: Mapping[str, tuple[str, ...]] = {"vonage": ("UpdateCallRequestUnmute", "UpdateCallRequestUnearmuff")}
+"""Schemas whose enumeration allows the opposite of what their text and example say."""
 _METHODS = ("get", "post", "put", "delete")
 
 formats = FormatChecker(formats=())
@@ -151,7 +153,13 @@ def description_of(kind: str) -> Description | None:
     """The carrier's description; None where it cannot be had."""
     name, prefix = FILES[kind]
     file = FOLDER / name
-    return Description(yaml.safe_load(file.read_text(encoding="utf-8")), prefix) if file.is_file() else None
+    if not file.is_file():
+        return None
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for schema in MISPRINTS.get(kind, ()):
+        action = document["components"]["schemas"][schema]["properties"]["action"]
+        action["enum"] = [action["example"]]
+    return Description(document, prefix)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

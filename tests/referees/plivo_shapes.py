@@ -83,6 +83,17 @@ RECORDING: Shape = {
 }
 
 
+STREAM: Shape = {
+    **dict.fromkeys(("call_uuid", "service_url", "status", "status_callback_url", "stream_id"), TEXT),
+    **dict.fromkeys(("start_time", "end_time"), MAYBE_TEXT),
+}
+STREAMS: Shape = {
+    "api_id": TEXT,
+    "meta": {"count": WHOLE, "limit": WHOLE, "next": MAYBE_TEXT, "offset": WHOLE, "previous": MAYBE_TEXT},
+    "objects": [STREAM],
+}
+
+
 def _page(item: Shape) -> Shape:
     return {"api_id": TEXT, "meta": META, "objects": [item]}
 
@@ -98,6 +109,8 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"POST Call/[^/]+/(Play|Speak|DTMF)/", TOLD),
     (r"POST Call/[^/]+/Record/", {**TOLD, "url": TEXT, "recording_id": TEXT}),
     (r"POST Call/[^/]+/Stream/", {**TOLD, "stream_id": TEXT}),
+    (r"GET Call/[^/]+/Stream/", STREAMS),
+    (r"GET Call/[^/]+/Stream/[^/]+/", {**STREAM, "api_id": TEXT}),
     (r"GET Number/(\?.*)?", _page(NUMBER_SHAPE)),
     (r"GET Number/\d+/", {**NUMBER_SHAPE, "api_id": TEXT}),
     (r"POST Number/\d+/", TOLD),
@@ -106,6 +119,7 @@ SHAPES: tuple[tuple[str, Shape], ...] = (
     (r"GET Application/(\?.*)?", _page(APPLICATION)),
     (r"GET Application/\d+/", {**APPLICATION, "api_id": TEXT}),
     (r"POST Message/", {**TOLD, "message_uuid": [TEXT]}),
+    (r"GET Message/(\?.*)?", _page(MESSAGE)),
     (r"GET Message/[^/]+/", {**MESSAGE, "api_id": TEXT}),
     (r"GET Recording/(\?.*)?", _page(RECORDING)),
     (r"GET Recording/[^/]+/", {**RECORDING, "api_id": TEXT}),
@@ -116,6 +130,13 @@ UNSHOWN: Mapping[str, str] = {
     "hangup_cause_code": "call resource, Plivo's documentation",
     "hangup_cause_name": "call resource, Plivo's documentation",
     "hangup_source": "call resource, Plivo's documentation",
+    "from_number": "recording, Plivo's documentation",
+    "to_number": "recording, Plivo's documentation",
+    "log_incoming_messages": "application, Plivo's documentation",
+    **dict.fromkeys(
+        ("audio_track", "bidirectional", "content_type", "created_at", "plivo_auth_id", "resource_uri"),
+        "audio stream, Plivo's documentation",
+    ),
     "message_sent_time": "younger test data only",
     "message_updated_time": "younger test data only",
     "error_message": "younger test data only",

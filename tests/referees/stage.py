@@ -1,6 +1,8 @@
 """One carrier of a real lab, its official SDK, and a customer who answers as a test says: HTTP and WebSockets on loopback."""
 
 import asyncio
+import io
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -19,6 +21,19 @@ from carriers.lab.orders import Answer
 T = TypeVar("T")
 PERSON, OTHER = "+15550106001", "+15550106002"
 PATIENCE_S = 8.0
+
+
+def _wav() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(8000)
+        written.writeframes(b"\x00\x20\x00\xe0" * 4000)
+    return file.getvalue()
+
+
+WAV = _wav()
 
 
 class Customer:
@@ -51,6 +66,11 @@ class Customer:
     def always(self, path: str, body: str, content_type: str = "application/xml") -> str:
         """The URL of this path, which answers so unless something else was said."""
         return self.url + path if path in self.documents else self.answers(path, body, content_type)
+
+    def sound(self, path: str) -> str:
+        """A WAV file of one second there from now on; its URL."""
+        self.documents[path] = RestReply(status=200, body=WAV, content_type="audio/wav")
+        return self.url + path
 
     async def until(self, wanted: Callable[[RestRequest], bool], timeout_s: float = PATIENCE_S) -> RestRequest:
         """The first request that is wanted, when it comes."""
@@ -131,6 +151,15 @@ class Stage:
     async def sdk(self, deed: Callable[[Any], T]) -> T:
         """Let the official client do something, on a thread of its own: it blocks."""
         return await asyncio.to_thread(deed, self.client)
+
+    async def hears(self, number: str, seconds: float) -> None:
+        """Wait until the answered call of this phone has lasted so long."""
+
+        async def heard() -> bool:
+            call = self.lab.phones.call(number)
+            return call is not None and call.measure(self.lab.now()).seconds >= seconds
+
+        await self.until(heard)
 
     async def until(self, look: Callable[[], Awaitable[T | None]], timeout_s: float = PATIENCE_S) -> T:
         """Ask until the answer is something; every question waits for its answer."""

@@ -10,6 +10,20 @@ OPERATIONS = (
     request("redirect a call", "PUT /v1/calls/*"),
     request("fetch the balance", "GET /account/get-balance"),
     request("list numbers", "GET /account/numbers"),
+    request("send digits", "PUT /v1/calls/*/dtmf"),
+    request("speak", "PUT /v1/calls/*/talk"),
+    request("stop speaking", "DELETE /v1/calls/*/talk"),
+    request("play", "PUT /v1/calls/*/stream"),
+    request("stop playing", "DELETE /v1/calls/*/stream"),
+    request("mute and earmuff", "PUT /v1/calls/*"),
+    request("download a recording", "GET /v1/files/*"),
+    request("update a number", "POST /number/update"),
+    request("create an application", "POST /v2/applications"),
+    request("fetch an application", "GET /v2/applications/*"),
+    request("list applications", "GET /v2/applications"),
+    request("update an application", "PUT /v2/applications/*"),
+    request("delete an application", "DELETE /v2/applications/*"),
+    request("send a message", "POST /v1/messages"),
     *rows(
         Group.WEBHOOK,
         "request for a document",
@@ -22,6 +36,15 @@ OPERATIONS = (
     *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
 )
 
+ELSEWHERE = (
+    "fetch the balance",
+    "list numbers",
+    "update a number",
+    "download a recording",
+    "send a message",
+    "list applications",
+    *(f"{act} an application" for act in ("create", "fetch", "update", "delete")),
+)
 VOICE_ONLY = "the description is the Voice API's; this request goes to another of Vonage's APIs"
 ANSWER_ONLY = "of what Vonage posts, its SDK models the request for a document only"
 NO_MODEL = "the answer is a 204 without a body"
@@ -40,7 +63,9 @@ TABLE = Table(
         ("webhook", By.DESCRIPTION): "the description is of requests to the Voice API only",
         ("end a call", By.MODELS): NO_MODEL,
         ("redirect a call", By.MODELS): NO_MODEL,
-        ("fetch the balance", By.DESCRIPTION): VOICE_ONLY,
-        ("list numbers", By.DESCRIPTION): VOICE_ONLY,
+        ("mute and earmuff", By.MODELS): NO_MODEL,
+        ("delete an application", By.MODELS): NO_MODEL,
+        ("download a recording", By.MODELS): "the answer is sound, and the SDK has no model of it",
+        **dict.fromkeys([(name, By.DESCRIPTION) for name in ELSEWHERE], VOICE_ONLY),
     },
 )
