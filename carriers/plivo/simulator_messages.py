@@ -206,7 +206,6 @@ class Messages:
             "message_type": "sms",
             "message_updated_time": stamp(message.updated_at or message.queued_at, zone),
             "message_uuid": message.id,
-            "powerpack_id": None,
             "resource_uri": f"/v1/Account/{self._switch.account.auth_id}/Message/{message.id}/",
             "to_number": message.destination,
             "total_amount": f"{units_of(message.text) * _RATE:.5f}",

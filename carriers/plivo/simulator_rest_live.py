@@ -152,7 +152,7 @@ class LiveApi:
 
     def _list_streams(self, _now: float, _request: RestRequest, uuid: str) -> Answer:
         found = [stream for stream in self._streams.past.values() if stream.call.uuid == uuid]
-        meta = {"limit": 20, "offset": 0, "next": None, "previous": None, "total_count": len(found)}
+        meta = {"count": len(found), "limit": 20, "next": None, "offset": 0, "previous": None}
         return 200, {"meta": meta, "objects": [self._shown(stream) for stream in found]}
 
     def _get_stream(self, _now: float, _request: RestRequest, uuid: str, stream_id: str) -> Answer:
@@ -176,23 +176,22 @@ class LiveApi:
         return stream
 
     def _shown(self, stream: Stream) -> dict[str, Any]:
-        zone, auth_id, told = self._switch.account.zone, self._switch.account.auth_id, stream.verb.attributes
-        over = bool(stream.ended_at)
+        zone = self._switch.account.zone
         return {
-            "audio_track": told.get("audioTrack", "inbound"),
-            "bidirectional": stream.bidirectional,
             "call_uuid": stream.call.uuid,
-            "content_type": f"{stream.encoding};rate={stream.rate}",
-            "created_at": stamp(stream.began_at, zone),
-            "end_time": stamp(stream.ended_at, zone) if over else None,
-            "plivo_auth_id": auth_id,
-            "resource_uri": f"/v1/Account/{auth_id}/Call/{stream.call.uuid}/Stream/{stream.id}/",
+            "end_time": stamp(stream.ended_at, zone) if stream.ended_at else None,
             "service_url": stream.verb.text,
-            "start_time": stamp(stream.began_at, zone),
-            "status": "completed" if over else "in-progress",
-            "status_callback_url": told.get("statusCallbackUrl"),
+            "start_time": stamp(stream.opened_at, zone) if stream.opened_at else None,
+            "status": _status(stream),
+            "status_callback_url": stream.verb.attributes.get("statusCallbackUrl", ""),
             "stream_id": stream.id,
         }
+
+
+def _status(stream: Stream) -> str:
+    if stream.ended_at:
+        return "completed"
+    return "in-progress" if stream.opened else "initiated"
 
 
 def _written(value: Any) -> str:

@@ -39,7 +39,7 @@ class Stream(Struct, kw_only=True, eq=False):
     playback: Playback
     then: Callable[[float], None]
     """What follows its end while the call lives."""
-    began_at: float = 0.0
+    opened_at: float = 0.0
     ended_at: float = 0.0
     opened: bool = False
     tries: int = 1
@@ -94,7 +94,6 @@ class Streams:
             rate=rate,
             playback=Playback(self._site.knobs.get("buffer_s", 40.0)),
             then=then,
-            began_at=now,
         )
         self._streams[stream.id] = self.past[stream.id] = stream
         self._connect(stream)
@@ -147,7 +146,7 @@ class Streams:
         if stream is None:
             self._site.emit(CloseSocket(stream=stream_id))
             return
-        stream.opened = True
+        stream.opened, stream.opened_at = True, now
         start = {
             "callId": stream.call.uuid,
             "streamId": stream.id,

@@ -8,8 +8,12 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from carriers.contract import Attempt, HookRequest
 from carriers.lab.contract import OpenSocket
+from carriers.plivo.markup import PlivoMarkup
 from carriers.plivo.media import PlivoMedia
+from carriers.plivo.webhooks import PlivoWebhooks
+from gateway.domain.events import StreamFailed
 from gateway.domain.media import Audio, Digit, MarkPlayed, StreamProblem, StreamStarted
 
 LOUD = b"\x22" * 160
@@ -53,6 +57,93 @@ def test_playback_marks_and_order(world: Any) -> None:
     _tick(world, 2)
     assert world.heard == [LOUD, LOUD, b"\xff" * 160]
     assert MarkPlayed("done") in _told(world, codec)
+
+
+@pytest.mark.knob("plivo", "l16_byte_order")
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("rate", [8000, 16000, 24000])
+def test_linear_sound(world_with: Callable[..., Any], order: str, rate: int) -> None:
+    """Linear sound of each rate has 20 ms a message, our codec reads it, what it plays is heard; the byte order is a guess."""
+    world = world_with(l16_byte_order=order)
+    ref, stream = world.streaming(contentType=f"audio/x-l16;rate={rate}")
+    world.saying[ref] = bytes(range(64, 96)) * 5
+    _tick(world)
+    payload = base64.b64decode(world.frames("media")[0]["media"]["payload"])
+    assert len(payload) == 40 * rate // 1000
+    if rate != 24000:
+        assert Audio(payload) in _told(world, PlivoMedia())
+    media = {"contentType": "audio/x-l16", "sampleRate": str(rate), "payload": base64.b64encode(payload).decode()}
+    world.frame(stream, event="playAudio", media=media)
+    _tick(world)
+    assert world.ears[ref][-1] == world.saying[ref]
+    first = int.from_bytes(payload[:2], "little" if order == "little" else "big", signed=True)
+    assert first == _linear(64)
+
+
+def _linear(code: int) -> int:
+    """One mu-law sample by the formula of G.711."""
+    inverted = ~code & 0xFF
+    magnitude = (((inverted & 0x0F) << 3) + 0x84) << ((inverted & 0x70) >> 4)
+    return 0x84 - magnitude if inverted & 0x80 else magnitude - 0x84
+
+
+def test_both_tracks(world: Any) -> None:
+    """A stream that only listens may carry what the person hears, too; numbering goes on across the tracks."""
+    ref = world.answered()
+    world.obey(
+        '<Stream audioTrack="both" contentType="audio/x-mulaw;rate=8000">wss://gw.example.com/m</Stream><Speak>hello</Speak>'
+    )
+    world.simulator.on_socket_open(world.now, world.of(OpenSocket)[-1].stream)
+    assert world.frames("start")[0]["start"]["tracks"] == ["inbound", "outbound"]
+    _tick(world)
+    inbound, outbound = (frame["media"] for frame in world.frames("media"))
+    assert [(inbound["track"], inbound["chunk"]), (outbound["track"], outbound["chunk"])] == [("inbound", 1), ("outbound", 2)]
+    assert base64.b64decode(outbound["payload"]) == world.ears[ref][-1]
+
+
+def test_extra_headers_and_types(world: Any) -> None:
+    """ExtraHeaders come back on start, media and dtmf; times are text in milliseconds, counters are numbers."""
+    ref, stream = world.streaming(extraHeaders="a=1,b=2")
+    _tick(world)
+    world.phone(ref, "digit", digit="5")
+    world.frame(stream, event="clearAudio", streamId=stream)
+    assert [frame.get("extra_headers") for frame in world.frames()] == ["a=1,b=2"] * 3 + [None]
+    start, media, dtmf, cleared = world.frames()
+    assert start["start"]["mediaFormat"] == {"encoding": "audio/x-mulaw", "sampleRate": 8000}
+    assert media["media"]["timestamp"] == str(int(world.now * 1000))
+    assert dtmf["dtmf"] == {"track": "inbound", "digit": "5", "timestamp": str(int(world.now * 1000))}
+    assert [type(frame["sequenceNumber"]) for frame in (start, media, dtmf, cleared)] == [int] * 4
+
+
+def test_keys_to_the_person(world: Any) -> None:
+    """SendDTMF presses keys at the phone."""
+    ref, stream = world.streaming()
+    world.frame(stream, event="sendDTMF", dtmf="12#")
+    assert world.keys == [(ref, "12#")]
+
+
+def test_full_buffer_is_reported(world: Any) -> None:
+    """At 30, 60 and 90 % of the buffer the stream is degraded, each once on the way up, and again after it has emptied."""
+    _, stream = world.streaming()
+    codec = PlivoMedia()
+    _told(world, codec)
+    for _ in range(8):
+        world.simulator.on_socket_frame(world.now, stream, codec.audio(b"\x22" * 40_000))
+    assert _reports(world) == ["StartStream"] + ["DegradedStream"] * 3
+    world.simulator.on_socket_frame(world.now, stream, codec.clear())
+    _tick(world)
+    for _ in range(3):
+        world.simulator.on_socket_frame(world.now, stream, codec.audio(b"\x22" * 35_000))
+    assert _reports(world) == ["StartStream"] + ["DegradedStream"] * 4
+
+
+def test_second_stream_on_a_call(world: Any) -> None:
+    """One call has one stream at a time; another is refused aloud and passed over."""
+    ref = world.answered()
+    world.obey("<Stream>wss://gw.example.com/a</Stream><Stream>wss://gw.example.com/b</Stream><Wait length='9'/>")
+    assert [opened.url for opened in world.of(OpenSocket)] == ["wss://gw.example.com/a"]
+    assert "second <Stream>" in world.refusals("refused")[0]["what"]
+    assert world.simulator.calls[ref].alive
 
 
 def test_mark_on_an_empty_buffer_comes_back_at_once(world: Any) -> None:
@@ -138,6 +229,7 @@ def test_wrong_format_is_complained_of(world: Any) -> None:
     assert _told(world, PlivoMedia())[-1] == StreamProblem("error", "invalid_content_type")
 
 
+@pytest.mark.knob("plivo", "buffer_s")
 def test_buffer_has_a_limit(world_with: Callable[..., Any]) -> None:
     """What exceeds the buffer is dropped and complained of."""
     world = world_with(buffer_s=1.0)
@@ -148,6 +240,21 @@ def test_buffer_has_a_limit(world_with: Callable[..., Any]) -> None:
         world.simulator.on_socket_frame(world.now, stream, codec.audio(LOUD))
     assert len(world.refusals("rejected_frame")) == 1
     assert _told(world, codec)[-1] == StreamProblem("error", "buffer_overflow")
+    roomy = world_with()
+    _, stream = roomy.streaming()
+    for _ in range(51):
+        roomy.simulator.on_socket_frame(roomy.now, stream, codec.audio(LOUD))
+    assert not roomy.refusals("rejected_frame")
+
+
+@pytest.mark.knob("plivo", "frame_errors")
+@pytest.mark.parametrize(("guess", "told"), [(True, [StreamProblem("error", "invalid_content_type")]), (False, [])])
+def test_wrong_frames_may_be_answered(world_with: Callable[..., Any], guess: bool, told: list[Any]) -> None:
+    """Whether a wrong playAudio is answered is told both ways; our codec reads the answer."""
+    world = world_with(frame_errors=guess)
+    _, stream = world.streaming()
+    world.frame(stream, event="playAudio", media={"contentType": "audio/x-l16", "sampleRate": 8000, "payload": ""})
+    assert _told(world, PlivoMedia())[1:] == told
 
 
 def test_refused_socket_is_tried_twice_more(world: Any) -> None:
@@ -175,12 +282,45 @@ def test_lost_socket_leads_to_the_next_verb(world: Any, code: int) -> None:
     assert world.simulator.live_calls() == 1
 
 
-def test_clean_close_may_be_reported_as_a_stop(world_with: Callable[..., Any]) -> None:
-    """How Plivo reports a clean close of ours is not known; the friendlier guess is played as well."""
-    world = world_with(clean_close_event="StopStream")
+@pytest.mark.knob("plivo", "clean_close_event")
+@pytest.mark.parametrize(("event", "failures"), [("DroppedStream", 1), ("StopStream", 0)])
+def test_clean_close_may_be_reported_as_a_stop(world_with: Callable[..., Any], event: str, failures: int) -> None:
+    """How Plivo reports a clean close of ours is not known; one word is a failed stream to our reader, the other is none."""
+    world = world_with(clean_close_event=event)
     _, stream = world.streaming()
     world.simulator.on_socket_closed(world.now, stream, 1000)
-    assert _reports(world) == ["StartStream", "StopStream"]
+    assert _reports(world) == ["StartStream", event]
+    webhooks = PlivoWebhooks(world.simulator.credentials()["auth_token"])
+    hooks = [hook for hook in world.sent() if hook.url.endswith("/stream")]
+    requests = [HookRequest(method="POST", url=hook.url, path="stream", headers={}, body=hook.body) for hook in hooks]
+    read = [event for request in requests for event in webhooks.parse(request, world.now).events]
+    assert [type(event) for event in read] == [StreamFailed] * failures
+
+
+@pytest.mark.knob("plivo", "stream_retries")
+@pytest.mark.knob("plivo", "stream_retry_s")
+@pytest.mark.parametrize(("retries", "pause_s"), [(2, 0.5), (0, 2.0), (1, 2.0)])
+def test_how_often_a_socket_is_tried(world_with: Callable[..., Any], retries: int, pause_s: float) -> None:
+    """Each refused upgrade is tried again after a pause, as often as told; our document's Redirect follows the last."""
+    world = world_with(stream_retries=retries, stream_retry_s=pause_s)
+    world.answered()
+    attempt = Attempt(
+        call_id="c",
+        leg_id="l",
+        to="+15550101000",
+        caller_id="+15550190021",
+        public_url="https://gw.example.com",
+        carrier="plivo",
+        media_token="t",
+    )
+    world.reply(world.sent()[-1], body=PlivoMarkup().connect(attempt).body.decode())
+    for tried in range(retries + 1):
+        assert len(world.of(OpenSocket)) == tried + 1
+        world.simulator.on_socket_refused(world.now, world.of(OpenSocket)[-1].stream, 503)
+        world.run(pause_s - 0.1)
+        assert len(world.of(OpenSocket)) == tried + 1
+        world.run(0.2)
+    assert [hook.url for hook in world.sent("Redirect")] == [attempt.hook("after")]
 
 
 def test_without_keep_alive_the_call_ends_with_its_document(world: Any) -> None:
