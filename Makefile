@@ -6,23 +6,31 @@ STAMP := $(VENV)/.installed
 REFEREES := .venv-referees
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check referees lock clean
+# make hands these on to what it starts.
+export BROWSER CHROMIUM
+
+.PHONY: help install demo test check screenshots referees lock clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Build .venv with the `holdline` command in it (another Python: make install PYTHON=python3.12)
 
 demo: $(STAMP) ## Play the failover story and stay up; ONCE=1 ends by itself, PORT=8090 takes another port
 	@$(VENV)/bin/holdline demo $(if $(PORT),--port $(PORT)) $(if $(ONCE),--once) $(if $(JSON),--json)
 
-test: $(STAMP) ## Run all tests; some of them: make test ARGS="tests/domain -k breaker"
+test: $(STAMP) ## Run all tests, a browser's included (BROWSER=skip: not those); some: make test ARGS="tests/domain -k breaker"
+	@$(if $(ARGS),$(if $(findstring browser,$(ARGS)),sh deploy/browser.sh),sh deploy/browser.sh)
 	@$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile)
 
 check: $(STAMP) ## Lint, formatting and strict types
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
+
+screenshots: $(STAMP) ## Write the pictures of docs/images anew, from the console and the telephone as they are
+	@sh deploy/browser.sh
+	@SCREENSHOTS=docs/images $(VENV)/bin/python -m pytest tests/browser/test_screenshots.py
 
 referees: $(STAMP) $(REFEREES)/.installed ## Let parties that are not us judge the lab and the adapters, and print who judged what
 	@$(VENV)/bin/python tests/referees/run.py $(ARGS)
