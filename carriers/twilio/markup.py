@@ -2,7 +2,7 @@
 
 from xml.sax.saxutils import quoteattr
 
-from carriers.contract import Attempt, Document
+from carriers.contract import MESSAGE_S, SORRY, THANKS, Attempt, Document
 
 XML = "text/xml"
 
@@ -29,6 +29,16 @@ class TwilioMarkup:
     def reject(self, cause: str) -> Document:
         """As the first verb it turns the caller away before the call is answered, and is not billed."""
         return _twiml(f"<Reject reason={quoteattr(cause)}/>")
+
+    def voicemail(self) -> Document:
+        """Without an `action` the same document would be asked for again after the recording, and greet for ever: the hosted
+        copy is static, so what follows `<Record>` is reached only through silence; a pressed key or a hang-up ends it.
+        """
+        return _twiml(
+            f"<Say>{SORRY}</Say>"
+            f'<Record maxLength="{MESSAGE_S}" timeout="5" finishOnKey="#" playBeep="true" trim="do-not-trim"/>'
+            f"<Say>{THANKS}</Say><Hangup/>"
+        )
 
     def acknowledge(self) -> Document:
         """204: an empty 200 would be invalid TwiML if Twilio ever took it for a document."""

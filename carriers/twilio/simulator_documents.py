@@ -58,6 +58,7 @@ class Documents:
     def inline(self, now: float, call: Call, text: str) -> None:
         """The document that came with the API request itself."""
         self._clear(call)
+        call.document_url = ""
         try:
             self.run(now, call, twiml.parse(text.encode()))
         except twiml.BadTwiml as problem:

@@ -217,9 +217,14 @@ class Life:
         """A status callback, if the customer asked for this event; SequenceNumber counts only those."""
         if not call.report.url or event not in call.report.events:
             return
-        fields = status_fields(call, status, sip_code, now, more or {})
+        fields = status_fields(call, status, sip_code, now, more or {}) | self._attestation(call)
         call.sequence += 1
         self._hooks.send(now, call, "status", call.report.url, call.report.method, fields)
+
+    def _attestation(self, call: Call) -> dict[str, str]:
+        """How the network signed a call of ours."""
+        signed = "" if call.direction == INBOUND else self._knob("stir_status", "A")
+        return {"StirStatus": signed} if signed else {}
 
     def _wake(self, at: float, what: str, call: Call) -> None:
         self._site.emit(Wake(at=at, key=f"{what} {call.sid} {call.step}"))

@@ -55,7 +55,7 @@ class NoSuch(Exception):
 def error(status: int, code: int, detail: str = "") -> RestReply:
     """The classic error document."""
     message = MESSAGES.get(code, "Error") + (f" ({detail})" if detail else "")
-    more_info = f"https://www.twilio.com/docs/errors/{code}"
+    more_info = f"https://www.twilio.com/docs/errors/{503 if status == 503 else code}"  # as recorded of a real 503
     return answer({"code": code, "message": message, "more_info": more_info, "status": status}, status)
 
 

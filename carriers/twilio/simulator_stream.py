@@ -105,12 +105,12 @@ class Streams:
         stream.opened_at = now
         self._send(stream, {"event": "connected", "protocol": "Call", "version": "1.0.0"})
         start = {
-            "streamSid": stream.sid,
             "accountSid": stream.call.account_sid,
+            "streamSid": stream.sid,
             "callSid": stream.call.sid,
             "tracks": list(TRACKS[stream.order.track]),
-            "customParameters": dict(stream.order.parameters),
             "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            "customParameters": dict(stream.order.parameters),
         }
         self._send_counted(stream, "start", start)
         self._listen(stream)
