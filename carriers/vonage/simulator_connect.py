@@ -48,7 +48,7 @@ class Connects:
             "created_at": now,
             "parent": leg,
             "synchronous": synchronous,
-            "frees_flow": not synchronous and not self._parts.knob("async_connect_blocks", True),
+            "frees_flow": not self._parts.knob("async_connect_blocks", True) and not synchronous,
             "from_": self._caller(leg, action),
         }
 

@@ -1,4 +1,4 @@
-"""Flows that connect people: phones and sockets in one conversation, conferences, and what the end of one means for the others."""
+"""Flows that connect people: phones and sockets in one conversation, conferences, and what one's end means for the others."""
 
 import json
 from collections.abc import Callable
