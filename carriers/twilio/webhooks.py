@@ -23,9 +23,10 @@ SIGNATURE = "x-twilio-signature"
 IDEMPOTENCY_TOKEN = "i-twilio-idempotency-token"  # noqa: S105 - a header's name
 MAX_AGE_S = 300.0
 
-RETRIES = "#rc=2&rp=5xx,ct,rt"
+RETRIES = "#rt=5000&rc=2&rp=5xx,ct,rt"
 """Connection override that `api.py` hangs on every hook URL: without it Twilio retries a failed connection once and a 5xx
-never, and a lost `completed` is lost. The fragment does not arrive here; whether it is signed is unverified, so both are tried.
+never, and a lost `completed` is lost. `rt`: all attempts share 15 s, and by default one read may take them all; at 5 s each
+there is time for three. The fragment does not arrive here; whether it is signed is unverified, so both are tried.
 """
 
 EXPECTS: Mapping[str, Expectation] = {

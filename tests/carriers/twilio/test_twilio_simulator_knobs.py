@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from carriers.contract import Attempt, HookRequest
-from carriers.lab.contract import RestReply, SendFrame
+from carriers.lab.contract import RestReply, SendFrame, WebhookReply
 from carriers.twilio import account, lookup, verdicts
 from carriers.twilio.markup import TwilioMarkup
 from carriers.twilio.media import TwilioMedia
@@ -465,3 +465,19 @@ def test_access_to_recordings(make_world, secret: bool, status: int) -> None:
     world.pass_time(2)
     path = urlsplit(world.told("/rec")[0]["RecordingUrl"]).path.partition(world.credentials["account_sid"])[2]
     assert world.api("GET", path, auth="nobody:nothing").status == status
+
+
+# --- what our own URLs ask for ------------------------------------------------------------------------------------
+
+
+def test_our_retries_fit_into_twilios_time(world) -> None:
+    """A callback that we do not answer is repeated twice within Twilio's 15 s for all attempts together."""
+    placed(world, StatusCallback="http://gw.test/status" + RETRIES)
+    began = world.now
+    for _ in range(5):
+        hook = world.webhooks[-1]
+        world.now += hook.timeout_s
+        world.sim.on_webhook_reply(world.now, hook.id, WebhookReply(status=0, failure="timeout"))
+    assert len(world.webhooks) == 3
+    assert sum(hook.timeout_s for hook in world.webhooks) <= 15.0
+    assert world.now > began
