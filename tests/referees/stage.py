@@ -152,6 +152,16 @@ class Stage:
         """Let the official client do something, on a thread of its own: it blocks."""
         return await asyncio.to_thread(deed, self.client)
 
+    def calls(self, number: str, **plan: Any) -> None:
+        """Let this phone call our first number."""
+        self.lab.phones.dial(number, self.ours, **plan)
+
+    @staticmethod
+    def payload(request: RestRequest) -> dict[str, Any]:
+        """What a Telnyx event tells."""
+        found: dict[str, Any] = msgspec.json.decode(request.body)["data"]["payload"]
+        return found
+
     async def hears(self, number: str, seconds: float) -> None:
         """Wait until the answered call of this phone has lasted so long."""
 

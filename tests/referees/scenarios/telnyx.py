@@ -12,7 +12,7 @@ from carriers.lab.contract import RestRequest
 
 def told(event_type: str) -> Callable[[RestRequest], bool]:
     """Whether a webhook is this event."""
-    return lambda request: json.loads(request.body)["data"]["event_type"] == event_type
+    return lambda request: request.method == "POST" and json.loads(request.body)["data"]["event_type"] == event_type
 
 
 async def ringing(stage: Stage, **more: Any) -> Any:

@@ -74,7 +74,7 @@ async def fetch_recording(stage: Stage) -> Any:
 
 
 async def download_recording(stage: Stage) -> Any:
-    call, made = await stopped(stage)
+    _call, made = await stopped(stage)
     root = f"https://api.twilio.com/2010-04-01/Accounts/{stage.credentials['account_sid']}"
     answer = await stage.sdk(lambda client: client.http_client.session.get(f"{root}/Recordings/{made.sid}.wav", auth=client.auth))
     assert (answer.status_code, answer.content[:4]) == (200, b"RIFF")
