@@ -122,6 +122,40 @@ class Finding(Struct, frozen=True, kw_only=True):
     cure: str = ""
 
 
+class Wanted(Struct, frozen=True, kw_only=True):
+    """How the carrier's numbers should be set, so that their calls come to this gateway."""
+
+    carrier: str
+    """The carrier's name in the config; part of every URL."""
+    public_url: str
+    numbers: tuple[str, ...]
+    """E.164 with `+`; numbers of the account that are not named here are left alone."""
+    fallback_url: str = ""
+    """Where a document that works without us is hosted, for this carrier; empty leaves what is set there alone."""
+
+    def arrival(self, step: str) -> str:
+        """URL on which the carrier tells of callers; `step` is the folder's own word."""
+        return f"{self.public_url}/carriers/{self.carrier}/inbound/{step}"
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One thing at the carrier: what is there, and what should be. `handle` is the folder's own, for `amend`."""
+
+    subject: str
+    """`number +15550190001`, `application 12ab`."""
+    name: str
+    found: str
+    wanted: str
+    handle: dict[str, str] = {}
+    cure: str = ""
+    """What a person must do about it, where we cannot."""
+
+    @property
+    def right(self) -> bool:
+        """Nothing is to be done."""
+        return self.found == self.wanted
+
+
 # --- what a carrier posts to us ----------------------------------------------------------------------------------
 
 
@@ -180,6 +214,12 @@ class Arrival(Struct, frozen=True, kw_only=True):
     hook: Hook = Hook()
 
 
+SORRY = "We cannot take your call just now. Please leave a message after the tone, and we will call you back."
+THANKS = "Thank you. Goodbye."
+MESSAGE_S = 180
+"""What callers hear of a fallback document, and how long their message may be."""
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """An HTTP answer to a carrier."""
 
@@ -225,6 +265,12 @@ class Markup(Protocol):
 
     def reject(self, cause: str) -> Document:
         """Turn an inbound call away before it costs, where the carrier can; `cause` is `busy` or `rejected`."""
+        ...
+
+    def voicemail(self) -> Document | None:
+        """A document that takes a message without us: a greeting, a beep, a recording of at most three minutes that stays at
+        the carrier, a goodbye. To be hosted elsewhere; None for a carrier that obeys no documents.
+        """
         ...
 
     def acknowledge(self) -> Document:
@@ -280,6 +326,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     hooks_sign_url: bool = True
     """Whether a webhook's signature covers its URL. If not, a body that names another call than the leg's own is refused."""
     stream_loss_ends_leg: bool = False
+    rejects_unanswered: bool = True
+    """Whether an inbound call can be turned away before it is answered, and billed."""
     answers_by_command: bool = False
     """Whether an inbound call is taken and turned away by `answer` and `reject`, since its webhook's answer is ignored."""
 
@@ -342,6 +390,14 @@ class Carrier(Protocol):
 
     async def check(self) -> tuple[Finding, ...]:
         """Credentials, balance, numbers: for `holdline check`. Never raises."""
+        ...
+
+    async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
+        """Everything at the carrier that decides where callers go, right or wrong. Changes nothing. CarrierError."""
+        ...
+
+    async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
+        """Set what `survey` has just found wrong and given without a `cure`. CarrierError at the first refusal."""
         ...
 
     def media(self) -> MediaCodec:

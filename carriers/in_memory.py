@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from carriers.contract import Gate, Health, Placed
+from carriers.contract import Gate, Health, Placed, Setting, Wanted
 from carriers.sdk_threads import UNREACHABLE, unknown, unsent
 from carriers.shot import HttpAnswer, Shot
 from gateway.domain.errors import CarrierError, NotSent
@@ -28,6 +28,16 @@ CONNECT_S = 0.02
 """From the wish to the first byte."""
 CONTROL_S = 6.0
 """As long as `sdk_threads` waits for anything but a dial."""
+
+
+class NothingToSet:
+    """The part of `carriers.contract.Carrier` that a simulation does without: its numbers are set by the world."""
+
+    async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
+        return ()
+
+    async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
+        """Nothing was found wrong."""
 
 
 class Request(Struct, frozen=True, kw_only=True):

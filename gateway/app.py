@@ -13,7 +13,7 @@ import structlog
 
 from agent.contract import Agent
 from agent.registry import agent_of
-from carriers.contract import CarrierSettings
+from carriers.contract import CarrierSettings, Wanted
 from carriers.registry import kinds
 from gateway.config.structs import Config
 from gateway.domain.commands import Answer, Command, Dial, HangUp, Reject, Resolve, Route, Timer
@@ -34,6 +34,7 @@ from gateway.runtime.health import HealthWatch
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.live import LiveCalls
 from gateway.runtime.outbox import Handler, Outbox
+from gateway.runtime.provisioning import Provisioning
 from gateway.runtime.reconciler import Reconciler
 from gateway.runtime.sessions import Sessions
 from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
@@ -123,7 +124,7 @@ async def open_gateway(config: Config, clock: Clock | None = None, lab_url: str 
         stack.push_async_callback(works.bridge.aclose)
         stack.push_async_callback(works.sessions.aclose)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)
-        jobs = works.jobs() | {"purge": upkeep.run_purge, "server": upkeep.run_server}
+        jobs = works.jobs(lab_url) | {"purge": upkeep.run_purge, "server": upkeep.run_server}
         tasks = [asyncio.create_task(for_ever(name, job, clock), name=f"gateway-{name}") for name, job in jobs.items()]
         stack.push_async_callback(_stop, tasks)
         yield works.gateway(lab_url)
@@ -153,14 +154,20 @@ class Works:
         for part in (self.dialer, self.live, self.sessions, self.health, call_log, self.outbox):
             calls.observe(part.heed)
 
-    def jobs(self) -> dict[str, Callable[[], Awaitable[None]]]:
+    def jobs(self, lab_url: str | None = None) -> dict[str, Callable[[], Awaitable[None]]]:
         """What runs for as long as the gateway does, beside the answering of requests."""
-        return {
+        jobs: dict[str, Callable[[], Awaitable[None]]] = {
             "outbox": self.outbox.run,
             "callbacks": self.callbacks.run,
             "health": self.health.run,
             "ends": self.ends.run,
         }
+        return jobs | ({"provisioning": self._provisioning().run} if lab_url else {})
+
+    def _provisioning(self) -> Provisioning:
+        url, members = self._fleet.public_url, self._fleet.members
+        wanted = {name: Wanted(carrier=name, public_url=url, numbers=member.numbers) for name, member in members.items()}
+        return Provisioning({name: member.carrier for name, member in members.items()}, wanted, self._clock)
 
     def gateway(self, lab_url: str | None = None, web: Callable[[Services], Any] = create_app) -> Gateway:
         """The application over all of it; `web` makes the part that is no media socket."""

@@ -72,6 +72,27 @@ def demo(
 
 
 @app.command(
+    epilog=_examples("holdline provision", "holdline provision --yes", "holdline provision --fallback-documents static/")
+)
+def provision(
+    config: ConfigFile = DEFAULT_CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="Change what is wrong; without it nothing is changed.")] = False,
+    fallback_documents: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Only write voicemail documents there, to be hosted elsewhere.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Point every carrier's numbers at this gateway.
+
+    Shows what is set at each carrier and what should be; numbers that config.yaml does not name are left alone.
+    """
+    from gateway.commands.provision import run
+
+    with failures_told(as_json=as_json):
+        raise typer.Exit(run(config, yes=yes, documents=fallback_documents, as_json=as_json))
+
+
+@app.command(
     epilog=_examples("HOLDLINE_API_KEY=... holdline serve", "HOLDLINE_API_KEY=... holdline serve --lab http://127.0.0.1:4010")
 )
 def serve(
@@ -181,7 +202,9 @@ def route(
 @app.command(epilog=_examples("holdline sim --seeds 500 --jobs 2", "holdline sim --seed 4711 --trace"))
 def sim(
     seeds: Annotated[int | None, typer.Option(metavar="N", min=1, help="So many worlds; 100 if no --seed is given.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="SEED", min=0, help="The first world; without --seeds the only one.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="SEED", min=0, help="The first world; without --seeds the only one.")
+    ] = None,
     jobs: Annotated[int, typer.Option(metavar="J", min=1, max=64, help="So many at the same time.")] = 1,
     trace: Annotated[bool, typer.Option("--trace", help="Print everything that happened in the one world.")] = False,
     as_json: Json = False,

@@ -5,7 +5,7 @@ failed. None of that is reached: the wire below it raises every answer that is n
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import plivo
@@ -23,10 +23,12 @@ from carriers.contract import (
     Markup,
     MediaCodec,
     Placed,
+    Setting,
     Sighting,
+    Wanted,
     Webhooks,
 )
-from carriers.plivo import CAPABILITIES, lookup, verdicts
+from carriers.plivo import CAPABILITIES, lookup, provisioning, verdicts
 from carriers.plivo.lookup import AnswerRefused
 from carriers.plivo.markup import LASTING_RETRIES, QUICK_RETRIES, PlivoMarkup
 from carriers.plivo.media import PlivoMedia
@@ -111,6 +113,13 @@ class PlivoCarrier(ByDocument):
             return (_no_access(error),)
         access = Finding(what="credentials", ok=True, detail=f"account {_field(account, 'auth_id')} answers")
         return (access, _funds(account), await self._numbers())
+
+    async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
+        return await self._ask(lambda client: tuple(_survey(client, wanted)), _LOOKUP_TIMEOUT_S)
+
+    async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
+        wrong = [setting for setting in settings if not setting.right and not setting.cure]
+        await self._ask(lambda client: _amend(client, wanted, wrong), _LOOKUP_TIMEOUT_S)
 
     def media(self) -> MediaCodec:
         return PlivoMedia()
@@ -265,6 +274,49 @@ def _no_access(error: CarrierError) -> Finding:
     ours = _verdict_of(error).signal is Signal.MISCONFIGURED
     cure = "Copy auth_id and auth_token from the first page of Plivo's console." if ours else "Check base_url and the network."
     return Finding(what="credentials", ok=False, detail=str(error), cure=cure)
+
+
+# --- where callers go ---------------------------------------------------------------------------------------------
+
+
+def _survey(client: Any, wanted: Wanted) -> Iterator[Setting]:
+    owned = {f"+{_field(one, 'number')}": provisioning.app_id_of(_field(one, "application")) for one in _all_numbers(client)}
+    yield from provisioning.settings(_application(client, wanted), owned, wanted)
+
+
+def _application(client: Any, wanted: Wanted) -> dict[str, str] | None:
+    name = provisioning.application_name(wanted)
+    for offset in range(0, _MAX_NUMBERS, lookup.PAGE):
+        page = _field(client.applications.list(limit=lookup.PAGE, offset=offset), "objects") or []
+        for one in page:
+            if _field(one, "app_name") == name:
+                return {field: _field(one, field) or "" for field in ("app_id", *provisioning.wishes(wanted))}
+        if len(page) < lookup.PAGE:
+            break
+    return None
+
+
+def _amend(client: Any, wanted: Wanted, wrong: list[Setting]) -> None:
+    """The application first: its id may be new."""
+    application, fields = _application(client, wanted), provisioning.wishes(wanted)
+    if application is None:
+        created = client.applications.create(provisioning.application_name(wanted), **fields)
+        app_id = str(_field(created, "app_id"))
+    else:
+        app_id = application["app_id"]
+        if any("application" in setting.handle for setting in wrong):
+            client.applications.update(app_id, **fields)
+    for setting in wrong:
+        if "number" in setting.handle:
+            client.numbers.update(setting.handle["number"], app_id=app_id)
+
+
+def _all_numbers(client: Any) -> Iterator[Any]:
+    for offset in range(0, _MAX_NUMBERS * lookup.PAGE, lookup.PAGE):
+        page = _field(client.numbers.list(limit=lookup.PAGE, offset=offset), "objects") or []
+        yield from page
+        if len(page) < lookup.PAGE:
+            return
 
 
 def _voice_numbers(client: Any) -> list[str]:

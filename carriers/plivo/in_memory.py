@@ -25,7 +25,7 @@ from carriers.contract import (
     Sighting,
     Webhooks,
 )
-from carriers.in_memory import Ask, Line, Request, Wire, document, json
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json
 from carriers.plivo import CAPABILITIES, lookup, verdicts
 from carriers.plivo.lookup import AnswerRefused
 from carriers.plivo.markup import LASTING_RETRIES, QUICK_RETRIES, PlivoMarkup
@@ -47,7 +47,7 @@ class Unanswered(CarrierError):
         self.verdict = verdict
 
 
-class PlivoInMemory(ByDocument):
+class PlivoInMemory(ByDocument, NothingToSet):
     """`carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float], line: Line) -> None:

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from carriers.contract import Attempt, Document
+from carriers.contract import MESSAGE_S, SORRY, THANKS, Attempt, Document
 
 QUICK_RETRIES = "#ct=2000&rt=5000&rc=2&rp=ct,rt,5xx"
 """Plivo takes its retry policy from the URL's fragment, which it neither sends nor signs: connect and read time-out (ms),
@@ -43,6 +43,13 @@ class PlivoMarkup:
     def reject(self, cause: str) -> Document:
         """As the first element it turns the caller away before the call is answered, and is not billed as answered."""
         return _document(f'{_HEAD}<Response><Hangup reason="{escape(cause)}"/></Response>')
+
+    def voicemail(self) -> Document:
+        return _document(
+            f"{_HEAD}<Response><Speak>{SORRY}</Speak>"
+            f'<Record maxLength="{MESSAGE_S}" timeout="5" finishOnKey="#" playBeep="true" fileFormat="wav" redirect="false"/>'
+            f"<Speak>{THANKS}</Speak><Hangup/></Response>"
+        )
 
     def acknowledge(self) -> Document:
         return Document()

@@ -20,5 +20,9 @@ class TelnyxMarkup:
     def reject(self, cause: str) -> Document:
         return _NOTHING
 
+    def voicemail(self) -> Document | None:
+        """Call Control obeys commands alone; a TeXML application could, but a number has one connection."""
+        return None
+
     def acknowledge(self) -> Document:
         return _NOTHING

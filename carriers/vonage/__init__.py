@@ -31,6 +31,8 @@ CAPABILITIES = Capabilities(
     # After a clear no answer to pending notifies is documented.
     clear_returns_marks=False,
     upgrade_signed=True,
+    # Vonage has answered before it asks us.
+    rejects_unanswered=False,
     # The token carries a hash of the body and no address.
     hooks_sign_url=False,
 )

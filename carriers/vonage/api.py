@@ -28,13 +28,15 @@ from carriers.contract import (
     LegAtCarrier,
     Markup,
     Placed,
+    Setting,
     Sighting,
+    Wanted,
     Webhooks,
 )
 from carriers.requests_wire import Wire
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
-from carriers.vonage import CAPABILITIES, Credentials, records, verdicts
+from carriers.vonage import CAPABILITIES, Credentials, provisioning, records, verdicts
 from carriers.vonage.markup import NccoMarkup
 from carriers.vonage.media import VonageCodec
 from carriers.vonage.webhooks import VonageWebhooks
@@ -46,6 +48,7 @@ API_HOST = "api.nexmo.com"
 REST_HOST = "rest.nexmo.com"
 MAX_RING_S, MAX_LENGTH_S = 120, 86400
 MAX_PAGES = 3
+MAX_NUMBER_PAGES = 20
 _REGION_HOST = re.compile(r"api(-[a-z]{2}(-\d+)?)?\.(vonage|nexmo)\.com")
 _UNHEARD = frozenset({401, 402, 403, 429})
 """Refusals of a hang-up that say nothing of the call."""
@@ -71,7 +74,7 @@ class VonageCarrier(ByDocument):
         credentials: Credentials = settings.credentials
         self.webhooks: Webhooks = VonageWebhooks(credentials.signature_secret, credentials.application_id)
         self.markup: Markup = NccoMarkup()
-        self._clock, self._base_url = clock, settings.base_url
+        self._clock, self._base_url, self._application_id = clock, settings.base_url, credentials.application_id
         # A key that cannot sign must be known now: in a dial it would look like a carrier out of reach.
         auth = _auth(settings.name, credentials)
         make_client = partial(_client, auth, settings.base_url)
@@ -121,6 +124,18 @@ class VonageCarrier(ByDocument):
     async def check(self) -> tuple[Finding, ...]:
         return (await self._check_calls(), await self._check_balance(), await self._check_numbers())
 
+    async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
+        return tuple(provisioning.settings(await self._application(), await self._owned(), wanted))
+
+    async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
+        wrong = [setting for setting in settings if not setting.right and not setting.cure]
+        if any("application" in setting.handle for setting in wrong):
+            body = provisioning.amended(await self._application(), wanted)
+            await self._send("put", API_HOST, self._application_path, body, auth="basic")
+        for setting in wrong:
+            if "number" in setting.handle:
+                await self._link_number(setting.handle["country"], setting.handle["number"])
+
     def media(self) -> VonageCodec:
         return VonageCodec()
 
@@ -160,12 +175,47 @@ class VonageCarrier(ByDocument):
         known = self._base_url is None and _REGION_HOST.fullmatch(region)
         return region if known else API_HOST
 
+    # --- where callers go --------------------------------------------------------------------------------------
+
+    @property
+    def _application_path(self) -> str:
+        return f"/v2/applications/{quote(self._application_id, safe='')}"
+
+    async def _application(self) -> dict[str, Any]:
+        shown = await self._send("get", API_HOST, self._application_path, auth="basic")
+        if not isinstance(shown, dict):
+            raise CarrierError("unreadable-answer", "an application that is not a JSON object")
+        return shown
+
+    async def _owned(self) -> dict[str, dict[str, str]]:
+        owned: dict[str, dict[str, str]] = {}
+        for index in range(1, MAX_NUMBER_PAGES + 1):
+            page = await self._send("get", REST_HOST, "/account/numbers", {"size": "100", "index": str(index)}, auth="basic")
+            numbers = (page or {}).get("numbers", []) if isinstance(page, dict | None) else []
+            for one in numbers:
+                owned[f"+{one['msisdn']}"] = {"country": str(one.get("country", "")), "app_id": str(one.get("app_id", ""))}
+            if len(numbers) < 100:
+                break
+        return owned
+
+    async def _link_number(self, country: str, number: str) -> None:
+        """An update replaces the whole of a number's settings; for one that answers calls here the application is all."""
+        fields = {"country": country, "msisdn": number, "app_id": self._application_id}
+
+        def job(client: Any) -> Any:
+            return client.http_client.post(REST_HOST, "/number/update", fields, "basic", "form")
+
+        await self._sent(job)
+
     # --- requests ----------------------------------------------------------------------------------------------
 
-    async def _send(self, method: str, host: str, path: str, params: dict[str, str] | None = None, auth: str = "jwt") -> Any:
+    async def _send(self, method: str, host: str, path: str, params: dict[str, Any] | None = None, auth: str = "jwt") -> Any:
         def job(client: Any) -> Any:
             return getattr(client.http_client, method)(host, path, params, auth)
 
+        return await self._sent(job)
+
+    async def _sent(self, job: Callable[[Any], Any]) -> Any:
         try:
             return await self._threads.control(job)
         except VonageError as error:

@@ -23,7 +23,7 @@ from carriers.contract import (
     Sighting,
     Webhooks,
 )
-from carriers.in_memory import Ask, Line, Request, Wire, document, json
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json
 from carriers.shot import HttpAnswer
 from carriers.vonage import CAPABILITIES, Credentials, records, verdicts
 from carriers.vonage.markup import NccoMarkup
@@ -62,7 +62,7 @@ def _token(application_id: str, pem: str, day: int) -> str:
     return jwt.encode(claims, _key(pem), algorithm="RS256")
 
 
-class VonageInMemory(ByDocument):
+class VonageInMemory(ByDocument, NothingToSet):
     """`carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float], line: Line) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from carriers.contract import Attempt, Document
+from carriers.contract import MESSAGE_S, SORRY, THANKS, Attempt, Document
 
 CONTENT_TYPE = "application/json"
 AUDIO = "audio/l16;rate=8000"
@@ -29,6 +29,13 @@ class NccoMarkup:
     def reject(self, cause: str) -> Document:
         """Vonage has answered before it asks, and NCCO has no early reject: an empty flow ends the call at once."""
         return _ncco()
+
+    def voicemail(self) -> Document:
+        return _ncco(
+            {"action": "talk", "text": SORRY},
+            {"action": "record", "format": "wav", "beepStart": True, "endOnSilence": 5, "endOnKey": "#", "timeOut": MESSAGE_S},
+            {"action": "talk", "text": THANKS},
+        )
 
     def acknowledge(self) -> Document:
         """No body at all: a JSON array in the answer to a synchronous event would be carried out."""

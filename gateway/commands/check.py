@@ -41,7 +41,7 @@ async def _look(config: Config) -> list[Found]:
     from gateway.commands.check_public_url import look_at_public_url
 
     carriers, ours = await asyncio.gather(
-        asyncio.gather(*(look_at(carrier) for carrier in config.carriers)), look_at_public_url(config)
+        asyncio.gather(*(look_at(carrier, config.server.public_url) for carrier in config.carriers)), look_at_public_url(config)
     )
     of_carriers = [
         (entry.name, finding) for entry, findings in zip(config.carriers, carriers, strict=True) for finding in findings

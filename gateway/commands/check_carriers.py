@@ -5,10 +5,11 @@ import re
 import time
 from collections.abc import Sequence
 
-from carriers.contract import Carrier, CarrierSettings, Finding
+from carriers.contract import Carrier, CarrierSettings, Finding, Wanted
 from carriers.registry import kinds
+from gateway.commands.provision import wanted_of
 from gateway.config.structs import CarrierConfig
-from gateway.domain.errors import Misconfigured
+from gateway.domain.errors import CarrierError, Misconfigured
 
 _LOOK_S = 30.0
 """For all look-ups of a carrier together; each has a time-out of its own below that."""
@@ -17,7 +18,7 @@ _FIRST_PAGE = 20
 """A list this long may go on where the carrier's own look ended."""
 
 
-async def look_at(entry: CarrierConfig) -> tuple[Finding, ...]:
+async def look_at(entry: CarrierConfig, public_url: str) -> tuple[Finding, ...]:
     """Never raises: what fails is a finding."""
     settings = CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url)
     try:
@@ -30,12 +31,29 @@ async def look_at(entry: CarrierConfig) -> tuple[Finding, ...]:
         return (Finding(what="credentials", ok=False, detail=_one_line(detail), cure="copy them anew, with every line of a key"),)
     try:
         findings = await asyncio.wait_for(carrier.check(), _LOOK_S)
+        reached = all(finding.ok for finding in findings)
+        callers = (await asyncio.wait_for(_callers(carrier, wanted_of(entry, public_url)), _LOOK_S),) if reached else ()
     except TimeoutError:
         cure = "look at this machine's way to the carrier's API"
         return (Finding(what="credentials", ok=False, detail=f"no answer within {_LOOK_S:g} s", cure=cure),)
     finally:
         await carrier.aclose()
-    return (*findings, *configured_numbers(entry.numbers, findings))
+    return (*findings, *configured_numbers(entry.numbers, findings), *callers)
+
+
+async def _callers(carrier: Carrier, wanted: Wanted) -> Finding:
+    """Whether callers of our numbers come to this gateway: drift since `holdline provision --yes`."""
+    try:
+        found = await carrier.survey(wanted)
+    except CarrierError as error:
+        return Finding(what="callers", ok=False, detail=str(error), cure="try again; see the other findings of this carrier")
+    wrong = [setting for setting in found if not setting.right]
+    if not wrong:
+        return Finding(what="callers", ok=True, detail="come to this gateway")
+    detail = f"{len(wrong)} settings differ, first {wrong[0].subject}, {wrong[0].name}"
+    return Finding(
+        what="callers", ok=False, detail=detail, cure="look with `holdline provision`, then `holdline provision --yes`"
+    )
 
 
 def configured_numbers(wanted: Sequence[str], findings: Sequence[Finding]) -> tuple[Finding, ...]:

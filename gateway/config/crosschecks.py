@@ -135,6 +135,7 @@ def urls(document: Any) -> Iterator[Problem]:
     yield from _url(_value(document, "store", "url"), "store.url", {"redis", "rediss", "unix"})
     for path, entry in entries(document, "carriers"):
         yield from _url(entry.get("base_url"), f"{path}.base_url", {"http", "https"})
+        yield from _url(entry.get("fallback_url"), f"{path}.fallback_url", {"http", "https"})
     yield from _public_url(document)
 
 

@@ -87,6 +87,10 @@ class CarrierConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     base_url: (
         Annotated[str, Meta(description="Another address of the carrier's API, such as the lab's; null is the real one.")] | None
     ) = None
+    fallback_url: (
+        Annotated[str, Meta(description="A document for callers, hosted elsewhere, that the carrier asks for when we are down.")]
+        | None
+    ) = None
     limits: Limits = Limits()
 
 

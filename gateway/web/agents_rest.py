@@ -7,7 +7,7 @@ call, whatever carrier carries it. Errors are Twilio's, not ours: that is what t
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Annotated, Any
@@ -183,5 +183,5 @@ def _rfc2822(at: float | None) -> str | None:
 
 
 HANDLERS = (fetch_twilio_call, update_twilio_call)
-EXCEPTION_HANDLERS = {TwilioRefusal: twilio_refused}
+EXCEPTION_HANDLERS: dict[int | type[Exception], Callable[[AgentRequest, Any], Response[Any]]] = {TwilioRefusal: twilio_refused}
 """For the application."""

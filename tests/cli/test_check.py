@@ -1,8 +1,11 @@
 """`holdline check`, against carriers of the lab."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
@@ -46,6 +49,10 @@ class Account:
         (self._cli.folder / f"{kind}.yaml").write_text(yaml.safe_dump(document))
         return f"{kind}.yaml"
 
+    def provision(self, *arguments: str, **environ: str) -> Any:
+        """Run `holdline provision`."""
+        return self._cli.run("provision", *arguments, **{**self.environ, **environ})
+
     def check(self, *arguments: str, **environ: str) -> Any:
         """Run `holdline check`."""
         return self._cli.run("check", *arguments, **{**self.environ, **environ})
@@ -54,7 +61,56 @@ class Account:
 @pytest.fixture(scope="module")
 def account(module_cli: Any, module_free_port: int) -> Iterator[Account]:
     with module_cli.running("lab", "--port", "0", "--json") as lab:
-        yield Account(module_cli, lab.ready()["url"], module_free_port)
+        account = Account(module_cli, lab.ready()["url"], module_free_port)
+        account.first_look = account.provision()
+        account.drift = account.check()
+        account.change = account.provision("--yes")
+        yield account
+
+
+def test_numbers_are_pointed_here_only_when_told_to(account: Account) -> None:
+    """A diff first, that changes nothing and exits with 1; then the change, and nothing is left to do."""
+    assert account.first_look.returncode == 1
+    assert "Nothing was changed" in account.first_look.stdout
+    assert "(unset) -> " in account.first_look.stdout
+    assert account.drift.returncode == 1
+    assert "holdline provision --yes" in account.drift.stdout
+    assert account.change.returncode == 0, account.change.stdout + account.change.stderr
+    for carrier in ("twilio", "telnyx", "plivo", "vonage"):
+        assert f"{carrier}: callers come here" not in account.first_look.stdout
+        assert re.search(rf"{carrier}: \d+ settings changed; callers come here", account.change.stdout)
+    again = account.provision("--json")
+    told = json.loads(again.stdout)
+    assert (again.returncode, told["applied"]) == (0, False)
+    assert all(one == {"error": None, "changed": 0, "wrong": []} for one in told["carriers"].values())
+
+
+def test_a_carrier_that_does_not_answer_is_told(account: Account) -> None:
+    """The others are surveyed all the same; exit code 1."""
+    account.set_faults("plivo", "down")
+    told = account.provision()
+    account.set_faults("plivo")
+    assert told.returncode == 1
+    assert "plivo: not surveyed:" in told.stdout
+    assert "twilio: callers come here" in told.stdout
+
+
+def test_fallback_documents_are_written_for_carriers_that_obey_them(account: Account, tmp_path: Path) -> None:
+    """A voicemail each, well-formed, that asks nothing of us."""
+    told = account.provision("--fallback-documents", str(tmp_path / "static"))
+    assert told.returncode == 0
+    assert sorted(path.name for path in (tmp_path / "static").iterdir()) == [
+        "plivo-voicemail.xml",
+        "twilio-voicemail.xml",
+        "vonage-voicemail.json",
+    ]
+    for name in ("plivo", "twilio"):
+        root = ET.fromstring((tmp_path / "static" / f"{name}-voicemail.xml").read_text())
+        assert "Record" in [verb.tag for verb in root]
+        assert "127.0.0.1" not in (tmp_path / "static" / f"{name}-voicemail.xml").read_text()
+    actions = json.loads((tmp_path / "static" / "vonage-voicemail.json").read_text())
+    assert [action["action"] for action in actions] == ["talk", "record", "talk"]
+    assert "telnyx: obeys no documents" in told.stdout
 
 
 def test_all_is_well(account: Account) -> None:
@@ -82,6 +138,7 @@ def test_what_is_wrong_is_told_for_each_carrier(account: Account) -> None:
         ("twilio", "credentials"),
         ("plivo", "credentials"),
         ("telnyx", "caller ids"),
+        ("telnyx", "callers"),
         ("vonage", "private_key"),
     }
     assert all(finding["cure"] for finding in wrong.values())

@@ -327,7 +327,7 @@ def test_the_shipped_file_shows_every_default() -> None:
     for section in ("server", "store", "dialing", "breaker", "health"):
         assert _defaults(_section(section)) == shown[section]
     for carrier in shown["carriers"]:
-        assert set(carrier) == {"name", "kind", "credentials", "numbers", "base_url", "limits"}
+        assert set(carrier) == {"name", "kind", "credentials", "numbers", "base_url", "fallback_url", "limits"}
     assert [carrier["name"] for carrier in shown["carriers"]] == ["twilio", "telnyx", "plivo", "vonage"]
 
 

@@ -20,13 +20,15 @@ import structlog
 from msgspec.structs import replace
 
 import gateway.app
-from carriers.contract import Carrier, CarrierSettings, Kind
+from carriers.contract import Carrier, CarrierSettings, Kind, Wanted
 from carriers.lab.lab import Lab
 from carriers.lab.ledger import Entry
 from carriers.registry import kinds
 from gateway.config import Config, load_lab_config
 from gateway.config.structs import Limits
 from gateway.domain.breaker import BreakerPolicy
+from gateway.runtime.clock import SystemClock
+from gateway.runtime.provisioning import Provisioning
 from gateway.runtime.store.embedded import EmbeddedServer
 from gateway.serving import bind, served
 
@@ -67,6 +69,8 @@ class World:
         """Without our key."""
         self._gateway: AsyncExitStack | None = None
         self._twins: list[World] = []
+        self._opened: dict[str, Carrier] = {}
+        self.clock = SystemClock()
 
     # --- the gateway ---------------------------------------------------------------------------------------------
 
@@ -105,6 +109,8 @@ class World:
         for twin in self._twins:
             await twin.aclose()
         await self.stop()
+        for carrier in self._opened.values():
+            await carrier.aclose()
         await self.client.aclose()
         await self.stranger.aclose()
 
@@ -134,7 +140,27 @@ class World:
                 config.health, idle_every_s=self._knobs.get("health_s", 1.0), failing_every_s=self._knobs.get("health_s", 1.0)
             ),
             store=replace(config.store, url=self._store_url, tag=self._tag),
+            server=replace(config.server, max_live_calls=self._knobs.get("max_live_calls", 0)),
         )
+
+    # --- callers -------------------------------------------------------------------------------------------------
+
+    def opened_carrier(self, name: str) -> Carrier:
+        """An adapter of our own, through the real SDK; closed with the world."""
+        if name not in self._opened:
+            entry = self.config.carrier(name)
+            assert entry is not None
+            settings = CarrierSettings(name=name, credentials=entry.credentials, base_url=entry.base_url)
+            self._opened[name] = kinds()[entry.kind].open(settings, self.clock.now)
+        return self._opened[name]
+
+    async def provision(self) -> None:
+        """Point every carrier's numbers at this gateway."""
+        wanted = {
+            carrier.name: Wanted(carrier=carrier.name, public_url=self.url, numbers=carrier.numbers)
+            for carrier in self.config.carriers
+        }
+        await Provisioning({name: self.opened_carrier(name) for name in wanted}, wanted, self.clock).once()
 
     # --- what a user does ----------------------------------------------------------------------------------------
 

@@ -13,6 +13,9 @@ class SparrowMarkup:
     def connect(self, attempt: Attempt) -> Document:
         return Document(body=msgspec.json.encode({"do": "stream", "url": attempt.media_url}), content_type=_JSON)
 
+    def voicemail(self) -> Document | None:
+        return None
+
     def reject(self, cause: str) -> Document:
         return self.hang_up()
 
