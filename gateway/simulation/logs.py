@@ -34,7 +34,9 @@ def captured(history: History, surprise: Callable[[str], None]) -> Iterator[None
             surprise(found)
         raise structlog.DropEvent
 
-    structlog.configure(processors=[note], wrapper_class=structlog.make_filtering_bound_logger(0), cache_logger_on_first_use=False)
+    structlog.configure(
+        processors=[note], wrapper_class=structlog.make_filtering_bound_logger(0), cache_logger_on_first_use=False
+    )
     try:
         yield
     finally:

@@ -19,6 +19,8 @@ class Told(Struct, frozen=True, kw_only=True):
     """One answer to a create request. `key` is the client's own, or empty."""
 
     at: float
+    wish: int
+    """Which of the world's planned calls."""
     key: str
     call_id: str
     status: int
@@ -39,14 +41,14 @@ class Clients:
         """One client from its first request to its last."""
         body = self._body(plan, number)
         if plan.also:
-            first, second = await asyncio.gather(self._insist(plan, body), self._insist(plan, body))
+            first, second = await asyncio.gather(self._insist(plan, number, body), self._insist(plan, number, body))
             call_id = first or second
         else:
-            call_id = await self._insist(plan, body)
+            call_id = await self._insist(plan, number, body)
         if call_id is None:
             return
         if plan.another_body:
-            await self._create(plan, self._body(plan, number + 1000), another_body=True)
+            await self._create(plan, number, self._body(plan, number + 1000), another_body=True)
         await asyncio.gather(
             self._later(plan.cancel_after_s, "DELETE", f"/v1/calls/{call_id}"),
             self._later(plan.hang_up_after_s, "POST", f"/v1/calls/{call_id}/hangup"),
@@ -62,16 +64,16 @@ class Clients:
             wish["not_before"] = _rfc3339(self._begin + plan.at + plan.not_before_s)
         return msgspec.json.encode(wish)
 
-    async def _insist(self, plan: CallPlan, body: bytes) -> str | None:
+    async def _insist(self, plan: CallPlan, number: int, body: bytes) -> str | None:
         """Send until a call is accepted, or the client gives up; its id."""
         for attempt in range(plan.tries):
-            told = await self._create(plan, body)
+            told = await self._create(plan, number, body)
             if told is not None and (told.call_id or told.status == 422):
                 return told.call_id or None
             await asyncio.sleep(0.2 * 2**attempt)
         return None
 
-    async def _create(self, plan: CallPlan, body: bytes, *, another_body: bool = False) -> Told | None:
+    async def _create(self, plan: CallPlan, number: int, body: bytes, *, another_body: bool = False) -> Told | None:
         headers = {**self._headers, "idempotency-key": plan.key} if plan.key else self._headers
         answer = await self._try("POST", "/v1/calls", headers, body, plan.patience_s if plan.key else 60.0)
         if answer is None:
@@ -79,7 +81,13 @@ class Clients:
         call_id = msgspec.json.decode(answer.body)["id"] if answer.status == 201 else ""
         replayed = answer.headers.get("idempotent-replayed") == "true"
         told = Told(
-            at=self._now(), key=plan.key, call_id=call_id, status=answer.status, another_body=another_body, replayed=replayed
+            at=self._now(),
+            wish=number,
+            key=plan.key,
+            call_id=call_id,
+            status=answer.status,
+            another_body=another_body,
+            replayed=replayed,
         )
         self.told.append(told)
         return told

@@ -1,12 +1,12 @@
 """Watches every deed at the store, as it is done: what was written when, by whom, over what. Read by the invariants."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
 
-from gateway.domain.breaker import Breaker
+from gateway.domain.breaker import Breaker, BreakerState
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call
 from gateway.runtime.store.contract import Change, Claim, Committed, Store
@@ -35,6 +35,8 @@ class Watch:
         self.calls: dict[str, Call] = {}
         self.writes: list[Write] = []
         self.breakers: dict[str, Breaker] = {}
+        self.blamed: Counter[str] = Counter()
+        """Carrier -> of how many failures its breaker has heard."""
         self.tokens: dict[str, str] = {}
         """Command id -> the newest token given out for it."""
         self._clock = 0.0
@@ -73,7 +75,9 @@ class Watch:
         if change.done is not None:
             self._acknowledged(*change.done)
         self._clock = max(self._clock, deed.given[1])
-        write = Write(at=self._now(), clock=self._clock, process=process, before=before, change=change, after=after, breaker=breaker)
+        write = Write(
+            at=self._now(), clock=self._clock, process=process, before=before, change=change, after=after, breaker=breaker
+        )
         self.writes.append(write)
         self.calls[after.id] = after
         self._follow(after)
@@ -111,6 +115,8 @@ class Watch:
         if deed.result:
             before = self.breakers.get(carrier, Breaker())
             self.breakers[carrier] = breaker
+            opened = breaker.state is BreakerState.OPEN and before.state is not BreakerState.OPEN
+            self.blamed[carrier] += breaker.consecutive > before.consecutive or (opened and breaker.reason != "probe-lost")
             if before.state is not breaker.state:
                 self._history.note(process, "breaker", carrier, before.state.value, breaker.state.value, breaker.reason)
 

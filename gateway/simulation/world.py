@@ -267,6 +267,8 @@ class World:
                 self.entries[call_id] = await self.store.entries(call_id)
         for carrier in self.plan.carriers:
             self.left_over += [f"{live.carrier} {live.ref}" for live in self.exchange.network.live(carrier.name)]
+            places = await self.store.live_legs(carrier.name, self.now())
+            self.left_over += [f"{places} places of {carrier.name}"] if places and self._quiet() else []
 
     async def _client(self, index: int) -> None:
         plan = self.plan.calls[index]

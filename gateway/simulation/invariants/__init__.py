@@ -19,6 +19,7 @@ PROMISES: dict[str, Promise] = {
     "9 promises are kept or ended": lifecycle.promises_end,
     "10 one key, one call": lifecycle.one_key_one_call,
     "13 probes and open breakers": dialing.probes_bounded,
+    "14 breakers are fair": dialing.fair_breakers,
     "15 one session, one caller": trust.one_session,
     "18 one try per carrier and round, within its limits": dialing.within_limits,
     "19 a webhook counts once": trust.webhooks_once,

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from gateway.domain.breaker import BreakerPolicy, BreakerState
 from gateway.domain.outcome import LegPhase
+from gateway.domain.verdict import Signal
 from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence, by_call
 from gateway.simulation.truth import Person, Post
 
@@ -14,6 +15,7 @@ HANG_UP_S = 2.0
 def bridged_once(evidence: Evidence, check: Checks) -> None:
     """At no time do two legs of one call carry sound both ways."""
     for call_id in evidence.calls:
+        check(True, "")
         talks = sorted((begin, end, person.leg_id) for person in evidence.people_of(call_id) for begin, end in person.bridges)
         for (_, end, one), (begin, _, other) in pairwise(talks):
             check(begin >= end or one == other, f"call {call_id} was bridged on leg {one} and on leg {other} at {begin:.3f}")
@@ -67,9 +69,7 @@ def condemned_unheard(evidence: Evidence, check: Checks) -> None:
         answered = person.answered_at
         if answered is not None and answered > condemned_at and evidence.calm(person.carrier, answered - 0.2, answered + 5):
             ended = person.ended_at or evidence.ended_at
-            check(
-                ended - answered <= HANG_UP_S + SLACK_S, f"leg {person.leg_id}, condemned, talked for {ended - answered:.2f} s"
-            )
+            check(ended - answered <= HANG_UP_S + SLACK_S, f"leg {person.leg_id}, condemned, talked for {ended - answered:.2f} s")
 
 
 def one_post(evidence: Evidence, check: Checks) -> None:
@@ -83,7 +83,9 @@ def no_failover_after_alerting(evidence: Evidence, check: Checks) -> None:
     for call_id, posts in by_call(evidence.posts).items():
         for post in posts:
             before = evidence.watch.alerted_at
-            rung = [leg.id for leg in evidence.calls[call_id].legs if leg.id != post.leg_id and before.get(leg.id, post.at) < post.at]
+            rung = [
+                leg.id for leg in evidence.calls[call_id].legs if leg.id != post.leg_id and before.get(leg.id, post.at) < post.at
+            ]
             check(not rung, f"call {call_id}: leg {post.leg_id} was dialled after {rung} had rung")
 
 
@@ -98,6 +100,16 @@ def probes_bounded(evidence: Evidence, check: Checks) -> None:
         out = breaker.probe_at is not None and write.at - breaker.probe_at < policy.probe_lost_s
         if not evidence.stepping:
             check(not (out and permit.probe is not None), f"leg {permit.leg_id} was a second probe of {permit.carrier}")
+
+
+def fair_breakers(evidence: Evidence, check: Checks) -> None:
+    """A breaker hears of as many failures as its carrier had: never of a busy phone, never of what we did ourselves."""
+    guilty: Counter[str] = Counter()
+    for _, leg in evidence.legs:
+        blamed = leg.verdict is not None and leg.verdict.signal in {Signal.FAILURE, Signal.MISCONFIGURED}
+        guilty[leg.carrier] += blamed or leg.id in evidence.watch.condemned_at
+    for carrier, heard in evidence.watch.blamed.items():
+        check(heard <= guilty[carrier], f"the breaker of {carrier} heard of {heard} failures; there were {guilty[carrier]}")
 
 
 def within_limits(evidence: Evidence, check: Checks) -> None:

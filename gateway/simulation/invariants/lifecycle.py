@@ -24,7 +24,9 @@ def one_outcome(evidence: Evidence, check: Checks) -> None:
         before, after = write.before, write.after
         if before is not None and before.ended:
             same = (before.outcome, before.reason, before.ended_at) == (after.outcome, after.reason, after.ended_at)
-            check(same and after.ended, f"call {after.id} ended as {before.outcome} and then became {after.status} {after.outcome}")
+            check(
+                same and after.ended, f"call {after.id} ended as {before.outcome} and then became {after.status} {after.outcome}"
+            )
         elif after.ended:
             endings[after.id] += 1
     for call_id in evidence.calls:
@@ -68,15 +70,14 @@ def one_key_one_call(evidence: Evidence, check: Checks) -> None:
 
 
 def refused_is_refused(evidence: Evidence, check: Checks) -> None:
-    """Who was told no, and never yes, has no call; a store that loses its answers cannot know."""
-    if any(one.weather is Weather.DEAF for one in evidence.plan.store) or evidence.plan.mishaps:
+    """Who was told no each time, and never left without an answer, has no call; a store that loses answers cannot know."""
+    if any(one.weather is Weather.DEAF for one in evidence.plan.store):
         return
     stored = _stored(evidence)
-    accepted = {told.key for told in evidence.told if told.call_id}
     for number, plan in enumerate(evidence.plan.calls):
-        statuses = [told.status for told in evidence.told if told.key == plan.key and plan.key]
-        if statuses and len(statuses) == plan.tries and plan.key not in accepted and not plan.also:
-            check(stored[str(number)] == 0, f"key {plan.key} was refused with {statuses}, and there is a call")
+        statuses = [told.status for told in evidence.told if told.wish == number and not told.another_body]
+        if len(statuses) == plan.tries * (1 + plan.also) and min(statuses) >= 400:
+            check(stored[str(number)] == 0, f"wish {number} was refused with {statuses}, and there is a call")
 
 
 def replayable(evidence: Evidence, check: Checks) -> None:
@@ -91,11 +92,20 @@ def replayable(evidence: Evidence, check: Checks) -> None:
 
 
 def liveness(evidence: Evidence, check: Checks) -> None:
-    """A call that expired had its chance: a dial left after everything had healed, if it lived long enough for one."""
+    """What is due when all is well again is dialled soon, if it lives long enough for that."""
     for call in evidence.calls.values():
-        if call.outcome is Outcome.EXPIRED and call.expires_at >= evidence.heal_at + CYCLES_S:
-            tried = [post for post in evidence.posts_of(call.id) if post.at > evidence.heal_at]
-            check(bool(tried), f"call {call.id} expired {call.expires_at - evidence.heal_at:.0f} s after all was well, undialled")
+        waiting = [write.after for write in evidence.watch.writes if write.after.id == call.id and write.at <= evidence.heal_at]
+        then = waiting[-1] if waiting else None
+        if then is None or not _waits(then) or then.expires_at < evidence.heal_at + CYCLES_S:
+            continue
+        from_ = max(evidence.heal_at, then.not_before or 0.0)
+        soon = [post for post in evidence.posts_of(call.id) if evidence.heal_at <= post.at <= from_ + CYCLES_S]
+        ended = call.ended_at is not None and call.ended_at <= from_ + CYCLES_S and call.outcome is not Outcome.EXPIRED
+        check(bool(soon) or ended, f"call {call.id} waited when all was well, and was not dialled within {CYCLES_S:.0f} s")
+
+
+def _waits(call: Call) -> bool:
+    return not call.ended and not call.cancel_wanted and not (call.leg is not None and call.leg.live)
 
 
 def _stored(evidence: Evidence) -> Counter[str]:

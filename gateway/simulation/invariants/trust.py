@@ -25,7 +25,9 @@ def webhooks_once(evidence: Evidence, check: Checks) -> None:
     for hook in evidence.delivered:
         if not hook.wants_document:
             kept = stored.get(hook.key)
-            check(kept is not None and kept <= hook.answered_at, f"webhook {hook.key} of {hook.leg_id} was acknowledged, not stored")
+            check(
+                kept is not None and kept <= hook.answered_at, f"webhook {hook.key} of {hook.leg_id} was acknowledged, not stored"
+            )
     forged = [text for text in evidence.watch.forged if "socket" not in text]
     for _ in range(evidence.watch.forgeries):
         check(True, "")
