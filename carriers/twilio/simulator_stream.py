@@ -178,6 +178,8 @@ class Streams:
         message = frames.read(data, stream.sid)
         if isinstance(message, str) or not stream.order.both_ways:
             self._warn(now, stream, message if isinstance(message, str) else frames.NOT_VALID, data)
+            if self._site.knobs.get("bad_frame_breaks_stream", False) and not stream.failed:
+                self._break(now, stream)
             return
         match message["event"]:
             case "media":

@@ -302,6 +302,24 @@ def test_half_open(make_world, after_s: float) -> None:
     assert (len(world.frames) == sent, "after" in steps(world)) == (bool(after_s), bool(after_s))
 
 
+@pytest.mark.knob("twilio", "bad_frame_breaks_stream")
+@pytest.mark.parametrize("breaks", [True, False])
+def test_wrong_frames(make_world, breaks: bool) -> None:
+    """What the adapter's codec writes harms no stream; a wrong message is dropped, or breaks it with 31924."""
+    world = make_world(bad_frame_breaks_stream=breaks)
+    world.answered_call(connect())
+    stream = world.stream.stream
+    world.sim.on_socket_open(world.now, stream)
+    codec = TwilioMedia()
+    codec.decode(world.of(SendFrame)[1].data)
+    for frame in (codec.audio(b"\x11" * 160), codec.mark("m"), codec.clear()):
+        world.sim.on_socket_frame(world.now, stream, frame)
+    assert events(world, StreamFailed) == []
+    world.sim.on_socket_frame(world.now, stream, b"\x11" * 160)
+    assert [event.reason for event in events(world, StreamFailed)] == (["stream-error-31924"] if breaks else [])
+    assert ("after" in steps(world)) is breaks
+
+
 @pytest.mark.knob("twilio", "action_after_hangup")
 @pytest.mark.parametrize("asked", [True, False])
 def test_action_after_a_hang_up(make_world, asked: bool) -> None:
