@@ -131,6 +131,7 @@ def test_retries(world: Any, url: str, reply: dict[str, Any], tries: int) -> Non
     assert len({hook.body for hook in sent}) == 1
 
 
+@pytest.mark.knob("plivo", "retry_renews_nonce")
 @pytest.mark.parametrize(("renews", "nonces"), [(True, 2), (False, 1)])
 def test_nonce_of_a_retry(world_with: Callable[..., Any], renews: bool, nonces: int) -> None:
     """Whether a retry is signed anew is not known: either way it has the same key for us."""
