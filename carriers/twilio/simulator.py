@@ -74,9 +74,9 @@ class TwilioSimulator:
         simulator_prompts.register(self._documents)
         Endings(self._documents, self._life)
         Gathering(self._documents)
-        Taking(self._documents, self._recordings)
+        taking = Taking(self._documents, self._recordings)
         Dialing(self._site, self._documents, self._life, self._calls, self._recordings)
-        self._streaming = Streaming(self._site, self._documents, self._streams, self._life.finish)
+        self._streaming = Streaming(self._site, self._documents, self._streams, taking, self._life.finish)
 
     def _list_routes(self) -> tuple[tuple[str, re.Pattern[str], Handler], ...]:
         """(methods, path below the account, who answers): the groups of the path are the handler's last arguments."""
@@ -259,7 +259,7 @@ class TwilioSimulator:
     def reset(self) -> None:
         self._calls.forget()
         self._life.talking.clear()
-        self._streams.by_sid.clear()
+        self._streams.forget()
         self._recordings.by_sid.clear()
         self._messages.by_sid.clear()
         self._detector.forget()

@@ -40,7 +40,7 @@ RULES: Mapping[str, Rule] = {
             "action": _URL,
             "method": _METHOD,
             "timeout": _COUNT,
-            "finishOnKey": _KEYS,
+            "finishOnKey": "[0-9*#]?",
             "numDigits": r"[1-9]\d*",
             "actionOnEmptyResult": _FLAG,
         },
@@ -85,7 +85,7 @@ RULES: Mapping[str, Rule] = {
         text=True,
     ),
     "Connect": Rule(attributes={"action": _URL, "method": _METHOD}, children=frozenset({"Stream"})),
-    "Start": Rule(children=frozenset({"Stream"})),
+    "Start": Rule(children=frozenset({"Stream", "Recording"})),
     "Stop": Rule(children=frozenset({"Stream"})),
     "Stream": Rule(
         attributes={
@@ -97,6 +97,7 @@ RULES: Mapping[str, Rule] = {
         },
         children=frozenset({"Parameter"}),
     ),
+    "Recording": Rule(attributes={"channels": "mono|dual", "track": "inbound|outbound|both", **_RECORDING}),
     "Parameter": Rule(attributes={"name": _ANY, "value": _ANY}),
 }
 TOP = frozenset({"Say", "Play", "Pause", "Redirect", "Hangup", "Reject", "Gather", "Record", "Dial"}) | frozenset(

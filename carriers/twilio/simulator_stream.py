@@ -87,6 +87,7 @@ class Streams:
     def __init__(self, site: Site, hooks: Hooks) -> None:
         self._site, self._hooks = site, hooks
         self.by_sid: dict[str, Stream] = {}
+        self._by_call: dict[str, list[Stream]] = {}
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
@@ -96,6 +97,7 @@ class Streams:
         sid = f"MZ{self._site.random.getrandbits(128):032x}"
         stream = Stream(sid=sid, call=call, order=order, url=url, playback=Playback(BUFFER_LIMIT_S), when_lost=when_lost)
         self.by_sid[sid] = stream
+        self._by_call.setdefault(call.sid, []).append(stream)
         headers = {SIGNATURE: self._hooks.sign(url, {}), "User-Agent": "Twilio.TmeWs/1.0"}
         self._site.emit(OpenSocket(stream=sid, url=url, headers=headers, carrier_call_id=call.sid, number=call.person))
         return stream
@@ -155,7 +157,12 @@ class Streams:
 
     def of(self, call: Call) -> list[Stream]:
         """The call's streams, oldest first."""
-        return [stream for stream in self.by_sid.values() if stream.call is call]
+        return list(self._by_call.get(call.sid, ()))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.by_sid.clear()
+        self._by_call.clear()
 
     # --- sound and keys ---------------------------------------------------------------------------------------------
 
@@ -250,7 +257,11 @@ class Streams:
             lost(now)
 
     def _forget(self, stream: Stream) -> None:
-        self.by_sid.pop(stream.sid, None)
+        if self.by_sid.pop(stream.sid, None) is not None:
+            mine = self._by_call[stream.call.sid]
+            mine.remove(stream)
+            if not mine:
+                del self._by_call[stream.call.sid]
         stream.when_lost = stream.when_lost if stream.call.live else None
         self._silence(stream)
 

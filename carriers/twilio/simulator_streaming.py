@@ -7,6 +7,7 @@ from carriers.lab.contract import Site
 from carriers.twilio.simulator_call import Call, Target, Verb, Work, stamp
 from carriers.twilio.simulator_documents import Documents
 from carriers.twilio.simulator_stream import Stream, StreamOrder, StreamRefused, Streams
+from carriers.twilio.simulator_taking import Taking
 
 
 def order_of(verb: Verb, call: Call, *, both_ways: bool) -> StreamOrder:
@@ -25,8 +26,11 @@ def order_of(verb: Verb, call: Call, *, both_ways: bool) -> StreamOrder:
 class Streaming:
     """`<Connect>`, `<Start>`, `<Stop>`, and the Streams resource of a call."""
 
-    def __init__(self, site: Site, documents: Documents, streams: Streams, hang_up: Callable[[float, Call], None]) -> None:
-        self._site, self._documents, self._streams, self._hang_up = site, documents, streams, hang_up
+    def __init__(
+        self, site: Site, documents: Documents, streams: Streams, taking: Taking, hang_up: Callable[[float, Call], None]
+    ) -> None:
+        self._site, self._documents, self._streams, self._taking = site, documents, streams, taking
+        self._hang_up = hang_up
         documents.verbs |= {"Connect": self._connect, "Start": self._start, "Stop": self._stop}
 
     def _connect(self, now: float, call: Call, verb: Verb) -> None:
@@ -50,6 +54,10 @@ class Streaming:
 
     def _start(self, now: float, call: Call, verb: Verb) -> None:
         """One-way: the document goes on at once, and nothing that is sent on the socket is heard."""
+        if verb.children[0].name == "Recording":
+            self._taking.beside(now, call, verb.children[0])
+            self._documents.go_on(now, call)
+            return
         try:
             self._streams.open(call, order_of(verb.children[0], call, both_ways=False))
         except StreamRefused as refusal:

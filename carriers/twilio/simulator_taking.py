@@ -1,4 +1,4 @@
-"""The lab's Twilio: `<Record>`, which takes a message of the person's."""
+"""The lab's Twilio: `<Record>`, which takes a message of the person's, and `<Start><Recording>`, which records the call."""
 
 from carriers.lab.sound import FRAME, is_loud, tone
 from carriers.twilio.simulator_call import Call, RecordingOrder, Target, Verb, Work
@@ -11,7 +11,7 @@ HUNG_UP = "hangup"
 
 
 class Taking:
-    """Makes the verb known."""
+    """Makes the verb known, and records what goes on beside the document."""
 
     def __init__(self, documents: Documents, recordings: Recordings) -> None:
         self._documents, self._recordings = documents, recordings
@@ -24,6 +24,12 @@ class Taking:
             self._documents.play(call, tone(BEEP_HZ, BEEP_S))
         else:
             work.played(now)
+
+    def beside(self, now: float, call: Call, noun: Verb) -> None:
+        """Record from now on; two channels unless it says otherwise (Twilio docs, Recording)."""
+        dual = noun.get("channels", "dual") == "dual"
+        order = order_of(noun, call, "StartCallRecordingAPI", track=noun.get("track", "both"), dual=dual)
+        self._recordings.begin(now, call, order)
 
 
 class Record(Work):

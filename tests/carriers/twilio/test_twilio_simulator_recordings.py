@@ -241,3 +241,15 @@ def test_no_beep_and_no_action(world) -> None:
     world.phone(sid, "digit", digit="5")
     path, fields = world.asked[-1]
     assert (path, fields["Digits"]) == ("/answer", "5")
+
+
+def test_recording_beside_a_document(world) -> None:
+    """`<Start><Recording>` records the rest of the call, in two channels, while the document goes on."""
+    world.said = LOUD
+    recording = '<Start><Recording recordingStatusCallback="http://gw.test/rec"/></Start>'
+    sid = world.answered_call(response(recording + END))
+    world.pass_time(2)
+    world.phone(sid, "ended", cause="normal", by="phone")
+    world.pass_time(1.1)
+    (told,) = world.told("/rec")
+    assert (told["RecordingChannels"], told["RecordingDuration"], told["CallSid"]) == ("2", "2", sid)
