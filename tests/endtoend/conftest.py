@@ -25,8 +25,9 @@ from carriers.lab.lab import Lab
 from carriers.lab.ledger import Entry
 from carriers.registry import kinds
 from gateway.config import Config, load_lab_config
-from gateway.config.structs import Limits
+from gateway.config.structs import AgentConfig, Limits
 from gateway.domain.breaker import BreakerPolicy
+from gateway.domain.outcome import Direction
 from gateway.runtime.clock import SystemClock
 from gateway.runtime.provisioning import Provisioning
 from gateway.runtime.store.embedded import EmbeddedServer
@@ -131,8 +132,15 @@ class World:
             replace(carrier, limits=Limits(calls_per_second=pace.get(carrier.name, 1e6), concurrent_calls=1000))
             for carrier in config.carriers
         )
+        more: tuple[AgentConfig, ...] = self._knobs.get("agents", ())
+        routes = tuple(
+            replace(route, agent=more[0].name) if more and route.direction is Direction.INBOUND else route
+            for route in config.routes
+        )
         return replace(
             config,
+            agents=(*config.agents, *more),
+            routes=routes,
             carriers=fleet,
             dialing=replace(dialing, pace_wait_s=self._knobs.get("pace_wait_s", 1.0)),
             breaker=self._knobs.get("breaker", BreakerPolicy(minimum=1000, consecutive=1000)),
@@ -142,6 +150,10 @@ class World:
             store=replace(config.store, url=self._store_url, tag=self._tag),
             server=replace(config.server, max_live_calls=self._knobs.get("max_live_calls", 0)),
         )
+
+    def staff(self, agents: tuple[AgentConfig, ...]) -> None:
+        """From the next start on these agents are there as well, and the first of them answers callers."""
+        self._knobs = {**self._knobs, "agents": agents}
 
     # --- callers -------------------------------------------------------------------------------------------------
 
