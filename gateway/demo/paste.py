@@ -24,6 +24,14 @@ def commands(gateway: str, lab: str, key: str, carrier: str, title: str) -> tupl
     )
 
 
+def pages(gateway: str, key: str) -> tuple[tuple[str, str], ...]:
+    """(title, address) of what a browser can show while the demo stays up."""
+    return (
+        (f"the console: carriers, calls, promises, events; its key is {key}", f"{gateway}/"),
+        ("a telephone: let it ring, answer it, kill a carrier and listen", f"{gateway}/phone"),
+    )
+
+
 def edit(config: Path) -> str:
     """The demo's last line: which lines of the config make it real."""
     lines = read_document(config.read_text(encoding="utf-8-sig"), config.name).lines

@@ -17,7 +17,7 @@ from gateway.demo.alex import PHONE_AFTER_THE_STORY
 from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.live import Live
 from gateway.demo.own_store import own_store
-from gateway.demo.paste import OWN_PHONE, commands, edit
+from gateway.demo.paste import OWN_PHONE, commands, edit, pages
 from gateway.demo.stage import GATEWAY_READY_S, HOST, LAB_READY_S, Stage, free_port, some_free_port
 from gateway.demo.story import REJECT_CAUSES, Carrier, story
 from gateway.demo.telling import Teller
@@ -142,7 +142,8 @@ class Show:
             await lab.set_faults(carrier.lab)
         await lab.set_phone(OWN_PHONE, **PHONE_AFTER_THE_STORY)
         first = carriers[0]
-        self._teller.commands(commands(gateway.url, lab.url, self._key, first.lab, first.title), last_words)
+        offered = commands(gateway.url, lab.url, self._key, first.lab, first.title)
+        self._teller.commands(offered, last_words, pages(gateway.url, self._key))
         titles = {carrier.name: carrier.title for carrier in carriers}
         live = asyncio.ensure_future(Live(gateway, lab, self._teller, stage.folder, titles).follow())
         try:

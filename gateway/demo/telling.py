@@ -102,14 +102,23 @@ class Teller:
 
     # --- after the story -----------------------------------------------------------------------------------------
 
-    def commands(self, commands: Sequence[tuple[str, str]], edit: str) -> None:
-        """Ready to paste, so never wrapped by us; the very last line says how to go on with an account of one's own."""
+    def commands(self, commands: Sequence[tuple[str, str]], edit: str, pages: Sequence[tuple[str, str]] = ()) -> None:
+        """Ready to paste, so never wrapped by us; then pages for a browser, each address on a line of its own, so that a
+        terminal makes a link of it; the very last line says how to go on with an account of one's own.
+        """
         self.console.print()
         self.plain("It stays up. Paste these into another terminal, and watch this one:", "bold")
         for title, command in commands:
             self.console.print()
             self.plain(f"# {title}", "dim")
             self.plain(command, "cyan")
+        if pages:
+            self.console.print()
+            self.plain("Or open these in a browser:", "bold")
+        for title, address in pages:
+            self.console.print()
+            self.plain(f"# {title}", "dim")
+            self.plain(address, "cyan")
         self.console.print()
         self.plain("Ctrl-C stops all of it.")
         self._row("", Text(edit, style="bold"), label_width=-_GAP)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gateway.demo.paste import commands, edit
+from gateway.demo.paste import commands, edit, pages
 from gateway.demo.recording import Hearing
 from gateway.demo.story import Carrier, Death, Step
 from gateway.demo.telling import Teller, failed_over
@@ -103,6 +103,21 @@ def test_commands_are_printed_as_they_can_be_pasted() -> None:
         assert f"# {title}\n{command}\n" in page.getvalue()
         assert all(line.endswith("\\") for line in command.splitlines()[:-1])
     assert sum(KEY in command for _, command in offered) == 2
+
+
+def test_the_pages_are_named_with_the_key_that_opens_them() -> None:
+    """Console and telephone, each address alone on its line; the console's key stands above it. They come last but for the
+    two closing lines.
+    """
+    teller, page = _teller(60)
+    shown = pages("http://127.0.0.1:8080", KEY)
+    teller.commands((), "edit lines 1-2, run `holdline check`", shown)
+    assert [address for _, address in shown] == ["http://127.0.0.1:8080/", "http://127.0.0.1:8080/phone"]
+    for title, address in shown:
+        assert f"# {title}\n{address}\n" in page.getvalue()
+    assert KEY in shown[0][0]
+    told = [line for line in page.getvalue().splitlines() if line]
+    assert told[-3:-1] == [shown[-1][1], "Ctrl-C stops all of it."]
 
 
 def test_the_last_line_names_the_lines_to_edit(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ const EVERY_MS = 1500;
 
 const ILLS = [
   { word: "Kill", faults: [{ kind: "down" }], tells: "Its listener is closed and every connection reset" },
-  { word: "Swallow", faults: [{ kind: "blackhole" }], tells: "It takes requests and never answers" },
+  { word: "Stall", faults: [{ kind: "blackhole" }], tells: "It takes requests and never answers" },
   { word: "Refuse", faults: [{ kind: "rate_limited" }], tells: "It answers every dial with: too many" },
 ];
 
-const WORDS = { down: "dead", blackhole: "swallows requests", rate_limited: "refuses dials" };
+const WORDS = { down: "dead", blackhole: "stalls", rate_limited: "refuses dials" };
 
 export function watchSwitches(list, complain) {
   const look = async () => {

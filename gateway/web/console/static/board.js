@@ -48,6 +48,7 @@ export function drawBoard(model, may) {
     const element = known?.element ?? h("li", { class: "tile", data: { carrier: carrier.name } });
     const focused = element.contains(document.activeElement) ? document.activeElement.dataset.hand : null;
     fill(element, tile(carrier, verdicts, may, model));
+    element.className = `tile tone-${standing(carrier).tone}`;
     if (focused) (element.querySelector(`[data-hand="${focused}"]`) ?? element.querySelector("button"))?.focus();
     tiles.set(carrier.name, { element, looks });
   }
@@ -80,7 +81,7 @@ function tile(carrier, verdicts, may, model) {
     h("dl", { class: "facts" },
       h("div", {}, h("dt", {}, "Live legs"), h("dd", { class: "big" }, String(carrier.live_legs), h("span", { class: "of" }, ` / ${carrier.limits.concurrent_calls}`))),
       h("div", {}, h("dt", {}, "Pace"), h("dd", { class: "big" }, pace(carrier.limits.calls_per_second), h("span", { class: "of" }, " calls/s"))),
-      Object.entries(carrier.breaker).map(([operation, one]) => h("div", {}, h("dt", {}, `Breaker, ${operation}`), h("dd", {}, plain(one.state), until && h("span", { class: "of", title: utc(until) }, ` till ${local(until)}`))))),
+      Object.entries(carrier.breaker).map(([operation, one]) => h("div", {}, h("dt", {}, `Breaker, ${operation}`), h("dd", { class: "big word" }, plain(one.state), until && h("span", { class: "of", title: utc(until) }, ` till ${local(until)}`))))),
     load(carrier),
     marks(verdicts),
     may.admin && h("div", { class: "hands" }, hands(carrier).map((hand) => button(carrier, hand, model))),

@@ -63,7 +63,7 @@ function wanted(calls) {
 }
 
 function rank(call) {
-  return call.status === "ended" ? 1 : 0;
+  return { ended: 2, scheduled: 1 }[call.status] ?? 0;
 }
 
 const texts = new WeakMap();

@@ -21,7 +21,7 @@ export function drawPromises(model, now) {
 
 function due(call, now) {
   const left = seconds(call.callback.due_at) - now;
-  return left <= 0.5 ? "now" : `in ${length(Math.ceil(left))}`;
+  return left <= 0.5 ? "now" : `in ${left < 60 ? `${Math.ceil(left)} s` : length(left)}`;
 }
 
 function promise(call, now) {
@@ -35,7 +35,8 @@ function promise(call, now) {
 export function drawEvents(model) {
   const told = model.events.filter(loud).slice(0, SHOWN);
   for (const id of lines.keys()) if (!told.some((event) => event.id === id)) lines.delete(id);
-  for (const event of told) if (!lines.has(event.id)) lines.set(event.id, line(event, model));
+  for (const event of told) if (!lines.has(event.id)) lines.set(event.id, line(event));
+  for (const event of told) name(lines.get(event.id).lastElementChild, event, model);
   const list = find("event-list");
   if (told.length) arrange(list, told.map((event) => lines.get(event.id)));
   else if (!list.querySelector(".none")) list.replaceChildren(h("li", { class: "none" }, "Quiet since this page was opened."));
@@ -50,5 +51,11 @@ function line(event) {
   return h("li", { class: `tone-${eventTone(event)}` },
     h("time", { datetime: event.at, title: utc(event.at) }, local(event.at)),
     h("a", { href: `#/calls/${event.call_id}`, "aria-label": `${eventWords(event)}, call ${event.call_id.slice(-6)}` }, eventWords(event)),
-    h("span", { class: "soft" }, `…${event.call_id.slice(-6)}`));
+    h("span", { class: "soft" }));
+}
+
+// Whose call it is: the number as soon as the call is known, else the end of its id.
+function name(element, event, model) {
+  const call = model.calls.get(event.call_id);
+  write(element, call ? (call.direction === "inbound" ? `from ${call.from ?? "withheld"}` : call.to) : `…${event.call_id.slice(-6)}`);
 }
