@@ -81,7 +81,7 @@ class TelnyxSimulator:
         }
 
     def live_calls(self) -> int:
-        return len(self._lines.live())
+        return self._lines.live_count
 
     def reset(self) -> None:
         for forget in self._forgets:

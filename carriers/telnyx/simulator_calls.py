@@ -216,8 +216,8 @@ def answered(call: Call) -> dict[str, Any]:
 
 
 def bridged(call: Call) -> dict[str, Any]:
-    """As captured."""
-    return call.ids() | call.parties() | {"calling_party_type": "pstn"}
+    """Both legs are told, each in its own name."""
+    return call.ids() | {"from": call.origin, "to": call.to, "calling_party_type": "pstn"}
 
 
 def cost(call: Call, per_minute: str) -> dict[str, Any]:

@@ -26,10 +26,10 @@ def _same(sound: bytes) -> bytes:
 
 def _to_alaw(sample: int) -> int:
     """ITU-T G.711 of a 16-bit sample: sign, three bits of segment, four of step; every second bit inverted."""
-    magnitude = (sample if sample >= 0 else -sample - 1) >> 4
+    magnitude = (sample if sample >= 0 else -sample - 1) >> 3
     sign = 0x80 if sample >= 0 else 0
     segment = max(0, magnitude.bit_length() - 5)
-    step = (magnitude >> 1 if segment == 0 else magnitude >> segment) & 0x0F
+    step = (magnitude >> max(1, segment)) & 0x0F
     return (sign | (segment << 4) | step) ^ 0x55
 
 

@@ -30,7 +30,8 @@ class Verb(Struct, frozen=True, kw_only=True):
     fields: Fields = field(default_factory=lambda: STATE)
     required: tuple[str, ...] = ()
     answered: bool = True
-    """Only for a leg that is answered (90034 otherwise)."""
+    """Only for a leg that is answered; otherwise `unanswered_code`."""
+    unanswered_code: str = "90034"
     method: str = "POST"
 
 
@@ -93,5 +94,5 @@ def _refused(verb: Verb, call: Call, body: dict[str, Any]) -> RestReply | None:
     if refused is None and absent is not None:
         return rest.missing(absent)
     if refused is None and verb.answered and call.answered is None:
-        return rest.failure(422, "90034")
+        return rest.failure(422, verb.unanswered_code)
     return refused

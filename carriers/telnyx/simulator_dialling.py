@@ -95,7 +95,7 @@ class Dialling:
 
     def _full(self, connection_id: str) -> str:
         """The code of the limit that one more call would break; empty if it fits."""
-        if len(self._lines.live()) >= int(self._site.knobs.get("concurrent_calls", 1000)):
+        if self._lines.live_count >= int(self._site.knobs.get("concurrent_calls", 1000)):
             return "90041"
         limit = (self._applications.get(connection_id) or {}).get("outbound", {}).get("channel_limit")
         return "90043" if limit is not None and self._lines.count(connection_id, incoming=False) >= limit else ""

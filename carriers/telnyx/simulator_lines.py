@@ -25,12 +25,13 @@ class Lines:
     """All legs of the account, by call control id.
 
     Knobs: `reject_after_s`, `network_404_after_s`, `normal_sip`, `withheld_from`, `stir_in_webhook`, `leg_codec`,
-    `cost_per_minute`.
+    `cost_per_minute`, `caller_written`.
     """
 
     def __init__(self, site: Site, hooks: Hooks, applications: Applications, numbers: Numbers) -> None:
         self._site, self._hooks, self._applications, self._numbers = site, hooks, applications, numbers
         self._calls: dict[str, Call] = {}
+        self._live: dict[str, Call] = {}
         self._talking: dict[str, Call] = {}
         self.on_answered: list[Callable[[float, Call], None]] = []
         self.on_ending: list[Callable[[float, Call], None]] = []
@@ -46,12 +47,17 @@ class Lines:
 
     def live(self) -> list[Call]:
         """Those that have not ended."""
-        return [call for call in self._calls.values() if call.live]
+        return list(self._live.values())
+
+    @property
+    def live_count(self) -> int:
+        """How many have not ended."""
+        return len(self._live)
 
     def forget(self) -> None:
         """All of them, without a word."""
-        self._calls.clear()
-        self._talking.clear()
+        for kept in (self._calls, self._live, self._talking):
+            kept.clear()
 
     def wake(self, at: float, kind: str, call: Call, word: str = "") -> None:
         """Let a time of this leg come; it means nothing once the leg has ended."""
@@ -61,7 +67,7 @@ class Lines:
 
     def place(self, now: float, call: Call, *, full: bool = False) -> None:
         """A dial or a transfer was accepted; what is wrong with it besides comes as a hang-up."""
-        self._calls[call.call_control_id] = call
+        self._keep(call)
         call.codec = self._codec(call.to)
         self._hooks.tell(now, call, "call.initiated", calls.initiated(call))
         cause = self._hidden_refusal(now, call, full)
@@ -116,9 +122,18 @@ class Lines:
             return
         call = self._arrived(now, ref, incoming, application["id"])
         stir = self._stir(incoming) if application["inbound"].get("shaken_stir_enabled", True) else {}
-        self._hooks.tell(now, call, "call.initiated", calls.initiated_by_phone(call, incoming.caller_name, stir))
+        self._hooks.tell(
+            now, call, "call.initiated", calls.initiated_by_phone(call, incoming.caller_name, stir) | self._written(call)
+        )
         if application["first_command_timeout"]:
             self.wake(now + application["first_command_timeout_secs"], "first", call)
+
+    def _written(self, call: Call) -> dict[str, str]:
+        """Samples of the documents write the caller's number with hyphens."""
+        if self._site.knobs.get("caller_written", "e164") == "e164" or not call.phone:
+            return {}
+        digits = call.phone[1:]
+        return {"from": f"+{digits[:-10]}-{digits[-10:-7]}-{digits[-7:-4]}-{digits[-4:]}"}
 
     def _arrived(self, now: float, ref: str, incoming: Incoming, application_id: str) -> Call:
         random = self._site.random
@@ -134,7 +149,7 @@ class Lines:
             known=True,
             codec=self._codec(incoming.caller_id or incoming.to),
         )
-        self._calls[ref] = call
+        self._keep(call)
         return call
 
     def _stir(self, incoming: Incoming) -> dict[str, Any]:
@@ -153,6 +168,9 @@ class Lines:
         self._site.network.refuse(now, carrier=self._site.name, ref=call.call_control_id, cause=heard)
 
     # --- both ----------------------------------------------------------------------------------------------------
+
+    def _keep(self, call: Call) -> None:
+        self._calls[call.call_control_id] = self._live[call.call_control_id] = call
 
     def count(self, connection_id: str, *, incoming: bool) -> int:
         """An application's live legs of one direction."""
@@ -239,6 +257,7 @@ class Lines:
     def _finish(self, now: float, call: Call) -> None:
         end = call.end or calls.LOST
         call.ended, call.end = now, end
+        self._live.pop(call.call_control_id, None)
         self._talking.pop(call.call_control_id, None)
         for listener in self.on_ending:
             listener(now, call)

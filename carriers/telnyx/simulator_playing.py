@@ -226,7 +226,7 @@ class Playing:
         if job.events == "speak":
             return call.ids() | {"speak_id": job.key}
         media = {"media_url": job.sound.url} if job.sound.url else {}
-        return call.ids() | media | {"playback_id": job.key, "overlay": False}
+        return call.ids() | media | {"overlay": False}
 
 
 def said(body: dict[str, Any], name: str = "payload") -> str:

@@ -72,7 +72,7 @@ class Recording(Struct, kw_only=True, eq=False):
 
 
 class Recordings:
-    """Knobs: `recording_saved_after_s`, `recording_url_s`, `recording_started_by`."""
+    """Knobs: `recording_saved_after_s`, `recording_url_s`."""
 
     def __init__(self, site: Site, lines: Lines, hooks: Hooks) -> None:
         self._site, self._hooks = site, hooks
@@ -88,7 +88,9 @@ class Recordings:
     def verbs(self) -> dict[str, Verb]:
         """The commands it obeys."""
         return {
-            "record_start": Verb(act=self._start, fields=fields.RECORD_START, required=("channels", "format")),
+            "record_start": Verb(
+                act=self._start, fields=fields.RECORD_START, required=("channels", "format"), unanswered_code="90020"
+            ),
             "record_stop": Verb(act=self._stop, fields=fields.RECORD_OTHER),
             "record_pause": Verb(act=self._pause, fields=fields.RECORD_OTHER),
             "record_resume": Verb(act=self._resume, fields=fields.RECORD_OTHER),
@@ -212,8 +214,7 @@ class Recordings:
         told = {name: value for name, value in call.ids().items() if name != "call_control_id"}
         urls = {"recording_urls": {"wav": self._link(now, recording_id)}, "public_recording_urls": {}}
         times = {name: entry[name] for name in ("recording_started_at", "recording_ended_at", "channels")}
-        more = {"recording_id": recording_id, "from": call.origin, "to": call.to, "format": "wav"}
-        self._hooks.tell(now, call, "call.recording.saved", told | urls | times | more)
+        self._hooks.tell(now, call, "call.recording.saved", told | urls | times)
 
     # --- the list ------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ TITLES: dict[str, str] = {
     "90015": "Invalid Call Control ID",
     "90017": "Invalid client state",
     "90018": "Call has already ended",
+    "90020": "Recording is not possible before there is audio",
     "90034": "Call not answered yet",
     "90041": "User channel limit exceeded",
     "90043": "Connection channel limit exceeded",

@@ -253,7 +253,7 @@ class Sockets:
             self._send(stream.id, frame)
 
     def _on_pressed(self, now: float, call: Call, digit: str) -> None:
-        self._hooks.tell(now, call, "call.dtmf.received", call.ids() | call.parties() | {"digit": digit})
+        self._hooks.tell(now, call, "call.dtmf.received", call.ids() | {"from": call.origin, "to": call.to, "digit": digit})
         stream = self._streams.get(call.call_control_id)
         if stream is not None and stream.is_open:
             self._send(stream.id, stream.pressed(digit, iso(now)))

@@ -43,6 +43,8 @@ async def test_an_ill_carrier(lab: Lab, telnyx: Carrier, fault: dict[str, Any], 
     assert [(finding.ok, bool(finding.cure)) for finding in findings] == [(False, True)] * 3
 
 
+@pytest.mark.knob("telnyx", "available_credit")
+@pytest.mark.knob("telnyx", "webhook_api_version")
 @pytest.mark.parametrize(
     ("knob", "bad"),
     [({"available_credit": "0.00"}, "credentials"), ({"webhook_api_version": "1"}, "connection")],

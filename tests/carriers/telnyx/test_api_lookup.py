@@ -35,6 +35,7 @@ async def test_a_leg_is_found_through_its_whole_life(lab: Lab, telnyx: Carrier, 
     assert (ended.carrier_call_id, ended.verdict.outcome) == (placed.carrier_call_id, Outcome.COMPLETED)
 
 
+@pytest.mark.knob("telnyx", "call_events")
 @pytest.mark.parametrize("shape", ["event", "absent"])
 async def test_the_log_of_events_may_have_another_shape_or_none(shape: str, bench: Any) -> None:
     """Its shape is unpublished: in another nesting it is understood, and without it an end frees no other carrier."""
@@ -49,15 +50,29 @@ async def test_the_log_of_events_may_have_another_shape_or_none(shape: str, benc
         assert by_tag.state is (LegAtCarrier.ENDED if shape == "event" else LegAtCarrier.MISSING)
 
 
-async def test_an_ended_leg_that_telnyx_forgot_is_still_in_its_log(bench: Any) -> None:
+@pytest.mark.knob("telnyx", "status_kept_s")
+@pytest.mark.parametrize("knobs", [{}, {"status_kept_s": -1.0}])
+async def test_an_ended_leg_that_telnyx_forgot_is_still_in_its_log(knobs: dict[str, float], bench: Any) -> None:
     """A status that is gone does not make a leg unknown whose end stands in the log."""
-    async with Lab(kinds=("telnyx",), knobs={"telnyx": {"status_kept_s": -1.0}}) as lab, bench.opened(lab) as telnyx:
+    async with Lab(kinds=("telnyx",), knobs={"telnyx": knobs}) as lab, bench.opened(lab) as telnyx:
         lab.phones.put(TO, behavior="busy")
         placed = await telnyx.place(bench.attempt(lab), bench.soon(), bench.open_gate)
         await lab.until("hangup")
         sighting = await bench.found(lambda: telnyx.find(bench.handle(call=placed.carrier_call_id)), LegAtCarrier.ENDED)
         assert sighting.verdict is not None
         assert sighting.verdict.outcome is Outcome.BUSY
+
+
+@pytest.mark.knob("telnyx", "active_calls_lag_s")
+@pytest.mark.parametrize("knobs", [{}, {"active_calls_lag_s": 60.0}])
+async def test_a_leg_that_the_list_does_not_have_yet_is_found_in_the_log(knobs: dict[str, float], bench: Any) -> None:
+    """The list of active calls may lag; by its tag a leg that rings is found all the same."""
+    async with Lab(kinds=("telnyx",), knobs={"telnyx": knobs}) as lab, bench.opened(lab) as telnyx:
+        lab.phones.put(TO, behavior="no_answer")
+        placed = await telnyx.place(bench.attempt(lab), bench.soon(), bench.open_gate)
+        await lab.until("ring", number=TO)
+        sighting = await telnyx.find(bench.handle())
+        assert (sighting.state, sighting.carrier_call_id) == (LegAtCarrier.ACCEPTED, placed.carrier_call_id)
 
 
 async def test_a_leg_that_was_never_placed_is_missing(lab: Lab, telnyx: Carrier, bench: Any) -> None:

@@ -131,8 +131,8 @@ def test_a_recording_from_the_answer(new_world: Any) -> None:
     world.tick(10)
     world.phone(data["call_control_id"], "ended", cause="normal", by="phone")
     payload = saved(world)
-    assert (payload["recording_id"], payload["channels"]) == (data["recording_id"], "dual")
-    assert world.get("/v2/recordings")[0]["initiated_by"] == "OutboundAPI"
+    (entry,) = world.get("/v2/recordings")
+    assert (entry["id"], entry["initiated_by"], payload["channels"]) == (data["recording_id"], "OutboundAPI", "dual")
 
 
 @pytest.mark.knob("telnyx", "recording_url_s", no_adapter="no adapter fetches recordings yet")
@@ -195,3 +195,4 @@ def test_how_to_record_has_to_be_said(new_world: Any, body: dict[str, str], poin
     """Channels and format are required; mp3 is what the lab cannot make."""
     world = new_world()
     assert world.error(world.command(world.talking(), "record_start", **body))[2] == pointer
+    assert world.error(world.command(world.place(), "record_start", **START))[1] == "90020"
