@@ -18,7 +18,7 @@ from carriers.vonage.simulator_calls import Calls
 from carriers.vonage.simulator_connect import Connects
 from carriers.vonage.simulator_flow import Flow
 from carriers.vonage.simulator_gather import Gathers
-from carriers.vonage.simulator_legs import CAUSES
+from carriers.vonage.simulator_legs import CAUSES, SocketLeg
 from carriers.vonage.simulator_machines import Machines
 from carriers.vonage.simulator_messages import Messages
 from carriers.vonage.simulator_numbers import Numbers
@@ -165,10 +165,14 @@ class VonageSimulator:
 
     def on_timer(self, now: float, key: str) -> None:
         kind, ref, detail = key.split(":", 2)
-        leg = self._parts.rooms.phone(ref)
+        leg = self._parts.rooms.legs.get(ref)
         if kind == "post":
             self._parts.post.on_timer(now, ref)
-        elif leg is not None and not leg.ended:
+        elif leg is None or leg.ended:
+            return
+        elif isinstance(leg, SocketLeg):
+            self._parts.connects.on_timer(now, leg, kind)
+        else:
             self._parts.calls.on_timer(now, leg, kind, detail)
 
     # --- sockets and sound ---------------------------------------------------------------------------------------

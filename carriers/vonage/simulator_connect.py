@@ -33,7 +33,7 @@ class Connects:
         endpoint = action["endpoint"][0]
         shared = self._shared(now, leg, action)
         if endpoint["type"] == "websocket":
-            self._to_socket(now, leg, endpoint, shared)
+            self._to_socket(now, leg, action, shared)
         else:
             self._to_phone(now, leg, action, endpoint, shared)
 
@@ -59,7 +59,8 @@ class Connects:
 
     # --- sockets -------------------------------------------------------------------------------------------------
 
-    def _to_socket(self, now: float, leg: PhoneLeg, endpoint: Mapping[str, Any], shared: dict[str, Any]) -> None:
+    def _to_socket(self, now: float, leg: PhoneLeg, action: Mapping[str, Any], shared: dict[str, Any]) -> None:
+        endpoint = action["endpoint"][0]
         socket = SocketLeg(
             **shared,
             to=endpoint["uri"],
@@ -73,6 +74,16 @@ class Connects:
         self._parts.rooms.add(socket)
         self._parts.post.tell(now, socket, event(socket, "started", now))
         self._parts.sockets.connect(now, socket, endpoint.get("authorization"))
+        self._parts.wake(now + action.get("timeout", 60), "unopened", socket.uuid)
+        self._parts.wake(now + action.get("limit", 7200), "limit", socket.uuid)
+
+    def on_timer(self, now: float, socket: SocketLeg, kind: str) -> None:
+        """It took too long to open, or has been open long enough."""
+        if kind == "limit":
+            self.end_socket(now, socket)
+        elif not socket.open:
+            self._parts.sockets.close(socket, abrupt=True)
+            self.socket_lost(now, socket, "unanswered")
 
     def socket_opened(self, now: float, socket: SocketLeg) -> None:
         """The customer accepted the upgrade."""

@@ -132,8 +132,8 @@ class PhoneLeg(Leg):
     """A talk or stream with bargeIn has begun: keys stop it, until an input comes."""
     gather: Gather | None = None
     audio: CallAudio | None = None
-    endless: dict[str, bytes] = field(default_factory=dict)
-    """Sounds that begin again when they end, by the key of their clip."""
+    repeats: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    """Sounds that begin again when they end, by the key of their clip: the sound, and how often (below 0: without end)."""
     machine: MachineWish | None = None
     dtmf_answer: str = ""
     on_answer: str = ""

@@ -106,7 +106,8 @@ def _connect(action: Mapping[str, Any]) -> str:
     unknown = sorted(set(endpoint) - _ENDPOINTS[kind])
     if unknown:
         return f"{kind} endpoint: {unknown[0]} is not simulated"
-    return _caller(action) or (_websocket(endpoint) if kind == "websocket" else _phone(action, endpoint))
+    fault = _caller(action) or _whole(action, "timeout", 1, 7200) or _whole(action, "limit", 1, 7200)
+    return fault or (_websocket(action, endpoint) if kind == "websocket" else _phone(action, endpoint))
 
 
 def _caller(action: Mapping[str, Any]) -> str:
@@ -115,7 +116,9 @@ def _caller(action: Mapping[str, Any]) -> str:
     return "" if isinstance(action.get("from", ""), str) else "from must be a number"
 
 
-def _websocket(endpoint: Mapping[str, Any]) -> str:
+def _websocket(action: Mapping[str, Any], endpoint: Mapping[str, Any]) -> str:
+    if {"machineDetection", "advancedMachineDetection"} & set(action):
+        return "machine detection is of phones only"
     if not str(endpoint.get("uri", "")).startswith(("ws://", "wss://")):
         return "uri must be ws:// or wss://"
     if rate_of(endpoint) not in {8000, 16000, 24000}:
@@ -150,7 +153,7 @@ def _phone(action: Mapping[str, Any], endpoint: Mapping[str, Any]) -> str:
         return "number must be E.164 without a leading +"
     if not DTMF.fullmatch(str(endpoint.get("dtmfAnswer", "0"))):
         return "dtmfAnswer must be of 0-9 # * p"
-    return _whole(action, "timeout", 1, 7200) or _whole(action, "limit", 1, 7200) or _on_answer(endpoint)
+    return _on_answer(endpoint)
 
 
 def _on_answer(endpoint: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ class Recordings:
             event_method=action.get("eventMethod", "POST"),
         )
         if action.get("beepStart"):
-            self._parts.sounds.play(leg, "beep", BEEP)
+            self._parts.sounds.play(leg, self._parts.sounds.new_key("beep"), BEEP)
         leg.audio.recorders.append(recorder)
         if not waits:
             self._parts.flow.next(now, leg)

@@ -141,7 +141,7 @@ class CallsApi:
         _only(body, _TALK)
         if not isinstance(body.get("text"), str) or not plain(body["text"]):
             raise Wrong({"text": "is required"})
-        self._parts.sounds.say(leg, "talk", body)
+        self._parts.sounds.say(leg, self._parts.sounds.new_key("talk"), body)
         return as_json(200, {"message": "Talk started", "uuid": leg.uuid})
 
     def stream(self, now: float, asked: Asked) -> RestReply:
@@ -150,7 +150,7 @@ class CallsApi:
         urls = body.get("stream_url")
         if not isinstance(urls, list) or len(urls) != 1 or not str(urls[0]).startswith(("http://", "https://")):
             raise Wrong({"stream_url": "must be a list of one http(s) URL"})
-        self._parts.sounds.fetch(leg, "stream", str(urls[0]), body)
+        self._parts.sounds.fetch(leg, self._parts.sounds.new_key("stream"), str(urls[0]), body)
         return as_json(200, {"message": "Stream started", "uuid": leg.uuid})
 
     def stop_talk(self, now: float, asked: Asked) -> RestReply:

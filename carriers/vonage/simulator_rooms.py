@@ -12,6 +12,8 @@ from carriers.vonage.simulator_events import transfer_event
 from carriers.vonage.simulator_legs import AnyLeg, PhoneLeg, SocketLeg
 from carriers.vonage.simulator_parts import Parts
 
+MOST_MEMBERS = 50
+
 
 @dataclass
 class NamedRoom:
@@ -92,15 +94,18 @@ class Rooms:
             if leg.parent is not None and not leg.ended and not self.companions(leg):
                 self._parts.connects.dismiss(now, leg)
 
-    def join(self, now: float, leg: PhoneLeg, action: dict[str, Any]) -> None:
-        """Carry out a `conversation` action: its flow has come to its end, whatever else it has."""
+    def join(self, now: float, leg: PhoneLeg, action: dict[str, Any]) -> bool:
+        """Carry out a `conversation` action: its flow has come to its end, whatever else it has. False if it is full."""
         key = (leg.application_id, action["name"])
         room = self._named.setdefault(key, NamedRoom(uuid=f"CON-{self._parts.new_uuid()}"))
+        if len(self._rooms.get(room.uuid, ())) >= MOST_MEMBERS:
+            return False
         room.started = room.started or action.get("startOnEnter", True)
         leg.ends_room = bool(action.get("endOnExit", False))
         self.set_hearing(leg, action)
         leg.actions, leg.idle = [], True
         self.leave(now, leg, room.uuid)
+        return True
 
     def move_all(self, now: float, leg: PhoneLeg, action: dict[str, Any]) -> bool:
         """Carry out a `transfer` action; False if there is no such conversation."""

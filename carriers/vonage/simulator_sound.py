@@ -30,10 +30,11 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Sounds:
-    """Clips have keys: `flow:3` of a flow's third step, `talk` and `stream` of the API, `beep`."""
+    """Clips have keys: `flow:3` of a flow's third step; all others are nobody's, and only have to differ."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._count = 0
         self._wanted: dict[str, Wanted] = {}
 
     def answered(self, leg: PhoneLeg) -> None:
@@ -42,6 +43,11 @@ class Sounds:
         leg.audio = CallAudio(site.network, site.name, leg.uuid)
 
     # --- playing -------------------------------------------------------------------------------------------------
+
+    def new_key(self, word: str) -> str:
+        """A key for a sound that no action waits for."""
+        self._count += 1
+        return f"{word}:{self._count}"
 
     def say(self, leg: PhoneLeg, key: str, given: Mapping[str, Any]) -> None:
         """Read a text out; `given` has text, loop and level."""
@@ -59,13 +65,13 @@ class Sounds:
         if leg.audio is None:
             return
         once = louder(mulaw, level)
-        if loops == 0:
-            leg.endless[key] = once
-        leg.audio.play(once * max(1, loops), key)
+        if loops != 1:
+            leg.repeats[key] = (once, loops - 1)
+        leg.audio.play(once, key)
 
     def stop(self, leg: PhoneLeg) -> None:
         """Nothing is played any more, and what is still on its way will not be."""
-        leg.endless.clear()
+        leg.repeats.clear()
         self._wanted = {fetch_id: wanted for fetch_id, wanted in self._wanted.items() if wanted.ref != leg.uuid}
         if leg.audio is not None:
             leg.audio.stop()
@@ -73,7 +79,7 @@ class Sounds:
     def cut(self, now: float, leg: PhoneLeg) -> None:
         """The customer stops what is played; an action of the flow that waited for it is done."""
         keys = leg.audio.stop() if leg.audio is not None else ()
-        leg.endless.clear()
+        leg.repeats.clear()
         for key in keys:
             self._parts.flow.on_played(now, leg, key)
 
@@ -124,10 +130,12 @@ class Sounds:
             self._ended(now, leg, key)
 
     def _ended(self, now: float, leg: PhoneLeg, key: str) -> None:
-        if key in leg.endless and leg.audio is not None and leg.endless[key]:
-            leg.audio.play(leg.endless[key], key)
-        else:
+        sound, again = leg.repeats.pop(key, (b"", 0))
+        if not sound or not again or leg.audio is None:
             self._parts.flow.on_played(now, leg, key)
+            return
+        leg.repeats[key] = (sound, again - 1)
+        leg.audio.play(sound, key)
 
     def reset(self) -> None:
         """Forget files on their way."""

@@ -13,19 +13,19 @@ Action = dict[str, Any]
 
 def _talk(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:
     leg.barging = leg.barging or bool(action.get("bargeIn"))
-    parts.sounds.say(leg, _key(leg), action)
+    parts.sounds.say(leg, _key(parts, leg), action)
     _go_on_if_barging(parts, now, leg)
 
 
 def _stream(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:
     leg.barging = leg.barging or bool(action.get("bargeIn"))
-    parts.sounds.fetch(leg, _key(leg), first(action["streamUrl"], ""), action)
+    parts.sounds.fetch(leg, _key(parts, leg), first(action["streamUrl"], ""), action)
     _go_on_if_barging(parts, now, leg)
 
 
-def _key(leg: PhoneLeg) -> str:
+def _key(parts: Parts, leg: PhoneLeg) -> str:
     # Nobody waits for a sound that may be interrupted: it ends under a key that is no step's.
-    return "barge" if leg.barging else f"flow:{leg.step}"
+    return parts.sounds.new_key("barge") if leg.barging else f"flow:{leg.step}"
 
 
 def _go_on_if_barging(parts: Parts, now: float, leg: PhoneLeg) -> None:
@@ -46,14 +46,19 @@ def _notify(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:
 
 
 def _conversation(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:
-    parts.rooms.join(now, leg, action)
+    if not parts.rooms.join(now, leg, action):
+        _skip(parts, now, leg, f"The conversation {action['name']} is full.")
 
 
 def _transfer(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:
     if not parts.rooms.move_all(now, leg, action):
-        parts.refused(now, f"transfer: there is no conversation {action['conversationId']}", leg)
-        parts.post.complain(now, leg, "The conversation to transfer to does not exist.")
-        parts.flow.next(now, leg)
+        _skip(parts, now, leg, f"There is no conversation {action['conversationId']}.")
+
+
+def _skip(parts: Parts, now: float, leg: PhoneLeg, reason: str) -> None:
+    parts.refused(now, reason, leg)
+    parts.post.complain(now, leg, reason)
+    parts.flow.next(now, leg)
 
 
 def _connect(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:

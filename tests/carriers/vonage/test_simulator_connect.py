@@ -318,3 +318,38 @@ def test_a_call_is_moved_into_another_conversation(stage: Any) -> None:
     stage.answered_with([{"action": "transfer", "conversationId": "CON-nobody"}, AFTER])
     assert any(hook.url.endswith("/after") for hook in stage.webhooks())
     assert "CON-nobody" in stage.ledger.kinds("refused")[0]["reason"]
+
+
+def test_a_conference_has_room_for_fifty(make_stage: Callable[..., Any]) -> None:
+    """The fifty-first is told so, and its flow goes on."""
+    stage = make_stage(calls_per_second=1000)
+    for _ in range(50):
+        stage.answered_with([ROOM])
+    stage.webhooks()
+    stage.answered_with([ROOM, AFTER])
+    assert any(hook.url.endswith("/after") for hook in stage.webhooks())
+    assert "full" in stage.ledger.kinds("refused")[0]["reason"]
+
+
+# --- the time limits of a stream -----------------------------------------------------------------------------------
+
+
+def test_a_stream_that_takes_too_long_to_open_is_unanswered(stage: Any) -> None:
+    """`timeout` of the action; a socket that opens later than that is closed already."""
+    stage.answered_with([STREAM | {"timeout": 5, "eventType": "synchronous", "eventUrl": [f"{HOOK}stream"]}, AFTER])
+    (opening,) = stage.take(OpenSocket)
+    stage.webhooks()
+    stage.pass_time(5.1)
+    assert [(close.stream, close.abrupt) for close in stage.take(CloseSocket)] == [(opening.stream, True)]
+    assert json.loads(stage.asked("stream").body)["status"] == "unanswered"
+    stage.sim.on_socket_open(stage.now, opening.stream)
+    assert stage.frames() == []
+
+
+def test_a_stream_has_its_length(stage: Any) -> None:
+    """`limit` of the action ends it normally, and the flow goes on."""
+    _, stream = stage.connected([STREAM | {"limit": 3}, AFTER])
+    stage.webhooks()
+    stage.pass_time(3.1)
+    assert [(close.stream, close.code) for close in stage.take(CloseSocket)] == [(stream, 1000)]
+    assert any(hook.url.endswith("/after") for hook in stage.webhooks())
