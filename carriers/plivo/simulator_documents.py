@@ -17,6 +17,8 @@ STREAM_FORMATS: Mapping[str, tuple[str, int]] = {
 DEFAULT_STREAM_FORMAT = "audio/x-l16;rate=8000"
 """What a stream without contentType is given: not mu-law."""
 MAX_EXTRA_HEADERS = 512
+MAX_DIGITS = 9
+"""Of a number in an attribute."""
 
 _ACTION = frozenset({"action", "method", "redirect"})
 ATTRIBUTES: Mapping[str, frozenset[str]] = {
@@ -105,7 +107,10 @@ def read(body: bytes) -> list[Verb]:
     """The verbs in order; every one is checked before the first is obeyed."""
     if len(body) > MAX_BYTES:
         raise BadDocument("larger than 100 KB")
-    verbs = [_verb(child) for child in _root(body)]
+    try:
+        verbs = [_verb(child) for child in _root(body)]
+    except RecursionError as error:
+        raise BadDocument("nested too deep") from error
     for verb in verbs:
         _check(verb, frozenset(ATTRIBUTES) - {"Number"})
     return verbs
@@ -152,7 +157,7 @@ def _check_attribute(element: str, name: str, value: str) -> None:
     # Plivo does not say what becomes of an attribute that it does not know: the lab says that it is not obeyed.
     if name not in ATTRIBUTES[element]:
         raise BadDocument(f"{name} of <{element}> is not simulated", simulated=False)
-    if name in _WHOLE and not value.isdecimal():
+    if name in _WHOLE and not (value.isdecimal() and len(value) <= MAX_DIGITS):
         raise BadDocument(f"<{element}> with a {name} that is no number")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise BadDocument(f"<{element}> with {name} {value}")

@@ -103,7 +103,7 @@ class Inputs:
 
     def _wait(self, now: float, wanted: Input, seconds: float) -> None:
         wanted.turn += 1
-        self._switch.wake(now + seconds, "input", f"{wanted.call.uuid}:{wanted.step}:{wanted.turn}")
+        self._switch.wake(now + max(seconds, 0.02), "input", f"{wanted.call.uuid}:{wanted.step}:{wanted.turn}")
 
     def on_time(self, now: float, key: str) -> None:
         """A wait is over: what there is, is the input; if there is nothing, the prompts come again, or the next element."""

@@ -14,6 +14,7 @@ from carriers.plivo.simulator_refusals import (
     NUMBER,
     NotPlayed,
     Refusal,
+    check_comparisons,
     check_urls,
     compares,
     digits,
@@ -172,19 +173,22 @@ class Messages:
 
     def _list(self, _now: float, request: RestRequest) -> tuple[int, dict[str, Any]]:
         query = query_of(request, "listing messages", _FILTERS)
+        check_comparisons(query, message_time=self._moment)
         found = [message for message in reversed(self._messages.values()) if self._matches(message, query)]
         meta, page = page_of(request.path, query, found)
         return 200, {"meta": meta, "objects": [self._shown(message) for message in page]}
 
+    def _moment(self, text: str) -> float:
+        return moment(text, self._switch.account.zone)
+
     def _matches(self, message: Message, query: Mapping[str, str]) -> bool:
-        zone = self._switch.account.zone
         fits = (
             query.get("message_direction", "outbound") == "outbound",
             query.get("message_state", message.state) == message.state,
             digits(query.get("from_number", message.source)) == message.source,
             digits(query.get("to_number", message.destination)) == message.destination,
             query.get("error_code", message.error) == message.error,
-            compares(query, "message_time", message.queued_at, lambda text: moment(text, zone)),
+            compares(query, "message_time", message.queued_at, self._moment),
         )
         return all(fits)
 

@@ -48,10 +48,7 @@ class RecordVerb:
     def _session(self, now: float, call: Call, verb: Verb) -> bool:
         recorder = self._recordings.new_recorder(both=True, max_s=verb.whole("maxLength", 60))
         recording = self._begin(now, call, verb, recorder, stereo=verb.attributes.get("recordChannelType") != "mono")
-        if not verb.attributes.get("action"):
-            return False
-        self._scripts.act(now, call, verb, self._recordings.told(recording, known=False))
-        return True
+        return self._scripts.report(now, call, verb, self._recordings.told(recording, known=False))
 
     def on_dial_answered(self, now: float, call: Call) -> None:
         """The other party took the call: a recording that waited for it begins."""

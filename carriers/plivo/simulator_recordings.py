@@ -13,6 +13,7 @@ from carriers.plivo.simulator_forms import in_progress
 from carriers.plivo.simulator_refusals import (
     NotPlayed,
     Refusal,
+    check_comparisons,
     check_urls,
     check_whole,
     compares,
@@ -215,19 +216,22 @@ class Recordings:
     def _list(self, now: float, request: RestRequest) -> tuple[int, dict[str, Any]]:
         known = frozenset({"call_uuid", "from_number", "to_number"}) | _TIMES
         query = query_of(request, "listing recordings", known)
+        check_comparisons(query, add_time=self._moment)
         found = [each for each in reversed(self._recordings.values()) if self._kept(now, each)]
         found = [each for each in found if self._matches(each, query)]
         meta, page = page_of(request.path, query, found)
         return 200, {"meta": meta, "objects": [self._shown(now, each) for each in page]}
 
+    def _moment(self, text: str) -> float:
+        return moment(text, self._switch.account.zone)
+
     def _matches(self, recording: Recording, query: Mapping[str, str]) -> bool:
         call = recording.call
-        zone = self._switch.account.zone
         fits = (
             query.get("call_uuid", call.uuid) == call.uuid,
             digits(query.get("from_number", call.caller)) == digits(call.caller),
             digits(query.get("to_number", call.to)) == digits(call.to),
-            compares(query, "add_time", recording.ended_at, lambda text: moment(text, zone)),
+            compares(query, "add_time", recording.ended_at, self._moment),
         )
         return all(fits)
 

@@ -37,7 +37,7 @@ def body_of(request: RestRequest) -> Fields:
         return dict(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))
     try:
         content = json.loads(request.body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -58,7 +58,7 @@ def query_of(request: RestRequest, what: str, known: frozenset[str]) -> dict[str
     if strange:
         raise NotPlayed(f"{what} by {', '.join(sorted(strange))} is not simulated")
     for name in ("limit", "offset"):
-        if not query.get(name, "0").isdecimal():
+        if not _whole(query.get(name, "0")):
             raise Refusal(400, f"{name} must be a number")
     if int(query.get("limit", "20")) > PAGE_LIMIT or query.get("limit") == "0":
         raise Refusal(400, "limit must be between 1 and 20")
@@ -91,8 +91,12 @@ def check_urls(fields: Fields) -> None:
 def check_whole(fields: Fields, name: str, low: int = 1, high: int | None = None) -> None:
     """A number within its range, if it is there."""
     text = str(fields.get(name, low))
-    if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+    if not _whole(text) or int(text) < low or (high is not None and int(text) > high):
         raise Refusal(400, f"{name} parameter is invalid")
+
+
+def _whole(text: str) -> bool:
+    return text.isdecimal() and len(text) <= 9
 
 
 def moment(text: str, zone: tzinfo) -> float:
@@ -101,6 +105,12 @@ def moment(text: str, zone: tzinfo) -> float:
         return datetime.fromisoformat(text).replace(tzinfo=zone).timestamp()
     except ValueError as error:
         raise Refusal(400, "times must look like 2026-11-22 12:00:00") from error
+
+
+def check_comparisons(query: Mapping[str, str], **reads: Any) -> None:
+    """Refuse what cannot be read, whether or not there is anything to compare with."""
+    for name, read in reads.items():
+        compares(query, name, 0.0, read)
 
 
 def compares(query: Mapping[str, str], name: str, value: float, read: Any = float) -> bool:
@@ -112,7 +122,10 @@ def compares(query: Mapping[str, str], name: str, value: float, read: Any = floa
         "__lt": value.__lt__,
         "__lte": value.__le__,
     }
-    return all(test(read(query[name + suffix])) for suffix, test in tests.items() if name + suffix in query)
+    try:
+        return all(test(read(query[name + suffix])) for suffix, test in tests.items() if name + suffix in query)
+    except ValueError as error:
+        raise Refusal(400, f"{name} parameter is invalid") from error
 
 
 def digits(number: str) -> str:

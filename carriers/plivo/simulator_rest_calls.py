@@ -11,6 +11,7 @@ from carriers.plivo.simulator_refusals import (
     Fields,
     NotPlayed,
     Refusal,
+    check_comparisons,
     check_urls,
     check_whole,
     compares,
@@ -96,6 +97,7 @@ class CallsApi:
 
     def _list(self, now: float, request: RestRequest) -> tuple[int, dict[str, Any]]:
         query = query_of(request, "listing calls", _FILTERS | _TIMES | _BILLED | {"hangup_source"})
+        check_comparisons(query, end_time=self._moment, bill_duration=int)
         status = query.get("status", "")
         found = [call for call in self._listed(now, status) if self._matches(call, query)]
         if not status and not _TIMES & set(query):
@@ -136,10 +138,13 @@ class CallsApi:
             query.get("parent_call_uuid", call.parent) == call.parent,
             query.get("hangup_cause_code", str(call.cause)) == str(call.cause),
             query.get("hangup_source", call.source) == call.source,
-            compares(query, "end_time", call.ended_at, lambda text: moment(text, self._account.zone)),
+            compares(query, "end_time", call.ended_at, self._moment),
             compares(query, "bill_duration", whole_seconds(call), int),
         )
         return all(fits)
+
+    def _moment(self, text: str) -> float:
+        return moment(text, self._account.zone)
 
     # --- end -----------------------------------------------------------------------------------------------------
 

@@ -161,16 +161,21 @@ class Scripts:
 
     def act(self, now: float, call: Call, verb: Verb, extra: Mapping[str, str]) -> None:
         """A verb is done: report to its `action`, whose answer takes over unless `redirect` is false."""
+        if not self.report(now, call, verb, extra):
+            self.go_on(now, call)
+
+    def report(self, now: float, call: Call, verb: Verb, extra: Mapping[str, str]) -> bool:
+        """As `act`, for a verb that has just begun: True if the action's answer is waited for."""
         url, method = verb.attributes.get("action", ""), verb.attributes.get("method", "POST")
         if not url:
-            self.go_on(now, call)
-        elif verb.true("redirect", default=True):
-            call.step += 1
-            self._stops.pop(call.uuid, None)
-            self.ask(now, call, "action", (url, method), extra)
-        else:
+            return False
+        if not verb.true("redirect", default=True):
             self.note(now, call, url, method, {**self._about(call), **extra})
-            self.go_on(now, call)
+            return False
+        call.step += 1
+        self._stops.pop(call.uuid, None)
+        self.ask(now, call, "action", (url, method), extra)
+        return True
 
     def note(self, now: float, call: Call, url: str, method: str, form: forms.Form) -> None:
         """Tell a URL of which no document is wanted."""

@@ -14,6 +14,8 @@ from carriers.plivo.simulator_switch import Switch
 FETCH_TIMEOUT_S, FETCH_TRIES = 122.0, 2
 """Of audio files: 2 s to connect, 120 s to read, one retry whatever went wrong."""
 MAX_FILE = 10 * 1024 * 1024
+MAX_WAIT_S = 600
+"""Of a pause among prompts, so that nobody asks for the lab's memory."""
 BEEP = tone(1000, 0.5)
 _FRAMES_PER_S = 50
 
@@ -158,7 +160,7 @@ class Sounds:
 
 def _sound_of(piece: Verb) -> bytes:
     if piece.name == "Wait":
-        return SILENCE * (piece.whole("length", 1) * _FRAMES_PER_S)
+        return SILENCE * (min(piece.whole("length", 1), MAX_WAIT_S) * _FRAMES_PER_S)
     return BEEP if piece.name == "Beep" else spoken(piece.text)
 
 

@@ -15,7 +15,7 @@ from carriers.lab.contract import CloseSocket, OpenSocket, SendFrame, Wake
 from carriers.lab.playback import Playback
 from carriers.lab.sound import SILENCE
 from carriers.plivo import simulator_forms as forms
-from carriers.plivo.simulator_calls import Call, Phase, new_uuid
+from carriers.plivo.simulator_calls import Call, new_uuid
 from carriers.plivo.simulator_documents import STREAM_FORMATS, Verb, stream_format
 from carriers.plivo.simulator_keys import KeySender
 from carriers.plivo.simulator_linear import from_wire, to_wire
@@ -25,6 +25,7 @@ MAX_MESSAGE = 64 * 1024
 DEGRADED = (0.9, 0.6, 0.3)
 """Shares of the buffer at which the stream is reported degraded."""
 _WITH_HEADERS = frozenset({"start", "media", "dtmf"})
+_OLDER_EVENTS = {"StartStream": "started", "StopStream": "stopped", "DroppedStream": "failed"}
 _TRACKS: Mapping[str, tuple[str, ...]] = {"both": ("inbound", "outbound"), "outbound": ("outbound",)}
 
 
@@ -259,7 +260,7 @@ class Streams:
         self._keys.send(now, stream.call, digits)
 
     def _played(self, stream: Stream, name: str) -> None:
-        self._send(stream, "playedStream", name=name)
+        self._send(stream, self._site.knobs.get("played_event", "playedStream"), name=name)
 
     def _refuse(self, now: float, stream: Stream, refused: FrameRefused) -> None:
         call = stream.call
@@ -309,8 +310,10 @@ class Streams:
 
     def _report(self, now: float, stream: Stream, event: str) -> None:
         url = stream.verb.attributes.get("statusCallbackUrl")
-        if url and stream.call.phase is not Phase.QUEUED:
-            form = forms.stream(stream.call, self._switch.account.auth_id, event, stream.id, stream.verb.text, now)
+        if url:
+            older = self._site.knobs.get("stream_event_names", "current") == "older"
+            told = _OLDER_EVENTS.get(event, event) if older else event
+            form = forms.stream(stream.call, self._switch.account.auth_id, told, stream.id, stream.verb.text, now)
             method = stream.verb.attributes.get("statusCallbackMethod", "POST").upper()
             # Retry fragments do not apply here; they would be sent as nothing either.
             self._switch.send(now, stream.call, "stream", url.partition("#")[0], method, form)
@@ -327,7 +330,7 @@ def _read(data: str | bytes) -> dict[str, Any]:
         raise FrameRefused("larger than 64 KB")
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FrameRefused("not JSON") from error
     if not isinstance(content, dict) or not isinstance(content.get("event"), str):
         raise FrameRefused("no event")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from carriers.lab.contract import Wake
 from carriers.lab.sound import is_loud
+from carriers.lab.speaking import spoken
 from carriers.plivo.simulator_calls import Call, Phase
 from carriers.plivo.simulator_documents import Verb
 from carriers.plivo.simulator_keys import KeySender
@@ -88,6 +89,8 @@ class Verbs:
             self._switch.end(now, call, 6000, "Answer XML")
 
     def _sound(self, now: float, call: Call, verb: Verb) -> bool:
+        if verb.name == "Speak" and not spoken(verb.text):
+            return False
         self._play(now, call, [verb])
         return True
 
@@ -98,8 +101,10 @@ class Verbs:
 
     def _pre_answer(self, now: float, call: Call, verb: Verb) -> bool:
         """Early media: the caller hears it, and nothing has been answered."""
-        self._play(now, call, list(verb.children))
-        return True
+        heard = [child for child in verb.children if child.name != "Speak" or spoken(child.text)]
+        if heard:
+            self._play(now, call, heard)
+        return bool(heard)
 
     def _wait(self, now: float, call: Call, verb: Verb) -> bool:
         length = float(verb.whole("length", 1))

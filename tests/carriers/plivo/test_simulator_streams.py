@@ -297,6 +297,32 @@ def test_clean_close_may_be_reported_as_a_stop(world_with: Callable[..., Any], e
     assert [type(event) for event in read] == [StreamFailed] * failures
 
 
+@pytest.mark.knob("plivo", "stream_event_names")
+@pytest.mark.parametrize(("names", "last"), [("current", "DroppedStream"), ("older", "failed")])
+def test_names_of_stream_events(world_with: Callable[..., Any], names: str, last: str) -> None:
+    """The pages name the events of streams in two ways: our reader sees a lost stream in either."""
+    world = world_with(stream_event_names=names)
+    _, stream = world.streaming()
+    world.simulator.on_socket_closed(world.now, stream, 1006)
+    assert _reports(world)[-1] == last
+    hook = [hook for hook in world.sent() if hook.url.endswith("/stream")][-1]
+    request = HookRequest(method="POST", url=hook.url, path="stream", headers={}, body=hook.body)
+    assert [type(event) for event in PlivoWebhooks("").parse(request, world.now).events] == [StreamFailed]
+
+
+@pytest.mark.knob("plivo", "played_event")
+@pytest.mark.parametrize("event", ["playedStream", "played"])
+def test_name_of_a_played_mark(world_with: Callable[..., Any], event: str) -> None:
+    """A checkpoint comes back by either name, and is a played mark to our codec."""
+    world = world_with(played_event=event)
+    _, stream = world.streaming()
+    codec = PlivoMedia()
+    _told(world, codec)
+    world.simulator.on_socket_frame(world.now, stream, codec.mark("here"))
+    assert world.frames()[-1]["event"] == event
+    assert _told(world, codec)[-1] == MarkPlayed("here")
+
+
 @pytest.mark.knob("plivo", "stream_retries")
 @pytest.mark.knob("plivo", "stream_retry_s")
 @pytest.mark.parametrize(("retries", "pause_s"), [(2, 0.5), (0, 2.0), (1, 2.0)])
