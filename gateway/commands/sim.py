@@ -52,11 +52,8 @@ def _verdict(outcome: Outcome) -> list[str]:
         return list(failure_lines(outcome))
     checked = sum(outcome.checks.values())
     calls = ", ".join(f"{count} {name}" for name, count in sorted(outcome.outcomes.items()))
-    return [
-        f"seed {outcome.seed}: {outcome.virtual_s:.1f} virtual seconds, {outcome.totals['calls']} calls ({calls}),"
-        f" {checked} checks held",
-        f"trace {outcome.digest}",
-    ]
+    told = f"seed {outcome.seed}: {outcome.virtual_s:.1f} virtual seconds, {outcome.totals['calls']} calls ({calls})"
+    return [f"{told}, {checked} checks held", f"trace {outcome.digest}"]
 
 
 def _progress(summary: Summary, seeds: int, seconds: float) -> str:

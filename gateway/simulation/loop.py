@@ -13,9 +13,10 @@ import heapq
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 
 class Deadlock(Exception):
@@ -54,16 +55,16 @@ class Job(asyncio.Task[T]):
         return self is other
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
+class VirtualLoop(asyncio.BaseEventLoop):
     """`chance` decides the order of what is ready at the same time. Time begins at 0, in seconds."""
 
     def __init__(self, chance: Random) -> None:
+        super().__init__()
         self._chance = chance
         self._now = 0.0
         self._count = 0
-        self._ready: list[asyncio.Handle] = []
+        self._waiting: list[asyncio.Handle] = []
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
-        self._running = self._closed = False
         self.steps = 0
         """Callbacks run so far."""
         self.failures: list[str] = []
@@ -74,21 +75,25 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[Unpack[Given]], object], *args: *Given, context: Context | None = None
+    ) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
+        self._waiting.append(handle)
         return handle
 
-    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:
+    def call_soon_threadsafe(
+        self, callback: Callable[[Unpack[Given]], object], *args: *Given, context: Context | None = None
+    ) -> asyncio.Handle:
         return self.call_soon(callback, *args, context=context)
 
     def call_later(
-        self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+        self, delay: float, callback: Callable[[Unpack[Given]], object], *args: *Given, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now + max(0.0, delay), callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Given]], object], *args: *Given, context: Context | None = None
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         self._count += 1
@@ -97,20 +102,17 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def again(self, handle: asyncio.Handle) -> None:
         """Make a callback that was put aside ready once more."""
-        self._ready.append(handle)
+        self._waiting.append(handle)
 
-    def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
-
-    def create_task(  # type: ignore[override]
+    def create_task(
         self,
         coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
         *,
-        name: str | None = None,
+        name: object = None,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
         Job.number = self._count = self._count + 1  # of the class too: asyncio hashes the task while it is being made
-        task: Job[T] = Job(coro, loop=self, name=name or f"job-{self._count}", context=context)
+        task: Job[T] = Job(coro, loop=self, name=str(name or f"job-{self._count}"), context=context)
         task.number = self._count
         return task
 
@@ -129,20 +131,18 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def run_until_complete(self, future: Any) -> Any:
         """Run until it is done; raise Deadlock if it never can be."""
         task = asyncio.ensure_future(future, loop=self)
-        asyncio._set_running_loop(self)
-        self._running = True
+        asyncio._set_running_loop(self)  # noqa: SLF001 - what run_forever does
         try:
             while not task.done():
                 self.turn()
         finally:
-            self._running = False
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(None)  # noqa: SLF001
         return task.result()
 
     def turn(self) -> None:
         """Run everything that is ready, in an order drawn from the seed; what it makes ready waits for the next turn."""
         self._take_due()
-        batch, self._ready = self._ready, []
+        batch, self._waiting = self._waiting, []
         if len(batch) > 1:
             self._chance.shuffle(batch)
         for handle in batch:
@@ -150,25 +150,25 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 self._run(handle)
 
     def _run(self, handle: asyncio.Handle) -> None:
-        owner: Owner | None = handle._context.get(OWNER)  # type: ignore[attr-defined]
+        owner: Owner | None = handle._context.get(OWNER)  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio tells it nowhere else
         if owner is not None:
             if owner.halted:
                 owner.parked.append(handle)
                 return
             owner.steps += 1
         self.steps += 1
-        handle._run()
+        handle._run()  # noqa: SLF001
 
     def _take_due(self) -> None:
         timers = self._timers
-        if not self._ready:
+        if not self._waiting:
             while timers and timers[0][2].cancelled():
                 heapq.heappop(timers)
             if not timers:
                 raise Deadlock(f"nothing can happen any more at {self._now:.3f} s")
             self._now = max(self._now, timers[0][0])
         while timers and timers[0][0] <= self._now:
-            self._ready.append(heapq.heappop(timers)[2])
+            self._waiting.append(heapq.heappop(timers)[2])
 
     # --- what asyncio asks of a loop -----------------------------------------------------------------------------
 
@@ -177,26 +177,6 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         tasks = [task for task in asyncio.all_tasks(self) if isinstance(task, Job)]
         return sorted(tasks, key=lambda task: task.number)
 
-    def is_running(self) -> bool:
-        return self._running
-
-    def is_closed(self) -> bool:
-        return self._closed
-
-    def close(self) -> None:
-        self._closed = True
-        self._ready.clear()
-        self._timers.clear()
-
-    def get_debug(self) -> bool:
-        return False
-
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
         self.failures.append(f"{context.get('message')}: {type(error).__name__}: {error}")
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        self.call_exception_handler(context)
-
-    def _timer_handle_cancelled(self, _handle: asyncio.TimerHandle) -> None:
-        """Called by TimerHandle.cancel; a cancelled timer is dropped when its time comes."""

@@ -41,6 +41,7 @@ class Network:
         """Webhooks that were delivered, with our answers: material for forgers."""
         self.answered_at: list[float] = []
         """When each of them was answered."""
+        self.bugs: list[str] = []
         self.sockets_opened: list[tuple[str, str]] = []
         """(leg id, token) of media sockets that a carrier asked for."""
         self._post: Post | None = None
@@ -98,7 +99,10 @@ class Network:
         process = self._chosen(url)
         if process is None:
             raise ConnectionRefusedError("no process")
-        return await process.request(method, url.partition("#")[0], headers, body, timeout_s)
+        answer = await process.request(method, url.partition("#")[0], headers, body, timeout_s)
+        if answer.status == 500:  # nobody foresees one
+            self.bugs.append(f"{method} {url} was answered with 500")
+        return answer
 
     def connect(self, url: str, headers: Mapping[str, str], wire: Wire) -> WebSocket | None:
         """A media socket; None if nobody is there."""

@@ -108,7 +108,7 @@ class Process:
         means = self._means(chance)
         self._fleet = Fleet([self._member(entry) for entry in around.config.carriers], around.config.server.public_url)
         self.works = Works(around.config, store, self._fleet, means)
-        self.gateway: Gateway = self.works.gateway(shared_web)
+        self.gateway: Gateway = self.works.gateway(web=shared_web)
         self._jobs = [
             around.loop.create_task(for_ever(name, job, self.clock), name=f"{self.name}-{name}")
             for name, job in self.works.jobs().items()

@@ -53,14 +53,21 @@ class Watch:
         self.forged: list[str] = []
         """Forgeries that had an effect."""
         self.forgeries = 0
+        self._deeds: dict[str, Callable[[str, Deed], None]] = {
+            "commit": self._commit,
+            "claim": self._claim,
+            "done": self._done,
+            "defer": self._done,
+            "swap_breaker": self._breaker,
+        }
 
     def seen(self, process: str, deed: Deed) -> None:
         """A process has done this at the store."""
         if deed.name in _TELLS_TIME and deed.result:
             self._clock = max(self._clock, deed.given[0])
-        handler = _DEEDS.get(deed.name)
+        handler = self._deeds.get(deed.name)
         if handler is not None:
-            handler(self, process, deed)
+            handler(process, deed)
 
     # --- deeds ---------------------------------------------------------------------------------------------------
 
@@ -123,13 +130,6 @@ class Watch:
 
 _TELLS_TIME = frozenset({"claim", "due_promises", "hasten_promises"})
 """These too, when they change anything, tell the store how late it is."""
-_DEEDS: dict[str, Callable[[Watch, str, Deed], None]] = {
-    "commit": Watch._commit,
-    "claim": Watch._claim,
-    "done": Watch._done,
-    "defer": Watch._done,
-    "swap_breaker": Watch._breaker,
-}
 
 
 def _legs(call: Call) -> str:

@@ -5,8 +5,9 @@ It holds nothing of its own. What it asks of `Services` is answered by those of 
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import MISSING, fields
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from gateway.web.app import create_app
 from gateway.web.services import Services
@@ -14,21 +15,30 @@ from gateway.web.services import Services
 _SERVICES: ContextVar[Services] = ContextVar("services of the process that is asked")
 
 
-class _Those:
-    """Stands for the services of whoever is asked."""
+class _Part:
+    """Stands for one part of the services of whoever is asked."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_SERVICES.get(), name)
+        return getattr(getattr(_SERVICES.get(), self._name), name)
+
+    def __call__(self, *given: Any) -> Any:
+        return getattr(_SERVICES.get(), self._name)(*given)
 
 
 @cache
 def _application() -> Any:
-    return create_app(cast(Services, _Those()))
+    parts: dict[str, Any] = {field.name: _Part(field.name) for field in fields(Services) if field.default is MISSING}
+    return create_app(Services(**parts))
 
 
 def shared_web(services: Services) -> Callable[..., Any]:
     """As `gateway.web.app.create_app`."""
+    token = _SERVICES.set(services)
     application = _application()
+    _SERVICES.reset(token)
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         token = _SERVICES.set(services)

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context
 from random import Random
 from typing import Any
@@ -113,7 +113,7 @@ class World:
             watch=self.watch,
             answers=self.coupled.answers,
             delivered=list(self._delivered()),
-            surprises=[*self.surprises, *self.loop.failures],
+            surprises=[*self.surprises, *self.network.bugs, *self.loop.failures],
             left_over=self.left_over,
         )
 
@@ -275,7 +275,7 @@ class World:
         await asyncio.sleep(plan.at)
         await self.clients.act(plan, index)
 
-    async def _until_over(self, clients: list[asyncio.Future[None]]) -> None:
+    async def _until_over(self, clients: Sequence[asyncio.Future[None]]) -> None:
         """Until every accepted call has ended and nothing of it is alive, at the latest long after all have expired."""
         last = self.plan.heal_at + self.plan.expires_after_s + self.plan.ring_timeout_s + self.plan.max_duration_s + GRACE_S
         await asyncio.sleep(self.plan.heal_at + 0.01)

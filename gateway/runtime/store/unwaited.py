@@ -63,7 +63,6 @@ def real_stores() -> Iterator[RealStores]:
     words = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no", "--dir", str(folder)]
     server = subprocess.Popen([program.path, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     client = BlockingRedis(unix_socket_path=str(socket), protocol=2, retry=Retry(ConstantBackoff(0.05), START_TRIES))
-    client.get_retry().update_supported_errors([FileNotFoundError, ConnectionRefusedError])
     try:
         client.ping()
         yield RealStores(client)
