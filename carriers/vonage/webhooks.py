@@ -62,7 +62,8 @@ class VonageWebhooks:
     def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
         """The application's own URLs: `answer` (and `fallback`) announces a caller, `event` tells of the call afterwards.
 
-        Events of a WebSocket leg, and of calls that we placed, have URLs of their own.
+        Events of a WebSocket leg, and of calls that we placed, have URLs of their own; but there is one fallback for all of
+        them, so what it stands in for decides.
         """
         fields = _fields(request)
         step = request.path.partition("/")[0].partition("?")[0]
@@ -73,6 +74,8 @@ class VonageWebhooks:
             return Arrival(carrier_call_id=uuid, hook=_event(fields)) if uuid else None
         if step not in {"answer", "fallback"}:
             raise Malformed("unknown-step", step)
+        if step == "fallback" and not _stands_for_a_caller(fields):
+            return None
         return Arrival(
             carrier_call_id=_uuid(fields),
             to=_e164(_text(fields, "to")),
@@ -271,6 +274,19 @@ def _uuid(fields: Mapping[str, Any], required: bool = True) -> str:
     if required and not uuid:
         raise Malformed("no-uuid")
     return uuid
+
+
+def _stands_for_a_caller(fields: Mapping[str, Any]) -> bool:
+    """Whether a fallback's request was first made to the URL of inbound calls, and not to one of a leg that we know."""
+    original = fields.get("original_request")
+    if isinstance(original, str):
+        # Of a GET it is JSON in a parameter.
+        try:
+            original = msgspec.json.decode(original)
+        except msgspec.DecodeError:
+            return False
+    known = original if isinstance(original, Mapping) else {}
+    return known.get("type") == "answer" and "/hooks/" not in urlsplit(str(known.get("url", ""))).path
 
 
 def _e164(number: str) -> str:

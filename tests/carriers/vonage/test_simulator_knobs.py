@@ -550,3 +550,24 @@ def test_the_code_of_a_text_that_reached_nobody(make_stage: Make, code: str) -> 
     stage.phone(json.loads(reply.body)["message_uuid"], "undelivered")
     (body,) = stage.bodies()
     assert body["error"]["title"] == code
+
+
+# --- the fallback of the application --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inbound", [True, False])
+def test_the_fallback_saves_a_caller_and_invents_none(make_stage: Make, inbound: bool) -> None:
+    """The answer URL is out of reach twice: of a phone's call the fallback is the announcement, of ours it is none."""
+    stage = make_stage()
+    talk = Talk(stage)
+    fallback = {"address": "https://gw.example.com/carriers/vonage/inbound/fallback", "http_method": "POST"}
+    stage.configure(answer_url=INBOUND, fallback_answer_url=fallback)
+    ref = stage.incoming() if inbound else talk.place()
+    if not inbound:
+        stage.answer_phone(ref)
+    for _ in range(2):
+        stage.reply(stage.asked("answer"), status=503)
+        stage.pass_time(1)
+    talk.settle()
+    assert [arrival.carrier_call_id for arrival in talk.arrivals] == ([ref] if inbound else [])
+    assert len(stage.take(OpenSocket)) == int(inbound)
