@@ -134,6 +134,19 @@ def test_time_outs_from_the_fragment(world) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fragment", "waits"), [("#tt=3000&rp=all&rc=5", [3.0]), ("#rt=2000&tt=5000&rp=rt&rc=5", [2.0, 2.0, 1.0])]
+)
+def test_total_time(world, fragment: str, waits: list[float]) -> None:
+    """All attempts share the total time: the last one has what is left, and none is begun without any."""
+    placed(world, StatusCallback="http://gw.test/status" + fragment)
+    for _ in range(5):
+        hook = world.webhooks[-1]
+        world.now += hook.timeout_s
+        world.sim.on_webhook_reply(world.now, hook.id, WebhookReply(status=0, failure="timeout"))
+    assert [hook.timeout_s for hook in world.webhooks] == pytest.approx(waits, abs=0.06)
+
+
+@pytest.mark.parametrize(
     ("cause", "status", "sip"),
     [
         ("busy", "busy", "486"),

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from carriers.twilio import simulator_messages, simulator_numbers, simulator_order, simulator_recording_api
+
 SPEC = Path(__file__).parents[4] / "shared" / "specs" / "twilio_api_v2010.subset.json"
 pytestmark = pytest.mark.skipif(not SPEC.is_file(), reason="needs ../shared/specs, which is read there and never copied")
 
@@ -126,3 +128,60 @@ def test_what_the_lab_obeys_is_described(world) -> None:
         reply = world.place(**{name: value})
         assert reply.status == 201 or name == "ApplicationSid" or "not simulated" in reply.body.decode()
     assert world.place(NotInTheDescription="x").status == 400
+
+
+def recorded_call(world) -> tuple[str, str]:
+    """(call, recording), the call over and its file ready."""
+    world.said = b"\x10" * 160
+    sid = world.answered_call("<Response><Pause length='60'/></Response>", Record="true", RecordingChannels="dual")
+    world.pass_time(1)
+    world.phone(sid, "ended", cause="normal", by="phone")
+    world.pass_time(2)
+    return sid, json.loads(world.api("GET", "/Recordings.json").body)["recordings"][0]["sid"]
+
+
+def test_recordings(world) -> None:
+    """A recording is shown as described, below its call and below the account, alone and in lists."""
+    call, recording = recorded_call(world)
+    below_call = json.loads(world.api("GET", f"/Calls/{call}/Recordings/{recording}.json").body)
+    below_account = json.loads(world.api("GET", f"/Recordings/{recording}.json").body)
+    assert problems("api.v2010.account.call.call_recording", below_call) == []
+    assert problems("api.v2010.account.recording", below_account) == []
+    assert set(below_account) <= set(schema("api.v2010.account.recording")["properties"])
+    path = "/Calls/{CallSid}/Recordings.json"
+    described = spec()["paths"]["/2010-04-01/Accounts/{AccountSid}" + path]["get"]["responses"]["200"]
+    envelope = described["content"]["application/json"]["schema"]["properties"]
+    assert set(json.loads(world.api("GET", f"/Calls/{call}/Recordings.json").body)) == set(envelope)
+
+
+def test_message_and_stream(world) -> None:
+    """A text, a one-way stream and a number's update are shown as described."""
+    message = world.api("POST", "/Messages.json", {"To": "+15550100001", "From": "+15550190001", "Body": "Hello"})
+    assert problems("api.v2010.account.message", json.loads(message.body)) == []
+    call = world.answered_call("<Response><Pause length='60'/></Response>")
+    stream = world.api("POST", f"/Calls/{call}/Streams.json", {"Url": "ws://gw.test/x"})
+    assert problems("api.v2010.account.call.stream", json.loads(stream.body)) == []
+    shown = world.configure(VoiceUrl="http://gw.test/in", FriendlyName="desk")
+    assert problems("api.v2010.account.incoming_phone_number", shown) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "group"),
+    [
+        ("/Calls/{CallSid}/Recordings.json", "recordings"),
+        ("/Calls/{Sid}.json", "update"),
+        ("/Messages.json", "messages"),
+        ("/IncomingPhoneNumbers/{Sid}.json", "numbers"),
+    ],
+)
+def test_other_parameters_are_described(path: str, group: str) -> None:
+    """What the lab takes elsewhere is in the description too."""
+    taken = {
+        "recordings": simulator_recording_api.CREATE,
+        "update": simulator_order.UPDATE,
+        "messages": simulator_messages.CREATE,
+        "numbers": simulator_numbers.NUMBER,
+    }[group]
+    post = spec()["paths"]["/2010-04-01/Accounts/{AccountSid}" + path]["post"]
+    known = post["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]["properties"]
+    assert taken <= set(known)
