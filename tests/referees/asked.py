@@ -11,7 +11,11 @@ from stage import staged
 from validators import Signed
 
 WEBHOOKS: Mapping[str, Mapping[str, Asking]] = {
-    kind: importlib.import_module(f"scenarios.{kind}_webhooks").WEBHOOKS for kind in KINDS
+    kind: {
+        **importlib.import_module(f"scenarios.{kind}_webhooks").WEBHOOKS,
+        **importlib.import_module(f"scenarios.{kind}_documents").MORE_WEBHOOKS,
+    }
+    for kind in KINDS
 }
 
 

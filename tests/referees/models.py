@@ -109,7 +109,8 @@ def validated(model: type[BaseModel], document: Any) -> Iterator[str]:
 def extras(value: Any, where: str) -> Iterator[str]:
     """Fields that the model does not know."""
     if isinstance(value, BaseModel):
-        strange = [f"{where}.{name}" for name in value.model_extra or ()]
+        known = {told.alias for told in type(value).model_fields.values()}
+        strange = [f"{where}.{name}" for name in value.model_extra or () if name not in known]
         yield from (f"{name} is no field of the model" for name in strange if not name.endswith(BEYOND))
         for name in type(value).model_fields:
             yield from extras(getattr(value, name, None), f"{where}.{name}")

@@ -137,11 +137,10 @@ TO_CARRIER: Mapping[str, Mapping[str, Any]] = {
 }
 """By carrier and row: what the carriers' documents tell customers to send."""
 
-_PLACES = frozenset(f"{side}{part}" for side in ("From", "To") for part in ("City", "State", "Zip", "Country")) | {
-    "Caller",
-    "Called",
-}
-"""Twilio's geography, and the older names of both numbers: on recorded requests, and absent on some."""
+_PLACES = _words("FromCity FromState FromZip FromCountry ToCity ToState ToZip ToCountry Caller Called StirStatus") | _words(
+    "CallerCity CallerState CallerZip CallerCountry CalledCity CalledState CalledZip CalledCountry"
+)
+"""Twilio's geography, the older names of both numbers, the attestation: on recorded requests, and absent on some."""
 
 FORMS: Mapping[tuple[str, str], tuple[frozenset[str], ...]] = {
     # Recorded bodies of 2022 to 2026: initiated carries neither durations nor a SIP code, a final one carries both.

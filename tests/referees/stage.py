@@ -17,6 +17,7 @@ from carriers.lab.contract import RestReply, RestRequest
 from carriers.lab.http_listener import HttpListener
 from carriers.lab.lab import Lab
 from carriers.lab.orders import Answer
+from carriers.lab.recording import Heard
 
 T = TypeVar("T")
 PERSON, OTHER = "+15550106001", "+15550106002"
@@ -161,6 +162,12 @@ class Stage:
         """What a Telnyx event tells."""
         found: dict[str, Any] = msgspec.json.decode(request.body)["data"]["payload"]
         return found
+
+    def heard(self, number: str) -> Heard:
+        """What the last call of this phone brought to its ear."""
+        call = self.lab.phones.call(number)
+        assert call is not None
+        return call.measure(self.lab.now())
 
     async def hears(self, number: str, seconds: float) -> None:
         """Wait until the answered call of this phone has lasted so long."""

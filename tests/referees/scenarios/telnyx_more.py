@@ -50,8 +50,13 @@ async def play(stage: Stage) -> Any:
 
 
 async def stop_playing(stage: Stage) -> Any:
-    music = {"start_playback": {"audio_url": stage.customer.sound("/music.wav"), "loop": "infinity"}}
-    return await commands(music, "stop_playback", "call.playback.ended", stop="all")(stage)
+    url = stage.customer.sound("/music.wav")
+    call = await talking(stage)
+    await stage.sdk(lambda client: client.calls.actions.start_playback(call, audio_url=url, loop="infinity"))
+    await stage.customer.until(told("call.playback.started"))
+    done = await stage.sdk(lambda client: client.calls.actions.stop_playback(call, stop="all"))
+    await stage.customer.until(told("call.playback.ended"))
+    return done
 
 
 async def gather_using_audio(stage: Stage) -> Any:
@@ -59,7 +64,7 @@ async def gather_using_audio(stage: Stage) -> Any:
 
 
 async def transfer(stage: Stage) -> Any:
-    done = await command("transfer", to=OTHER)(stage)
+    done = await command("transfer", to=OTHER, from_=stage.ours)(stage)
     await stage.lab.until("answer", number=OTHER)
     return done
 

@@ -47,7 +47,27 @@ OPERATIONS = (
     request("list webhook deliveries", "GET /v2/webhook_deliveries"),
     request("fetch a webhook delivery", "GET /v2/webhook_deliveries/*"),
     *rows(Group.WEBHOOK, "call events", "stream events", "failure of a stream"),
+    *rows(
+        Group.WEBHOOK,
+        "call from a phone",
+        "events of speech",
+        "events of a playback",
+        "keys and gather",
+        "event of a recording",
+        "event of a bridge",
+        "machine detection",
+        "status of a message",
+    ),
     *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
+)
+
+UNRECORDED = (
+    "events of speech",
+    "events of a playback",
+    "keys and gather",
+    "event of a recording",
+    "machine detection",
+    "status of a message",
 )
 
 TABLE = Table(
@@ -55,6 +75,9 @@ TABLE = Table(
     title="Telnyx",
     operations=OPERATIONS,
     reasons={
+        **dict.fromkeys(
+            [(name, By.VECTORS) for name in UNRECORDED], "nobody has recorded one where this repository could read it"
+        ),
         ("download a recording", By.MODELS): "the answer is sound, and the SDK has no model of it",
         (
             "*",

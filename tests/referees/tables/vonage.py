@@ -33,6 +33,26 @@ OPERATIONS = (
         "notify",
         "upgrade of the media socket",
     ),
+    *rows(
+        Group.DOCUMENT,
+        "talk",
+        "stream, wait",
+        "input",
+        "record",
+        "connect to a phone",
+        "connect to a WebSocket",
+        "conversation",
+        "notify to an address",
+    ),
+    *rows(
+        Group.WEBHOOK,
+        "call from a phone",
+        "event of an input",
+        "event of a recording",
+        "events of a connected leg",
+        "machine detection",
+        "status of a message",
+    ),
     *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
 )
 
@@ -46,6 +66,14 @@ ELSEWHERE = (
     *(f"{act} an application" for act in ("create", "fetch", "update", "delete")),
 )
 VOICE_ONLY = "the description is the Voice API's; this request goes to another of Vonage's APIs"
+UNRECORDED = (
+    "call from a phone",
+    "event of an input",
+    "event of a recording",
+    "events of a connected leg",
+    "machine detection",
+    "status of a message",
+)
 ANSWER_ONLY = "of what Vonage posts, its SDK models the request for a document only"
 NO_MODEL = "the answer is a 204 without a body"
 
@@ -60,6 +88,11 @@ TABLE = Table(
         ),
         **dict.fromkeys((("notify", By.MODELS), ("upgrade of the media socket", By.MODELS)), ANSWER_ONLY),
         ("upgrade of the media socket", By.VECTORS): "nobody has recorded one where this repository could read it",
+        ("document", By.DESCRIPTION): "the description says nothing of what stands in an NCCO",
+        **dict.fromkeys(
+            [(name, By.VECTORS) for name in UNRECORDED], "nobody has recorded one where this repository could read it"
+        ),
+        **dict.fromkeys([(name, By.MODELS) for name in UNRECORDED[1:]], ANSWER_ONLY),
         ("webhook", By.DESCRIPTION): "the description is of requests to the Voice API only",
         ("end a call", By.MODELS): NO_MODEL,
         ("redirect a call", By.MODELS): NO_MODEL,
