@@ -63,10 +63,10 @@ class CallAudio:
         """Queue a clip behind the others; `key` comes back in the tick after its last frame. Empty sound ends at once."""
         self._clips.append(Clip(key=key, frames=deque(frames(mulaw))))
 
-    def stop(self) -> tuple[str, ...]:
-        """Drop every clip; their keys, in order."""
-        keys = tuple(clip.key for clip in self._clips)
-        self._clips.clear()
+    def stop(self, prefix: str = "") -> tuple[str, ...]:
+        """Drop every clip whose key begins so; their keys, in order."""
+        keys = tuple(clip.key for clip in self._clips if clip.key.startswith(prefix))
+        self._clips = deque(clip for clip in self._clips if not clip.key.startswith(prefix))
         return keys
 
     def join(self, other: "CallAudio") -> None:
