@@ -9,7 +9,7 @@ from typing import Any
 
 from carriers.vonage.simulator_events import answered_event, completed_event, event
 from carriers.vonage.simulator_legs import CAUSES, AnyLeg, End, PhoneLeg, SocketLeg
-from carriers.vonage.simulator_ncco import first, rate_of
+from carriers.vonage.simulator_ncco import file_url, first, rate_of
 from carriers.vonage.simulator_parts import Parts
 from carriers.vonage.simulator_requests import machine_wish
 
@@ -32,6 +32,9 @@ class Connects:
             return
         endpoint = action["endpoint"][0]
         shared = self._shared(now, leg, action)
+        ringback = file_url(action.get("ringbackTone")) or file_url(endpoint.get("onAnswer", {}).get("ringbackTone"))
+        if ringback:
+            self._parts.sounds.fetch(leg, self._parts.sounds.new_key("ringback"), ringback, {"loop": 0})
         if endpoint["type"] == "websocket":
             self._to_socket(now, leg, action, shared)
         else:
@@ -153,6 +156,8 @@ class Connects:
     # --- what it means for the flow ------------------------------------------------------------------------------
 
     def _free(self, now: float, leg: AnyLeg) -> None:
+        if leg.parent is not None:
+            self._parts.sounds.stop(leg.parent, "ringback:")
         if leg.parent is not None and leg.frees_flow and leg.parent.connecting is leg:
             leg.parent.connecting = None
             self._parts.flow.next(now, leg.parent)
@@ -164,6 +169,7 @@ class Connects:
         if parent is None or not waits or not leg.synchronous or told["status"] not in ASKED_ABOUT or not leg.event_url:
             return False
         parent.connecting = None
+        self._parts.sounds.stop(parent, "ringback:")
         self._parts.post.ask(now, parent, "flow", leg.event_url, leg.event_method, told)
         return True
 
@@ -172,6 +178,7 @@ class Connects:
         parent = leg.parent
         if parent is None or parent.ended:
             return
+        self._parts.sounds.stop(parent, "ringback:")
         if parent.connecting is leg:
             parent.connecting = None
             self._parts.flow.next(now, parent)

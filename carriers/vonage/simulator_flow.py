@@ -149,7 +149,7 @@ class Flow:
 
     def on_played(self, now: float, leg: PhoneLeg, key: str) -> None:
         """A clip is over, or could not be played: the action that waited for it is done."""
-        if key == f"flow:{leg.step}" and not leg.ended:
+        if key.endswith(f":flow:{leg.step}") and not leg.ended:
             self.next(now, leg)
         elif leg.gather is not None:
             self._parts.gathers.sound_ended(now, leg)

@@ -24,6 +24,7 @@ _FIELDS: dict[str, frozenset[str]] = {
             "limit",
             "machineDetection",
             "advancedMachineDetection",
+            "ringbackTone",
         }
     ),
     "talk": frozenset({"text", "bargeIn", "loop", "level", "language", "style", "premium", "voiceName"}),
@@ -34,7 +35,7 @@ _FIELDS: dict[str, frozenset[str]] = {
     "record": frozenset(
         {"format", "split", "channels", "endOnSilence", "endOnKey", "timeOut", "beepStart", "eventUrl", "eventMethod"}
     ),
-    "conversation": frozenset({"name", "startOnEnter", "endOnExit", "canSpeak", "canHear", "mute", "record"}),
+    "conversation": frozenset({"name", "musicOnHoldUrl", "startOnEnter", "endOnExit", "canSpeak", "canHear", "mute", "record"}),
     "transfer": frozenset({"conversationId", "canSpeak", "canHear", "mute"}),
 }
 _ENDPOINTS: dict[str, frozenset[str]] = {
@@ -107,6 +108,8 @@ def _connect(action: Mapping[str, Any]) -> str:
     if unknown:
         return f"{kind} endpoint: {unknown[0]} is not simulated"
     fault = _caller(action) or _whole(action, "timeout", 1, 7200) or _whole(action, "limit", 1, 7200)
+    if "ringbackTone" in action and not file_url(action["ringbackTone"]):
+        return "ringbackTone must be an http(s) URL"
     return fault or (_websocket(action, endpoint) if kind == "websocket" else _phone(action, endpoint))
 
 
@@ -160,7 +163,10 @@ def _on_answer(endpoint: Mapping[str, Any]) -> str:
     wish = endpoint.get("onAnswer", {"url": "http://"})
     if not isinstance(wish, dict) or not str(wish.get("url", "")).startswith(("http://", "https://")):
         return "onAnswer needs an http(s) url"
-    return "" if set(wish) == {"url"} else "onAnswer: ringbackTone is not simulated"
+    unknown = sorted(set(wish) - {"url", "ringbackTone"})
+    if unknown:
+        return f"onAnswer: {unknown[0]} is not simulated"
+    return "" if file_url(wish.get("ringbackTone", "http://")) else "onAnswer: ringbackTone must be an http(s) URL"
 
 
 # --- the other actions -------------------------------------------------------------------------------------------
@@ -226,6 +232,8 @@ def _conversation(action: Mapping[str, Any]) -> str:
         return "name must be a string"
     if action.get("record"):
         return "record is not simulated: it would be an mp3"
+    if "musicOnHoldUrl" in action and not file_url(action["musicOnHoldUrl"]):
+        return "musicOnHoldUrl must be an http(s) URL"
     return _hearing(action)
 
 
@@ -262,6 +270,12 @@ _ACTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
 def plain(text: str) -> str:
     """What is read out of a text: SSML tags are not."""
     return re.sub(r"<[^>]*>", " ", text).strip()
+
+
+def file_url(given: Any) -> str:
+    """The address of a sound file, alone or as a list of one (documents and SDK differ); empty if it is none."""
+    url = given[0] if isinstance(given, list) and len(given) == 1 else given
+    return url if isinstance(url, str) and url.startswith(("http://", "https://")) else ""
 
 
 def first(urls: Sequence[Any], default: str) -> str:

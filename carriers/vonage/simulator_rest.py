@@ -154,15 +154,15 @@ class CallsApi:
         return as_json(200, {"message": "Stream started", "uuid": leg.uuid})
 
     def stop_talk(self, now: float, asked: Asked) -> RestReply:
-        return self._stop(now, asked, "Talk stopped")
+        return self._stop(now, asked, "talk")
 
     def stop_stream(self, now: float, asked: Asked) -> RestReply:
-        return self._stop(now, asked, "Stream stopped")
+        return self._stop(now, asked, "stream")
 
-    def _stop(self, now: float, asked: Asked, message: str) -> RestReply:
+    def _stop(self, now: float, asked: Asked, kind: str) -> RestReply:
         leg = self._talking(asked)
-        self._parts.sounds.cut(now, leg)
-        return as_json(200, {"message": message, "uuid": leg.uuid})
+        self._parts.sounds.cut(now, leg, f"{kind}:")
+        return as_json(200, {"message": f"{kind.title()} stopped", "uuid": leg.uuid})
 
     def keys(self, now: float, asked: Asked) -> RestReply:
         leg, body = self._talking(asked), json_object(asked.request.body)

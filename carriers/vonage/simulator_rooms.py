@@ -10,6 +10,7 @@ from typing import Any
 from carriers.lab.sound import EXPANDED, SILENCE, to_linear, to_mulaw
 from carriers.vonage.simulator_events import transfer_event
 from carriers.vonage.simulator_legs import AnyLeg, PhoneLeg, SocketLeg
+from carriers.vonage.simulator_ncco import file_url
 from carriers.vonage.simulator_parts import Parts
 
 MOST_MEMBERS = 50
@@ -100,12 +101,22 @@ class Rooms:
         room = self._named.setdefault(key, NamedRoom(uuid=f"CON-{self._parts.new_uuid()}"))
         if len(self._rooms.get(room.uuid, ())) >= MOST_MEMBERS:
             return False
-        room.started = room.started or action.get("startOnEnter", True)
+        self._start_or_hold(leg, room, action)
         leg.ends_room = bool(action.get("endOnExit", False))
         self.set_hearing(leg, action)
         leg.actions, leg.idle = [], True
         self.leave(now, leg, room.uuid)
         return True
+
+    def _start_or_hold(self, leg: PhoneLeg, room: NamedRoom, action: dict[str, Any]) -> None:
+        if action.get("startOnEnter", True):
+            room.started = True
+            for member in self._rooms.get(room.uuid, ()):
+                if isinstance(member, PhoneLeg):
+                    self._parts.sounds.stop(member, "hold:")
+        music = file_url(action.get("musicOnHoldUrl"))
+        if music and not room.started:
+            self._parts.sounds.fetch(leg, self._parts.sounds.new_key("hold"), music, {"loop": 0})
 
     def move_all(self, now: float, leg: PhoneLeg, action: dict[str, Any]) -> bool:
         """Carry out a `transfer` action; False if there is no such conversation."""

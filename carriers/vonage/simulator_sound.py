@@ -30,7 +30,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
 
 
 class Sounds:
-    """Clips have keys: `flow:3` of a flow's third step; all others are nobody's, and only have to differ."""
+    """Clips have keys: what it is, and who waits for it. `talk:flow:3` is of a flow's third step; others only have to differ."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -69,18 +69,17 @@ class Sounds:
             leg.repeats[key] = (once, loops - 1)
         leg.audio.play(once, key)
 
-    def stop(self, leg: PhoneLeg) -> None:
-        """Nothing is played any more, and what is still on its way will not be."""
-        leg.repeats.clear()
-        self._wanted = {fetch_id: wanted for fetch_id, wanted in self._wanted.items() if wanted.ref != leg.uuid}
-        if leg.audio is not None:
-            leg.audio.stop()
+    def stop(self, leg: PhoneLeg, kind: str = "") -> tuple[str, ...]:
+        """Nothing of this kind is played any more, and what is still on its way will not be; the keys that were cut off."""
+        leg.repeats = {key: sound for key, sound in leg.repeats.items() if not key.startswith(kind)}
+        late = [(fetch_id, file.key) for fetch_id, file in self._wanted.items() if _is(file, leg, kind)]
+        for fetch_id, _ in late:
+            del self._wanted[fetch_id]
+        return (*(leg.audio.stop(kind) if leg.audio is not None else ()), *(key for _, key in late))
 
-    def cut(self, now: float, leg: PhoneLeg) -> None:
+    def cut(self, now: float, leg: PhoneLeg, kind: str) -> None:
         """The customer stops what is played; an action of the flow that waited for it is done."""
-        keys = leg.audio.stop() if leg.audio is not None else ()
-        leg.repeats.clear()
-        for key in keys:
+        for key in self.stop(leg, kind):
             self._parts.flow.on_played(now, leg, key)
 
     def on_fetched(self, now: float, fetch_id: str, reply: WebhookReply) -> None:
@@ -140,3 +139,7 @@ class Sounds:
     def reset(self) -> None:
         """Forget files on their way."""
         self._wanted.clear()
+
+
+def _is(file: Wanted, leg: PhoneLeg, kind: str) -> bool:
+    return file.ref == leg.uuid and file.key.startswith(kind)

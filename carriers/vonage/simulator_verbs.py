@@ -13,19 +13,19 @@ Action = dict[str, Any]
 
 def _talk(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:
     leg.barging = leg.barging or bool(action.get("bargeIn"))
-    parts.sounds.say(leg, _key(parts, leg), action)
+    parts.sounds.say(leg, _key(parts, leg, "talk"), action)
     _go_on_if_barging(parts, now, leg)
 
 
 def _stream(parts: Parts, now: float, leg: PhoneLeg, action: Action) -> None:
     leg.barging = leg.barging or bool(action.get("bargeIn"))
-    parts.sounds.fetch(leg, _key(parts, leg), first(action["streamUrl"], ""), action)
+    parts.sounds.fetch(leg, _key(parts, leg, "stream"), first(action["streamUrl"], ""), action)
     _go_on_if_barging(parts, now, leg)
 
 
-def _key(parts: Parts, leg: PhoneLeg) -> str:
+def _key(parts: Parts, leg: PhoneLeg, kind: str) -> str:
     # Nobody waits for a sound that may be interrupted: it ends under a key that is no step's.
-    return parts.sounds.new_key("barge") if leg.barging else f"flow:{leg.step}"
+    return parts.sounds.new_key(kind) if leg.barging else f"{kind}:flow:{leg.step}"
 
 
 def _go_on_if_barging(parts: Parts, now: float, leg: PhoneLeg) -> None:

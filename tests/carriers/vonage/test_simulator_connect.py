@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from carriers.lab.contract import CloseSocket, OpenSocket
-from carriers.lab.sound import SILENCE, to_linear, to_mulaw
+from carriers.lab.sound import SILENCE, to_linear, to_mulaw, to_wav, tone
 
 HOOK = "https://gw.example.com/"
 NUMBER = "15550190031"
@@ -195,6 +195,20 @@ def test_connecting_by_the_request_counts_for_the_pace(stage: Any) -> None:
     assert len(stage.network.dials) == 3
 
 
+@pytest.mark.parametrize("given", ["https://gw.example.com/ring.wav", ["https://gw.example.com/ring.wav"]])
+def test_the_caller_hears_the_ringback_tone_until_the_answer(stage: Any, given: Any) -> None:
+    """A file, again and again; then the called party."""
+    ref = stage.answered_with([CALL | {"ringbackTone": given}])
+    assert stage.fetched(to_wav(tone(440, 0.1))).endswith("/ring.wav")
+    other = dialled(stage)
+    stage.tick(times=20)
+    assert stage.network.heard_by[ref][-1] != SILENCE
+    stage.network.voices = {ref: SILENCE, other: SILENCE}
+    stage.phone(other, "answered")
+    stage.tick(times=2)
+    assert stage.network.heard_by[ref][-1] == SILENCE
+
+
 # --- three and more ----------------------------------------------------------------------------------------------
 
 
@@ -284,6 +298,18 @@ def test_a_conference_waits_for_its_moderator(stage: Any) -> None:
     in_room(stage)
     stage.tick(times=2)
     assert stage.network.heard_by[first][-1] != SILENCE
+
+
+def test_music_sounds_until_the_moderator_comes(stage: Any) -> None:
+    """musicOnHoldUrl, without end, for who waits; nothing of it afterwards."""
+    first = in_room(stage, startOnEnter=False, musicOnHoldUrl=[f"{HOOK}hold.wav"])
+    stage.fetched(to_wav(tone(440, 0.1)))
+    stage.tick(times=20)
+    assert stage.network.heard_by[first][-1] != SILENCE
+    second = in_room(stage)
+    stage.network.voices = {first: SILENCE, second: SILENCE}
+    stage.tick(times=2)
+    assert stage.network.heard_by[first][-1] == SILENCE
 
 
 def test_a_conference_ends_with_its_moderator(stage: Any) -> None:

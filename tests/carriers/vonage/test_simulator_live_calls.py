@@ -151,7 +151,7 @@ def test_what_the_api_plays_covers_the_stream(stage: Any) -> None:
 
 
 def test_playing_can_be_stopped(stage: Any) -> None:
-    """A file without end is silent after DELETE; one that has not come yet is not."""
+    """A file without end is silent after DELETE."""
     ref, _ = stage.connected()
     body = {"stream_url": [f"{HOOK}hold.wav"], "loop": 0}
     assert json.loads(put(stage, ref, body, "/stream").body)["message"] == "Stream started"
@@ -161,6 +161,31 @@ def test_playing_can_be_stopped(stage: Any) -> None:
     stopped = stage.request("DELETE", f"/v1/calls/{ref}/stream")
     assert json.loads(stopped.body) == {"message": "Stream stopped", "uuid": ref}
     stage.tick()
+    assert stage.network.heard[-1] == SILENCE
+
+
+def test_a_text_and_a_file_are_stopped_apart(stage: Any) -> None:
+    """DELETE talk leaves the file, DELETE stream the text."""
+    ref, _ = stage.connected()
+    put(stage, ref, {"text": "Hello", "loop": 0}, "/talk")
+    put(stage, ref, {"stream_url": [f"{HOOK}hold.wav"], "loop": 0}, "/stream")
+    stage.fetched(to_wav(tone(500, 0.1)))
+    stage.tick(times=2)
+    assert stage.request("DELETE", f"/v1/calls/{ref}/talk").status == 200
+    stage.tick(times=30)
+    assert stage.network.heard[-1] != SILENCE
+    assert stage.request("DELETE", f"/v1/calls/{ref}/stream").status == 200
+    stage.tick()
+    assert stage.network.heard[-1] == SILENCE
+
+
+def test_a_file_that_is_stopped_before_it_comes_is_not_played(stage: Any) -> None:
+    """The fetch comes back too late."""
+    ref, _ = stage.connected()
+    put(stage, ref, {"stream_url": [f"{HOOK}hold.wav"]}, "/stream")
+    stage.request("DELETE", f"/v1/calls/{ref}/stream")
+    stage.fetched(to_wav(tone(500, 0.1)))
+    stage.tick(times=2)
     assert stage.network.heard[-1] == SILENCE
 
 
