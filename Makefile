@@ -9,7 +9,7 @@ REFEREES := .venv-referees
 # make hands these on to what it starts.
 export BROWSER CHROMIUM
 
-.PHONY: help install demo test check screenshots referees lock clean
+.PHONY: help install demo test check screenshots referees mutations lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ screenshots: $(STAMP) ## Write the pictures of docs/images anew, from the consol
 
 referees: $(STAMP) $(REFEREES)/.installed ## Let parties that are not us judge the lab and the adapters, and print who judged what
 	@$(VENV)/bin/python tests/referees/run.py $(ARGS)
+
+mutations: $(STAMP) ## Write known defects into a copy of the code, and show what catches each; ONLY="part of a name" for some
+	@$(VENV)/bin/python tests/simulation/mutations/prove.py $(if $(ONLY),"$(ONLY)")
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	@VENV=$(VENV) UPGRADE=$(UPGRADE) sh deploy/lock.sh

@@ -64,7 +64,7 @@ class PlivoInMemory(ByDocument, NothingToSet):
         return await self._wire.dial(self.dial_request(attempt), deadline=deadline, gate=gate, accept=_accepted, judge=_judged)
 
     def dial_request(self, attempt: Attempt) -> Request:
-        """The create-call POST, without what the SDK adds and Plivo does not look at."""
+        """The create-call POST, without what the SDK adds for machine detection."""
         fields = {
             "from": attempt.caller_id,
             "to": attempt.to,
@@ -74,6 +74,7 @@ class PlivoInMemory(ByDocument, NothingToSet):
             "hangup_url": attempt.hook("hangup") + LASTING_RETRIES,
             "ring_timeout": attempt.ring_timeout_s,
             "time_limit": attempt.max_duration_s,
+            **dict.fromkeys(("answer_method", "fallback_method", "ring_method", "hangup_method"), "POST"),
         }
         return json("POST", f"{self._root}Call/", self._authorization, fields)
 

@@ -132,7 +132,7 @@ class VonageInMemory(ByDocument, NothingToSet):
         found: list[dict[str, Any]] = []
         query: dict[str, str | int] = {**records.window(handle, self._clock())}
         for page in range(MAX_PAGES):
-            index = {"record_index": page * records.PAGE_SIZE} if page else {}
+            index: dict[str, str | int] = {"record_index": page * records.PAGE_SIZE} if page else {}
             calls = records.calls_of(self._send(ask, "GET", "/v1/calls", query=query | index))
             found += calls
             if len(calls) < records.PAGE_SIZE:

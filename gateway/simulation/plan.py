@@ -248,7 +248,7 @@ def _mishaps(chance: Random, processes: int, trouble_s: float) -> tuple[MishapPl
                 at=round(chance.uniform(0.5, trouble_s * 0.95), 3),
                 process=chance.randrange(processes),
                 kind=kind,
-                for_s=chance.choice((0.5, 3.0, 12.0)) if kind != "freeze" else chance.choice((2.0, 18.0, 30.0)),
+                for_s=chance.choice((0.5, 3.0, 12.0, 20.0)) if kind != "freeze" else chance.choice((2.0, 18.0, 30.0)),
                 step_s=chance.choice((-60.0, -5.0, -0.5, 0.5, 5.0, 60.0)) if kind == "clock" else 0.0,
                 boundaries=chance.choice((0, 1, 2, 3, 5, 8, 13)) if kind == "kill" else 0,
             )
