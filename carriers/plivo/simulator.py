@@ -14,6 +14,7 @@ from carriers.plivo.simulator_calls import Call, new_uuid
 from carriers.plivo.simulator_causes import BEFORE_RINGING
 from carriers.plivo.simulator_delivery import SIGNATURE_HEADERS, Deliveries
 from carriers.plivo.simulator_detection import Detection
+from carriers.plivo.simulator_dial_sounds import PURPOSE, DialSounds
 from carriers.plivo.simulator_dials import Dials
 from carriers.plivo.simulator_input import Inputs
 from carriers.plivo.simulator_keys import KeySender
@@ -54,7 +55,8 @@ class PlivoSimulator:
         self._inputs = Inputs(self._switch, self._scripts, self._sounds)
         self._recordings = Recordings(self._switch, self._scripts)
         self._record_verb = RecordVerb(self._switch, self._scripts, self._sounds, self._recordings)
-        self._dials = Dials(self._switch, self._scripts, self._keys)
+        self._dial_sounds = DialSounds(self._switch, self._sounds)
+        self._dials = Dials(self._switch, self._scripts, self._keys, self._dial_sounds)
         self._detection = Detection(self._switch, self._scripts)
         self._messages = Messages(self._switch)
         self._connect()
@@ -70,6 +72,7 @@ class PlivoSimulator:
             "keys": self._keys.on_time,
             "input": self._inputs.on_time,
             "recording": self._recordings.on_ready,
+            "confirm": self._dials.on_unconfirmed,
             "detected": self._detection.on_time,
             "message": self._messages.on_time,
             "silence": self._sounds.stop,
@@ -134,7 +137,9 @@ class PlivoSimulator:
 
     def on_webhook_reply(self, now: float, webhook_id: str, reply: WebhookReply) -> None:
         delivery = self._deliveries.on_reply(now, webhook_id, reply)
-        if delivery is not None:
+        if delivery is not None and delivery.purpose == PURPOSE:
+            self._dial_sounds.on_reply(now, delivery, reply)
+        elif delivery is not None:
             self._scripts.on_document(now, delivery, reply)
 
     def on_timer(self, now: float, key: str) -> None:
@@ -169,12 +174,13 @@ class PlivoSimulator:
         self._streams.on_closed(now, stream, code)
 
     def ticking(self) -> bool:
-        return any(self._sounding(call) for call in self._switch.calls.values() if call.uuid in self._switch.audio)
+        return any(self._sounding(self.calls[uuid]) for uuid in self._switch.audio)
 
     def on_tick(self, now: float) -> None:
-        for call in [call for call in self._switch.calls.values() if call.uuid in self._switch.audio]:
-            if self._sounding(call):
-                self._tick(now, call)
+        for uuid in list(self._switch.audio):
+            # What one call's tick causes may end another.
+            if uuid in self._switch.audio and self._sounding(self.calls[uuid]):
+                self._tick(now, self.calls[uuid])
 
     def _sounding(self, call: Call) -> bool:
         listened = self._streams.of(call) or self._verbs.listens(call)
@@ -195,8 +201,8 @@ class PlivoSimulator:
         return len(self._switch.live())
 
     def reset(self) -> None:
-        speakers = (self._streams, self._scripts, self._sounds, self._keys, self._verbs, self._inputs)
-        keepers = (self._record_verb, self._recordings, self._dials, self._messages, self._deliveries, self._switch)
+        speakers = (self._streams, self._scripts, self._sounds, self._keys, self._verbs, self._inputs, self._dials)
+        keepers = (self._record_verb, self._recordings, self._dial_sounds, self._messages, self._deliveries, self._switch)
         for part in (*speakers, *keepers):
             part.forget()
 

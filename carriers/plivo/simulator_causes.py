@@ -64,6 +64,7 @@ CAUSES: Mapping[int, Cause] = {
     8013: Cause("Invalid Transfer XML", "completed"),
     8014: Cause("Invalid Redirect XML", "completed"),
     9000: Cause("Lost Race", "cancel", "LOSE_RACE"),
+    9110: Cause("Confirm Key Challenge Failed", "no-answer", "NORMAL_CLEARING"),
     9100: Cause("Machine Detected", "completed", "NORMAL_CLEARING"),
 }
 

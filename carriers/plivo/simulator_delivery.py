@@ -162,6 +162,8 @@ class Deliveries:
 
     def _headers(self, text: str, nonce: str) -> Mapping[str, str]:
         signed = sign(self._token, text, nonce)
+        if int(self._site.knobs.get("active_tokens", 1)) > 1:
+            signed = f"{sign(self._token[::-1], text, nonce)},{signed}"
         return {"X-Plivo-Signature-V3": signed, "X-Plivo-Signature-Ma-V3": signed, "X-Plivo-Signature-V3-Nonce": nonce}
 
     def _nonce(self) -> str:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from carriers.lab.sound import SILENCE, tone
 from carriers.plivo.simulator_calls import Call, Phase, new_uuid
 from carriers.plivo.simulator_causes import CAUSES, status_of
+from carriers.plivo.simulator_dial_sounds import DialSounds
 from carriers.plivo.simulator_documents import Verb
 from carriers.plivo.simulator_forms import billed_seconds, in_progress, whole_seconds
 from carriers.plivo.simulator_keys import KeySender
@@ -27,6 +28,8 @@ class Dialling(Struct, kw_only=True, eq=False):
     winner: Call | None = None
     last: Call | None = None
     """The leg that ended last."""
+    asked: tuple[str, ...] = ()
+    """Legs that have answered and were asked to confirm."""
     pressed: dict[str, str] = {}
     """Keys so far, by leg: aleg, bleg."""
 
@@ -34,8 +37,9 @@ class Dialling(Struct, kw_only=True, eq=False):
 class Dials:
     """At most one for each call."""
 
-    def __init__(self, switch: Switch, scripts: Scripts, keys: KeySender) -> None:
+    def __init__(self, switch: Switch, scripts: Scripts, keys: KeySender, remote: DialSounds) -> None:
         self._switch, self._site, self._scripts, self._keys = switch, switch.site, scripts, keys
+        self._remote = remote
         self._by_a: dict[str, Dialling] = {}
         self._by_leg: dict[str, Dialling] = {}
         self.on_connected: Callable[[float, Call], None] = lambda _now, _call: None
@@ -65,9 +69,18 @@ class Dials:
         dialling.legs = [self._leg(now, dialling, number) for number in verb.children]
         self._by_a[call.uuid] = dialling
         self._scripts.then(call, lambda at: self._broken_off(at, dialling))
-        if verb.attributes.get("dialMusic") == "real":
-            self._ring_back(dialling)
+        self._let_wait(now, dialling, verb.attributes.get("dialMusic", ""))
         return True
+
+    def _let_wait(self, now: float, dialling: Dialling, music: str) -> None:
+        """Without music the caller hears nothing while it rings."""
+        if music == "real":
+            self._ring_back(dialling)
+        elif music:
+            self._remote.play_for_ever(now, dialling.a, music, lambda: self._rings(dialling))
+
+    def _rings(self, dialling: Dialling) -> bool:
+        return self._by_a.get(dialling.a.uuid) is dialling and dialling.winner is None
 
     def _leg(self, now: float, dialling: Dialling, number: Verb) -> Call:
         verb = dialling.verb
@@ -94,19 +107,39 @@ class Dials:
     def on_played(self, key: str) -> None:
         """The ringing tone goes on for as long as it rings."""
         dialling = self._by_a.get(key.removeprefix("ringback:")) if key.startswith("ringback:") else None
-        if dialling is not None and dialling.winner is None:
+        if dialling is not None and self._rings(dialling):
             self._ring_back(dialling)
 
     # --- somebody answers ----------------------------------------------------------------------------------------
 
     def on_answered(self, now: float, leg: Call) -> None:
-        """The first to answer wins; the others are told that they lost."""
+        """The first to answer wins, or the first to confirm where that is asked for."""
         dialling = self._by_leg[leg.uuid]
         if dialling.winner is not None or not dialling.a.alive:
             self._switch.end(now, leg, 9000, "Plivo")
             return
-        dialling.winner = leg
         self._report(now, dialling, leg, "answer")
+        sound, key = (dialling.verb.attributes.get(name, "") for name in ("confirmSound", "confirmKey"))
+        if not sound:
+            self._win(now, dialling, leg)
+            return
+        dialling.asked = (*dialling.asked, leg.uuid)
+        self._remote.play_once(now, leg, sound, lambda at: None if key else self._win(at, dialling, leg))
+        if key:
+            self._switch.wake(now + dialling.verb.whole("confirmTimeout", 120), "confirm", leg.uuid)
+
+    def on_unconfirmed(self, now: float, uuid: str) -> None:
+        """The person who was asked has pressed nothing."""
+        dialling = self._by_leg.get(uuid)
+        leg = self._switch.calls.get(uuid)
+        if dialling is not None and leg is not None and dialling.winner is not leg:
+            self._switch.end(now, leg, 9110, "Plivo")
+
+    def _win(self, now: float, dialling: Dialling, leg: Call) -> None:
+        """The others are told that they lost."""
+        if dialling.winner is not None or not leg.alive or leg.uuid not in self._by_leg:
+            return
+        dialling.winner = leg
         for other in dialling.legs:
             if other is not leg and other.alive:
                 self._switch.end(now, other, 9000, "Plivo")
@@ -119,9 +152,9 @@ class Dials:
     def _connect(self, now: float, dialling: Dialling, leg: Call) -> None:
         if dialling.winner is not leg or not leg.alive or not dialling.a.alive:
             return
-        audio = self._switch.sound_of(dialling.a)
-        audio.stop()
-        audio.join(self._switch.sound_of(leg))
+        for each in (dialling.a, leg):
+            self._switch.sound_of(each).stop()
+        self._switch.sound_of(dialling.a).join(self._switch.sound_of(leg))
         who = {"carrier": self._site.name, "number": dialling.a.person, "carrier_call_id": dialling.a.uuid}
         self._site.ledger.write(now, "joined", **who, **{"with": leg.uuid})
         self._report(now, dialling, leg, "connected")
@@ -134,6 +167,10 @@ class Dials:
         dialling, side = self._by_a.get(call.uuid), "aleg"
         if dialling is None:
             dialling, side = self._by_leg.get(call.uuid), "bleg"
+        if dialling is not None and dialling.winner is None and call.uuid in dialling.asked:
+            if digit == dialling.verb.attributes.get("confirmKey"):
+                self._win(now, dialling, call)
+            return
         if dialling is None or dialling.winner is None:
             return
         if side == "aleg" and digit == "*" and dialling.verb.true("hangupOnStar"):

@@ -42,7 +42,7 @@ ATTRIBUTES: Mapping[str, frozenset[str]] = {
     | {"callbackUrl", "callbackMethod", "recordChannelType"},
     "Dial": _ACTION
     | {"hangupOnStar", "timeLimit", "timeout", "callerId", "callerName", "dialMusic", "callbackUrl", "callbackMethod"}
-    | {"digitsMatch", "digitsMatchBLeg"},
+    | {"digitsMatch", "digitsMatchBLeg", "confirmSound", "confirmKey", "confirmTimeout"},
     "Number": frozenset({"sendDigits", "sendDigitsMode"}),
     "Message": frozenset({"src", "dst", "type", "callbackUrl", "callbackMethod"}),
 }
@@ -55,7 +55,7 @@ _NESTED: Mapping[str, frozenset[str]] = {
 }
 _WHOLE = frozenset(
     {"timeout", "digitTimeout", "numDigits", "retries", "executionTimeout", "maxLength", "timeLimit", "length", "loop"}
-    | {"minSilence", "schedule", "streamTimeout"}
+    | {"minSilence", "schedule", "streamTimeout", "confirmTimeout"}
 )
 _TRUTHS = frozenset(
     {"redirect", "playBeep", "log", "recordSession", "startOnDialAnswer", "hangupOnStar", "async", "silence"}
@@ -119,6 +119,16 @@ def read(body: bytes) -> list[Verb]:
 def check_alone(verb: Verb) -> None:
     """An element that came another way than in a document; raise BadDocument."""
     _check(verb, frozenset({verb.name}))
+
+
+def read_sounds(body: bytes) -> list[Verb]:
+    """What is to be heard in a document of which nothing else is wanted."""
+    if len(body) > MAX_BYTES:
+        raise BadDocument("larger than 100 KB")
+    verbs = [_verb(child) for child in _root(body) if child.tag in _PROMPTS]
+    for verb in verbs:
+        _check(verb, _PROMPTS)
+    return verbs
 
 
 def _root(body: bytes) -> ET.Element:
@@ -192,8 +202,12 @@ def _check_speak(verb: Verb) -> None:
         raise BadDocument(f"<Speak> in {language} with voice {voice}")
 
 
+def _is_url(text: str) -> bool:
+    return text.startswith(("http://", "https://"))
+
+
 def _check_play(verb: Verb) -> None:
-    if not verb.text.startswith(("http://", "https://")):
+    if not _is_url(verb.text):
         raise BadDocument("<Play> without an audio URL")
 
 
@@ -217,8 +231,12 @@ def _check_input(verb: Verb) -> None:
 def _check_dial(verb: Verb) -> None:
     if not verb.children:
         raise BadDocument("<Dial> without a <Number>")
-    if verb.attributes.get("dialMusic", "real") != "real":
-        raise BadDocument("dialMusic of <Dial> other than real is not simulated", simulated=False)
+    if verb.attributes.get("dialMusic", "real") != "real" and not _is_url(verb.attributes["dialMusic"]):
+        raise BadDocument("<Dial> with a dialMusic that is no URL")
+    if "confirmSound" in verb.attributes and not _is_url(verb.attributes["confirmSound"]):
+        raise BadDocument("<Dial> with a confirmSound that is no URL")
+    if verb.attributes.get("confirmKey", "1") not in set("0123456789*#"):
+        raise BadDocument("<Dial> with a confirmKey that is no key")
 
 
 def _check_number(verb: Verb) -> None:

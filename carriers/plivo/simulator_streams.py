@@ -73,6 +73,7 @@ class Streams:
     def __init__(self, switch: Switch, keys: KeySender) -> None:
         self._switch, self._site, self._keys = switch, switch.site, keys
         self._streams: dict[str, Stream] = {}
+        self._by_call: dict[str, list[Stream]] = {}
         self.past: dict[str, Stream] = {}
         """All streams, for the API."""
         self._obey: Mapping[str, Callable[[float, Stream, Any], None]] = {
@@ -97,13 +98,14 @@ class Streams:
             then=then,
         )
         self._streams[stream.id] = self.past[stream.id] = stream
+        self._by_call.setdefault(call.uuid, []).append(stream)
         self._connect(stream)
         self._site.emit(Wake(at=now + verb.whole("streamTimeout", 86400), key=f"streamtimeout:{stream.id}"))
         return stream
 
     def of(self, call: Call) -> list[Stream]:
         """The call's streams, open or connecting."""
-        return [stream for stream in self._streams.values() if stream.call is call]
+        return list(self._by_call.get(call.uuid, ()))
 
     def on_ended(self, now: float, call: Call) -> None:
         """The call is over: Plivo closes, and says nothing more on the socket."""
@@ -128,7 +130,7 @@ class Streams:
 
     def hear(self, now: float, call: Call, said: bytes, heard: bytes) -> None:
         """20 ms: what the person said, and what they were given."""
-        for stream in self.of(call):
+        for stream in self._by_call.get(call.uuid, ()):
             if stream.opened:
                 for track in stream.tracks:
                     self._media(now, stream, track, said if track == "inbound" else heard)
@@ -300,7 +302,10 @@ class Streams:
         stream.then(now)
 
     def _drop(self, now: float, stream: Stream, close: bool) -> None:
-        self._streams.pop(stream.id, None)
+        if self._streams.pop(stream.id, None) is not None:
+            self._by_call[stream.call.uuid].remove(stream)
+            if not self._by_call[stream.call.uuid]:
+                del self._by_call[stream.call.uuid]
         stream.ended_at = now
         audio = self._switch.audio.get(stream.call.uuid)
         if audio is not None and stream.bidirectional:

@@ -52,7 +52,6 @@ class Switch:
         self.on_answered: Callable[[float, Call], None] = lambda _now, _call: None
         self.on_ended: list[Callable[[float, Call], None]] = []
         self.on_digit: list[Callable[[float, Call, str], None]] = []
-        self.on_ringing: list[Callable[[float, Call], None]] = []
         self._starts: list[float] = []
         self._arrivals: list[float] = []
 
@@ -218,9 +217,8 @@ class Switch:
         call.phase, call.rang = Phase.RINGING, True
         if "hangup_on_ring" in call.settings:
             self.wake(now + int(call.settings["hangup_on_ring"]), "hanguponring", call.uuid)
-        self.tell(now, call, "ring", forms.ring(call, self.account.auth_id))
-        for told in self.on_ringing:
-            told(now, call)
+        if self.site.knobs.get("ring_told", True):
+            self.tell(now, call, "ring", forms.ring(call, self.account.auth_id))
 
     # --- the end -------------------------------------------------------------------------------------------------
 

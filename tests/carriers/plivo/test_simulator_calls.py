@@ -191,7 +191,7 @@ def test_bad_documents_end_the_call(world: Any, status: int, body: str, code: in
         ("<Conference>room</Conference>", "<Conference>"),
         ("<MultiPartyCall role='Agent'>room</MultiPartyCall>", "<MultiPartyCall>"),
         ("<Dial><User>sip:a@phone.plivo.com</User></Dial>", "<User>"),
-        ("<Dial confirmKey='1'><Number>15550101001</Number></Dial>", "confirmKey of <Dial>"),
+        ("<Dial sipHeaders='a=1'><Number>15550101001</Number></Dial>", "sipHeaders of <Dial>"),
         ("<Record transcriptionType='auto'/>", "transcriptionType of <Record>"),
         ("<Wait tune='jazz'/>", "tune of <Wait>"),
         (f"<GetInput action='{HOOKS}/in' inputType='dtmf speech'/>", "<GetInput> with inputType dtmf speech"),

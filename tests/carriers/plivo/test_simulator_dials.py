@@ -181,6 +181,77 @@ def test_ringing_tone_for_the_caller(world: Any) -> None:
     assert world.ears[a][-1] == B_SAYS
 
 
+def test_music_for_the_caller(world: Any) -> None:
+    """DialMusic asks for what the caller hears, again and again, until somebody answers."""
+    a, (b,) = _dialling(world, f"dialMusic='{HOOKS}/music'")
+    hook = next(hook for hook in world.sent() if hook.url == f"{HOOKS}/music")
+    assert (_form(hook)["Event"], _form(hook)["CallUUID"]) == ("DialRemoteSounds", a)
+    world.reply(hook, body="<Response><Speak>fifteen letters</Speak><Hangup/></Response>")
+    world.tick(2.5)
+    assert sum(frame != QUIET for frame in world.ears[a]) > 100
+    world.phone(b, "answered")
+    world.saying.update({a: A_SAYS, b: B_SAYS})
+    world.tick(1.5)
+    assert world.ears[a][-1] == B_SAYS
+
+
+@pytest.mark.parametrize("body", ["<Speak/>", "<Wait length='0'/>", "<Hangup/>", ""])
+def test_music_with_nothing_in_it(world: Any, body: str) -> None:
+    """Nothing to hear is heard once, not for ever."""
+    a, _ = _dialling(world, f"dialMusic='{HOOKS}/music'")
+    world.reply(next(hook for hook in world.sent() if hook.url == f"{HOOKS}/music"), body=f"<Response>{body}</Response>")
+    world.tick(1.0)
+    assert all(frame == QUIET for frame in world.ears.get(a, []))
+
+
+def _confirming(world: Any) -> tuple[str, str]:
+    a, (b,) = _dialling(world, f"confirmSound='{HOOKS}/question' confirmKey='1' confirmTimeout='10'")
+    world.phone(b, "answered")
+    hook = next(hook for hook in world.sent() if hook.url == f"{HOOKS}/question")
+    assert _form(hook)["CallUUID"] == b
+    world.reply(hook, body="<Response><Speak>press one to take the call</Speak></Response>")
+    return a, b
+
+
+def test_confirmed_by_a_key(world: Any) -> None:
+    """The person who was called hears the question alone, and talks with the caller after the right key."""
+    a, b = _confirming(world)
+    world.tick(0.5)
+    assert world.ears[b][-1] != QUIET
+    assert not world.refusals("joined")
+    world.phone(b, "digit", digit="5")
+    assert not world.refusals("joined")
+    world.phone(b, "digit", digit="1")
+    assert [entry["with"] for entry in world.refusals("joined")] == [b]
+    assert [form["DialAction"] for form in _at(world, "live")] == ["answer", "connected"]
+    assert world.simulator.calls[a].alive
+
+
+def test_not_confirmed(world: Any) -> None:
+    """Without the key the leg is hung up with 9110, and the result says that nobody answered."""
+    _, b = _confirming(world)
+    world.tick(3.0)
+    world.run(8.0)
+    assert world.hung_up == [b]
+    world.phone(b, "ended", cause="normal", by="carrier")
+    assert world.simulator.calls[b].cause == 9110
+    (done,) = _at(world, "done")
+    assert (done["DialStatus"], done["DialBLegUUID"]) == ("no-answer", "")
+
+
+def test_question_without_a_key(world: Any) -> None:
+    """ConfirmSound alone is heard, and then they are joined; without a document they are joined at once."""
+    for status, waited in ((200, 1.2), (500, 0.0)):
+        _, (b,) = _dialling(world, f"confirmSound='{HOOKS}/question'")[0], world.dialed[-1:]
+        world.phone(b, "answered")
+        hook = [hook for hook in world.sent() if hook.url == f"{HOOKS}/question"][-1]
+        before = len(world.refusals("joined"))
+        world.reply(hook, status=status, body="<Response><Speak>fifteen letters</Speak></Response>")
+        assert len(world.refusals("joined")) == before + (status == 500)
+        world.tick(waited)
+        assert len(world.refusals("joined")) == before + 1
+
+
 def test_recording_from_the_answer_on(world: Any) -> None:
     """StartOnDialAnswer records nothing of the ringing."""
     a = world.answered()

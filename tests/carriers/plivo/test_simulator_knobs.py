@@ -15,7 +15,7 @@ from carriers.plivo.in_memory import PlivoInMemory
 from carriers.plivo.markup import QUICK_RETRIES, PlivoMarkup
 from carriers.plivo.webhooks import PlivoWebhooks
 from carriers.shot import HttpAnswer
-from gateway.domain.events import LegAnswered, LegEnded
+from gateway.domain.events import LegAnswered, LegEnded, LegRinging
 from gateway.domain.outcome import Knowledge
 from gateway.domain.verdict import Disposition
 
@@ -226,6 +226,26 @@ def test_pause_before_a_retry(world_with: WorldWith, pause_s: float) -> None:
     ]
     assert len(tries) == 2
     assert len({webhooks.verify(request, world.now).key for request in tries}) == 1
+
+
+@pytest.mark.knob("plivo", "active_tokens")
+@pytest.mark.parametrize(("tokens", "signatures"), [(1, 1), (2, 2)])
+def test_several_tokens(world_with: WorldWith, tokens: int, signatures: int) -> None:
+    """With several tokens in use a header has several signatures, one of which is enough for us."""
+    world = world_with(active_tokens=tokens)
+    world.answered()
+    hook = world.sent("StartApp")[0]
+    assert len(hook.headers["X-Plivo-Signature-V3"].split(",")) == signatures
+    assert [type(event) for event in _events(world, hook)] == [LegAnswered]
+
+
+@pytest.mark.knob("plivo", "ring_told")
+@pytest.mark.parametrize(("guess", "events"), [(True, [LegRinging, LegAnswered]), (False, [LegAnswered])])
+def test_ringing_may_go_untold(world_with: WorldWith, guess: bool, events: list[type]) -> None:
+    """A call may be answered without a word of its ringing."""
+    world = world_with(ring_told=guess)
+    world.answered()
+    assert [type(event) for hook in world.sent() for event in _events(world, hook)] == events
 
 
 @pytest.mark.knob("plivo", "document_deadline_s")
