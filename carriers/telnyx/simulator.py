@@ -161,7 +161,7 @@ class TelnyxSimulator:
         self._messages.on_phone(now, event)
 
     def on_socket_open(self, now: float, stream: str) -> None:
-        self._sockets.on_open(stream)
+        self._sockets.on_open(now, stream)
 
     def on_socket_refused(self, now: float, stream: str, status: int) -> None:
         self._sockets.on_refused(now, stream)

@@ -16,11 +16,16 @@ _SITES = (
 )
 
 
-def _limits(*known: str) -> fields.Check:
-    def check(value: Any) -> bool:
-        return isinstance(value, dict) and set(value) <= set(known)
+LIMITS = {
+    "inbound": frozenset({"channel_limit", "shaken_stir_enabled"}),
+    "outbound": frozenset({"channel_limit", "outbound_voice_profile_id"}),
+}
+"""What the lab obeys, or keeps, of these two."""
 
-    return check
+
+def _limits(value: Any) -> bool:
+    limit = value.get("channel_limit") if isinstance(value, dict) else 0
+    return isinstance(value, dict) and (limit is None or fields.between(0, 1_000_000)(limit))
 
 
 FIELDS: fields.Fields = {
@@ -32,11 +37,11 @@ FIELDS: fields.Fields = {
     "active": ("10015", fields.flag),
     "anchorsite_override": ("10015", fields.one_of(*_SITES)),
     "call_cost_in_webhooks": ("10015", fields.flag),
-    "dtmf_type": ("10015", fields.one_of("RFC 2833")),
+    "dtmf_type": ("10015", fields.one_of("RFC 2833", "Inband", "SIP INFO")),
     "first_command_timeout": ("10015", fields.flag),
     "first_command_timeout_secs": ("10015", fields.between(0, 120)),
-    "inbound": ("10015", _limits("channel_limit", "shaken_stir_enabled")),
-    "outbound": ("10015", _limits("channel_limit", "outbound_voice_profile_id")),
+    "inbound": ("10015", _limits),
+    "outbound": ("10015", _limits),
     "redact_dtmf_debug_logging": ("10015", fields.flag),
     "tags": ("10015", lambda value: isinstance(value, list) and all(isinstance(tag, str) for tag in value)),
 }
@@ -129,4 +134,10 @@ class Applications:
 
 def _bad(wish: Mapping[str, Any]) -> RestReply | None:
     absent = next((name for name in REQUIRED if not wish.get(name)), None)
-    return rest.missing(absent) if absent else fields.bad_field(wish, FIELDS)
+    return rest.missing(absent) if absent else fields.bad_field(wish, FIELDS) or _unknown_limit(wish)
+
+
+def _unknown_limit(wish: Mapping[str, Any]) -> RestReply | None:
+    inner = ((name, word) for name in LIMITS for word in wish.get(name, ()) if word not in LIMITS[name])
+    name, word = next(inner, ("", ""))
+    return rest.not_simulated(f"the parameter {name}.{word}", f"/{name}/{word}") if name else None

@@ -91,6 +91,8 @@ class Call:
     """A phone called us."""
     codec: str = "PCMU"
     """Of the leg itself."""
+    tags: list[str] = field(default_factory=list)
+    """Of its application."""
     client_state: str | None = None
     wish: dict[str, Any] = field(default_factory=dict)
     hooks: dict[str, Any] = field(default_factory=dict)

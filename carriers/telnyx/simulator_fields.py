@@ -161,6 +161,7 @@ DIAL: Fields = {
     "bridge_intent": ("10015", flag),
     "bridge_on_answer": ("10015", flag),
     "prevent_double_bridge": ("10015", flag),
+    "stream_establish_before_call_originate": ("10015", flag),
     **STATE,
     **HOOKS,
     **STREAM,
@@ -275,6 +276,8 @@ UNKNOWN_TO_THE_LAB: dict[str, frozenset[Any]] = {
     "target_legs": frozenset({"opposite", "both"}),
     "answering_machine_detection": frozenset({"premium_ios_call_screening_detection"}),
     "stream_bidirectional_target_legs": frozenset({"opposite"}),
+    "type": frozenset({"MMS"}),
+    "dtmf_type": frozenset({"Inband", "SIP INFO"}),
 }
 """Values that Telnyx takes and the lab cannot obey."""
 INSIDE: dict[str, frozenset[str]] = {

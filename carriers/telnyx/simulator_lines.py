@@ -33,6 +33,8 @@ class Lines:
         self._calls: dict[str, Call] = {}
         self._live: dict[str, Call] = {}
         self._talking: dict[str, Call] = {}
+        self.wait_before_ring: Callable[[float, Call], bool] = lambda _now, _call: False
+        """Whether something else has to happen before the phone rings; whoever says so calls `ring` later."""
         self.on_answered: list[Callable[[float, Call], None]] = []
         self.on_ending: list[Callable[[float, Call], None]] = []
         """Before the hang-up is told."""
@@ -68,11 +70,12 @@ class Lines:
     def place(self, now: float, call: Call, *, full: bool = False) -> None:
         """A dial or a transfer was accepted; what is wrong with it besides comes as a hang-up."""
         self._keep(call)
-        call.codec = self._codec(call.to)
+        call.codec, call.tags = self._codec(call.to), self._tags(call)
         self._hooks.tell(now, call, "call.initiated", calls.initiated(call))
         cause = self._hidden_refusal(now, call, full)
         if cause is None:
-            self._ring(now, call)
+            if not self.wait_before_ring(now, call):
+                self.ring(now, call)
         else:
             call.end = calls.REJECTS[cause]
             self.wake(now + self._site.knobs.get("reject_after_s", 0.3), "end", call)
@@ -90,7 +93,8 @@ class Lines:
             other.incoming and other.origin == call.origin and other.to == call.wish.get("diversion") for other in self.live()
         )
 
-    def _ring(self, now: float, call: Call) -> None:
+    def ring(self, now: float, call: Call) -> None:
+        """Let the telephone network look for the phone."""
         call.known = True
         self.wake(now + call.wish.get("timeout_secs", RING_S), "ring", call)
         shown = "" if call.wish.get("privacy") == "id" else call.origin
@@ -116,8 +120,7 @@ class Lines:
         if application is None:
             self._site.network.refuse(now, carrier=self._site.name, ref=ref, cause="invalid")
             return
-        limit = application["inbound"].get("channel_limit")
-        if limit is not None and self.count(application["id"], incoming=True) >= limit:
+        if self._no_room_for(application):
             self._site.network.refuse(now, carrier=self._site.name, ref=ref, cause="busy")
             return
         call = self._arrived(now, ref, incoming, application["id"])
@@ -127,6 +130,14 @@ class Lines:
         )
         if application["first_command_timeout"]:
             self.wake(now + application["first_command_timeout_secs"], "first", call)
+
+    def _no_room_for(self, application: dict[str, Any]) -> bool:
+        limit = application["inbound"].get("channel_limit")
+        full = limit is not None and self.count(application["id"], incoming=True) >= limit
+        return full or self.live_count >= int(self._site.knobs.get("concurrent_calls", 1000))
+
+    def _tags(self, call: Call) -> list[str]:
+        return list((self._applications.get(call.connection_id) or {}).get("tags", []))
 
     def _written(self, call: Call) -> dict[str, str]:
         """Samples of the documents write the caller's number with hyphens."""
@@ -149,6 +160,7 @@ class Lines:
             known=True,
             codec=self._codec(incoming.caller_id or incoming.to),
         )
+        call.tags = self._tags(call)
         self._keep(call)
         return call
 

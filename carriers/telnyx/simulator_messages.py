@@ -21,7 +21,7 @@ FIELDS: fields.Fields = {
     "from": ("40305", lambda value: isinstance(value, str)),
     "to": ("40310", fields.matching(fields.E164)),
     "text": ("10015", fields.text(3000)),
-    "type": ("10015", fields.one_of("SMS")),
+    "type": ("10015", fields.one_of("SMS", "MMS")),
     "webhook_url": ("10015", fields.url("http", "https")),
     "webhook_failover_url": ("10015", fields.url("http", "https")),
 }

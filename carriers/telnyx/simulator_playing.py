@@ -213,7 +213,8 @@ class Playing:
         if job.events and (job.begun or status in {"failed", "file_not_found"}):
             told = self._about(call, job) | {"status": self._status(job, status)}
             more = {"status_detail": detail} if detail else {}
-            self._hooks.tell(now, call, f"call.{job.events}.ended", told | more)
+            ids = {"speak_id": job.key} if job.events == "speak" else {}  # as captured; only here
+            self._hooks.tell(now, call, f"call.{job.events}.ended", told | ids | more)
         if job.then is not None:
             job.then(now, status == "completed")
 
@@ -224,7 +225,7 @@ class Playing:
 
     def _about(self, call: Call, job: Job) -> dict[str, Any]:
         if job.events == "speak":
-            return call.ids() | {"speak_id": job.key}
+            return call.ids()
         media = {"media_url": job.sound.url} if job.sound.url else {}
         return call.ids() | media | {"overlay": False}
 

@@ -51,6 +51,7 @@ class Sockets:
         self._calls: dict[str, Call] = {}
         """stream id -> its call."""
         self._taps: dict[str, _Tap] = {}
+        lines.wait_before_ring = self._connect_first
         lines.on_answered.append(self._on_answered)
         lines.on_ending.append(self._on_ending)
         lines.on_pressed.append(self._on_pressed)
@@ -97,9 +98,20 @@ class Sockets:
 
     # --- from open to closed -------------------------------------------------------------------------------------
 
+    def _connect_first(self, now: float, call: Call) -> bool:
+        """`stream_establish_before_call_originate`: the phone rings when the socket stands, or has failed to."""
+        if not call.wish.get("stream_establish_before_call_originate") or "stream_url" not in call.wish:
+            return False
+        self.want(call, call.wish)
+        self._connect(now, call)
+        return True
+
     def _on_answered(self, now: float, call: Call) -> None:
         self.want(call, call.wish)
-        if "stream_url" in self._wishes.get(call.call_control_id, {}):
+        stream = self._streams.get(call.call_control_id)
+        if stream is not None and stream.is_open:
+            self._listen(call, stream)
+        elif stream is None and "stream_url" in self._wishes.get(call.call_control_id, {}):
             self._connect(now, call)
 
     def _connect(self, now: float, call: Call, stream_id: str = "") -> None:
@@ -126,7 +138,7 @@ class Sockets:
             "call_session_id": call.call_session_id,
             "from": call.origin,
             "to": call.to,
-            "tags": [],
+            "tags": call.tags,
             "client_state": call.client_state,
             "custom_parameters": {pair["name"]: pair["value"] for pair in wish.get("custom_parameters", [])},
         }
@@ -175,17 +187,28 @@ class Sockets:
 
     # --- what the socket says ------------------------------------------------------------------------------------
 
-    def on_open(self, stream_id: str) -> None:
+    def on_open(self, now: float, stream_id: str) -> None:
         """The customer took the stream."""
         call = self._calls.get(stream_id)
-        if call is None or call.audio is None:
+        if call is None:
             return
         stream = self._streams[call.call_control_id]
         for frame in stream.hello():
             self._send(stream_id, frame)
+        self._listen(call, stream)
+        self._ring_if_waiting(now, call)
+
+    def _ring_if_waiting(self, now: float, call: Call) -> None:
+        if call.live and not call.incoming and not call.known and call.answered is None and call.end is None:
+            self._lines.ring(now, call)
+
+    def _listen(self, call: Call, stream: Stream) -> None:
+        """Let sound flow, if there is any yet."""
+        if call.audio is None:
+            return
         call.audio.playback = stream.play
         if "outbound" in TRACKS[self._wishes[call.call_control_id].get("stream_track", "inbound_track")]:
-            tap = _Tap(stream_id)
+            tap = _Tap(stream.id)
             self._taps[call.call_control_id] = tap
             call.audio.recorders.append(tap)
 
@@ -194,6 +217,7 @@ class Sockets:
         call = self._calls.get(stream_id)
         if call is not None:
             self._broke(now, call)
+            self._ring_if_waiting(now, call)
 
     def on_closed(self, now: float, stream_id: str, code: int) -> None:
         """The call lives on: the stream is only a fork of it."""

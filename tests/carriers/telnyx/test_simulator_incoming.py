@@ -178,6 +178,29 @@ def test_the_channel_limit_of_an_application_turns_callers_away(new_world: Any) 
     assert (world.refused, world.told()) == ({second: "busy"}, ["call.initiated"])
 
 
+def test_the_limit_of_the_account_turns_callers_away_too(new_world: Any) -> None:
+    """Calls of both directions count."""
+    world = new_world(concurrent_calls=1)
+    world.set_application()
+    world.place()
+    assert world.refused == {world.arrive(): "busy"}
+
+
+def test_what_an_application_cannot_be_told_is_refused_by_name(new_world: Any) -> None:
+    """Settings that the lab does not obey, inside objects too."""
+    world = new_world()
+    path = f"/v2/call_control_applications/{world.credentials['connection_id']}"
+    plain = {"application_name": "lab", "webhook_event_url": "http://x/y"}
+    for more, pointer in (
+        ({"inbound": {"sip_subdomain": "x"}}, "/inbound/sip_subdomain"),
+        ({"dtmf_type": "Inband"}, "/dtmf_type"),
+        ({"inbound": {"channel_limit": "1"}}, "/inbound"),
+    ):
+        assert world.error(world.ask("PATCH", path, plain | more)) == (422, "10015", pointer)
+    assert world.error(world.ask("PATCH", path, {"application_name": "lab"}))[1:] == ("10004", "/webhook_event_url")
+    assert len(world.refusals()) == 2
+
+
 @pytest.mark.knob("telnyx", "withheld_from")
 @pytest.mark.parametrize("word", ["anonymous", "Restricted"])
 def test_a_withheld_number(new_world: Any, word: str) -> None:

@@ -33,7 +33,7 @@ def test_text_is_spoken(new_world: Any) -> None:
     world.tick()
     (ended,) = world.payloads("call.speak.ended")
     assert (ended["status"], ended["client_state"]) == ("completed", "c3Q=")
-    assert ended["speak_id"] == world.payload("call.speak.started")["speak_id"]
+    assert ("speak_id" in ended, "speak_id" in world.payload("call.speak.started")) == (True, False)
     assert not world.telnyx.ticking()
 
 

@@ -173,3 +173,31 @@ def test_the_end_of_the_leg_ends_the_stream(new_world: Any) -> None:
     world.phone(ref, "ended", cause="normal", by="phone")
     assert world.frames()[-1]["event"] == "stop"
     assert [effect.stream for effect in world.all(CloseSocket)] == [stream]
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_stream_may_stand_before_the_phone_rings(new_world: Any, opens: bool) -> None:
+    """With stream_establish_before_call_originate the dial waits for the socket, or for its failure."""
+    world = new_world()
+    ref = world.place(stream_establish_before_call_originate=True)
+    stream = next(world.all(OpenSocket)).stream
+    assert not world.dialled
+    if opens:
+        world.telnyx.on_socket_open(world.now, stream)
+    else:
+        world.telnyx.on_socket_refused(world.now, stream, 503)
+    assert list(world.dialled) == [ref]
+    world.phone(ref, "answered")
+    if opens:
+        world.tick()
+        assert [frame["event"] for frame in world.frames()] == ["connected", "start", "media"]
+    else:
+        assert world.told() == ["call.initiated", "streaming.started", "streaming.failed", "call.answered", "streaming.started"]
+
+
+def test_the_start_frame_carries_the_tags_of_the_application(new_world: Any) -> None:
+    """As they were when the call began."""
+    world = new_world()
+    world.set_application(tags=["desk"])
+    world.streaming()
+    assert world.frames()[1]["start"]["tags"] == ["desk"]
