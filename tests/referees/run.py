@@ -23,9 +23,14 @@ def parts(record: Path) -> Sequence[tuple[str, list[str]]]:
     """What runs side by side: a name, and a command that writes its record."""
     cells = [f"--referee-record={record}/cells-{{}}.json", "-p", "referee_watch"]
     carriers = [f"tests/carriers/{kind}" for kind in KINDS]
+    others = [f"--ignore=tests/referees/{name}" for name in ("frames", "test_requests.py")]
     own, frames = [sys.executable, "-m", "pytest"], [str(FRAMES_PYTHON), "-m", "pytest"]
     return (
-        ("sdk", [*own, *cells, "tests/referees", "--ignore=tests/referees/frames"]),
+        ("requests", [*own, *cells, "tests/referees/test_requests.py"]),
+        (
+            "the rest",
+            [*own, *cells, "tests/referees", *(f"--ignore=tests/referees/{name}" for name in ("frames", "test_requests.py"))],
+        ),
         ("knobs", [*own, *cells, "-p", "knob_watch", f"--knob-record={record}/knobs-all.json", *carriers]),
         ("frames", [*frames, *cells, "-W", "ignore:'audioop':DeprecationWarning", "tests/referees/frames"]),
     )

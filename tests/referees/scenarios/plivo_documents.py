@@ -65,7 +65,7 @@ async def redirect(stage: Stage) -> list[Signed]:
 
 
 async def get_digits(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
     stage.customer.answers("/keys", QUIET)
     document = plivoxml.ResponseElement()
     gather = plivoxml.GetDigitsElement(action=f"{stage.customer.url}/keys", method="POST", num_digits=2, timeout=5)
@@ -76,7 +76,7 @@ async def get_digits(stage: Stage) -> list[Signed]:
 
 
 async def get_input(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
     stage.customer.answers("/keys", QUIET)
     document = plivoxml.ResponseElement()
     document.add(plivoxml.GetInputElement(action=f"{stage.customer.url}/keys", method="POST", input_type="dtmf", num_digits=2))

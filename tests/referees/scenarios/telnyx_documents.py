@@ -37,7 +37,7 @@ async def playback(stage: Stage) -> list[Signed]:
 
 
 async def gathered(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
     call = await talking(stage)
     await stage.sdk(lambda client: client.calls.actions.gather(call, maximum_digits=2))
     await stage.customer.until(told("call.gather.ended"))

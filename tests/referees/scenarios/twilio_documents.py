@@ -57,7 +57,7 @@ async def redirect(stage: Stage) -> list[Signed]:
 
 
 async def gather(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
     stage.customer.answers("/keys", QUIET)
     document = VoiceResponse()
     document.gather(action=f"{stage.customer.url}/keys", num_digits=2, timeout=5).say("Press two keys.")

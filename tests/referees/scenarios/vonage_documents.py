@@ -9,6 +9,7 @@ from stage import OTHER, PERSON, Stage
 from validators import Signed
 from vonage_application import ApplicationConfig
 from vonage_messages.models import Sms
+from vonage_numbers.requests import UpdateNumberParams
 from vonage_voice.models import (
     Connect,
     Conversation,
@@ -65,7 +66,7 @@ async def play(stage: Stage) -> list[Signed]:
 
 
 async def gather(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
     url = stage.customer.answers("/keys", json.dumps(WAITING), "application/json")
     await ringing(stage, ncco(Input(type=["dtmf"], dtmf={"maxDigits": 2, "timeOut": 5}, eventUrl=[url])))
     await stage.customer.until(asked("/keys"))
@@ -105,10 +106,20 @@ async def conversation(stage: Stage) -> list[Signed]:
     await stage.customer.until(asked("/event", status="answered"))
     url = stage.customer.answers("/answer", json.dumps(document), "application/json")
     await other_call(stage, url)
-    await stage.lab.until("answer", number=OTHER)
+    await stage.until(joined(stage, 2))
     stage.lab.phones.hang_up(PERSON)
     await stage.lab.until("hangup", number=OTHER)
     return []
+
+
+def joined(stage: Stage, count: int) -> Any:
+    """Whether so many legs have moved to a conversation."""
+
+    async def look() -> bool:
+        told = [json.loads(request.body) for request in stage.customer.requests if request.path == "/event"]
+        return sum(event.get("type") == "transfer" for event in told) == count
+
+    return look
 
 
 async def other_call(stage: Stage, url: str) -> None:
@@ -132,6 +143,8 @@ async def notify(stage: Stage) -> list[Signed]:
 
 async def answer_call(stage: Stage) -> list[Signed]:
     """A phone calls our number, whose application answers; by GET, as it is by default, and by POST."""
+    wish = UpdateNumberParams(country="US", msisdn=stage.ours.lstrip("+"), app_id=stage.credentials["application_id"])
+    await stage.sdk(lambda client: client.numbers.update_number(wish))
     for method in ("GET", "POST"):
         await application_of(stage, method)
         call = stage.lab.phones.dial(PERSON, stage.ours)

@@ -70,14 +70,14 @@ UNRECORDED = (
     "status of a message",
 )
 
+NOT_RECORDED = "nobody has recorded one where this repository could read it"
+
 TABLE = Table(
     kind="telnyx",
     title="Telnyx",
     operations=OPERATIONS,
     reasons={
-        **dict.fromkeys(
-            [(name, By.VECTORS) for name in UNRECORDED], "nobody has recorded one where this repository could read it"
-        ),
+        **dict.fromkeys([(name, By.VECTORS) for name in UNRECORDED], NOT_RECORDED),
         ("download a recording", By.MODELS): "the answer is sound, and the SDK has no model of it",
         (
             "*",

@@ -74,6 +74,7 @@ UNRECORDED = (
     "machine detection",
     "status of a message",
 )
+NOT_RECORDED = "nobody has recorded one where this repository could read it"
 ANSWER_ONLY = "of what Vonage posts, its SDK models the request for a document only"
 NO_MODEL = "the answer is a 204 without a body"
 
@@ -87,11 +88,9 @@ TABLE = Table(
             (("call events", By.MODELS), ("event of an error", By.MODELS), ("events of the media leg", By.MODELS)), ANSWER_ONLY
         ),
         **dict.fromkeys((("notify", By.MODELS), ("upgrade of the media socket", By.MODELS)), ANSWER_ONLY),
-        ("upgrade of the media socket", By.VECTORS): "nobody has recorded one where this repository could read it",
+        ("upgrade of the media socket", By.VECTORS): NOT_RECORDED,
         ("document", By.DESCRIPTION): "the description says nothing of what stands in an NCCO",
-        **dict.fromkeys(
-            [(name, By.VECTORS) for name in UNRECORDED], "nobody has recorded one where this repository could read it"
-        ),
+        **dict.fromkeys([(name, By.VECTORS) for name in UNRECORDED], NOT_RECORDED),
         **dict.fromkeys([(name, By.MODELS) for name in UNRECORDED[1:]], ANSWER_ONLY),
         ("webhook", By.DESCRIPTION): "the description is of requests to the Voice API only",
         ("end a call", By.MODELS): NO_MODEL,
