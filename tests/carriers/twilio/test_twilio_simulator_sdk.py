@@ -16,6 +16,7 @@ from twilio.rest import Client
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
 from carriers.lab.lab import Lab
+from carriers.lab.sound import to_wav, tone
 
 OURS, THEIRS, COLLEAGUE = "+15550190001", "+15550100001", "+15550100005"
 QUIET = '<Response><Pause length="30"/></Response>'
@@ -29,6 +30,7 @@ class Customer:
         self._validator = RequestValidator(token)
         self.url = ""
         self.documents: dict[str, str] = {}
+        self.files: dict[str, bytes] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.forged: list[str] = []
         self._news = asyncio.Condition()
@@ -46,6 +48,10 @@ class Customer:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["path"] in self.files:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"audio/x-wav")]})
+            await send({"type": "http.response.body", "body": self.files[scope["path"]]})
             return
         body, more = b"", True
         while more:
@@ -161,6 +167,20 @@ async def test_a_caller_types(shared_lab: Lab) -> None:
             await stage.sdk(lambda client, name=name: client.incoming_phone_numbers(number.sid).update(**{name: ""}))
 
 
+async def test_play_a_file(shared_lab: Lab) -> None:
+    """A `<Play>` fetches the customer's file, and the person hears it; then the document ends the call."""
+    async with staged(shared_lab) as stage:
+        stage.customer.files["/tone.wav"] = to_wav(tone(700, 0.5))
+        document = VoiceResponse()
+        document.play("tone.wav", loop=2)
+        await stage.talking(str(document))
+        await shared_lab.until("hangup", number=THEIRS)
+        (fetched,) = shared_lab.ledger.entries("fetch")
+        assert fetched.more["url"] == f"{stage.customer.url}/tone.wav"
+        heard = shared_lab.phones.get(THEIRS).report(shared_lab.now())["heard"]
+        assert 0.8 <= heard["speech_seconds"] <= 1.2
+
+
 async def test_reject(shared_lab: Lab) -> None:
     """`<Reject>` sends a caller away unanswered."""
     async with staged(shared_lab) as stage:
@@ -223,6 +243,16 @@ async def test_create_with_all_that_is_obeyed(shared_lab: Lab) -> None:
         again = await stage.talking(machine_detection_speech_end_threshold=500, **background)
         assert (await stage.customer.until("/amd"))["AnsweredBy"] == "human"
         assert (await stage.sdk(lambda client: client.calls(again.sid).fetch())).answered_by == "human"
+
+
+async def test_a_machine_answers(shared_lab: Lab) -> None:
+    """Without AsyncAmd the document is asked for when the machine has been recognised, and says so."""
+    async with staged(shared_lab) as stage:
+        shared_lab.phones.put(THEIRS, behavior="machine", answer_after_s=0.05)
+        call = await stage.talking(machine_detection="Enable", machine_detection_speech_threshold=1000)
+        (asked,) = stage.customer.told("/answer")
+        assert (asked["AnsweredBy"], asked["MachineDetectionDuration"]) == ("machine_start", "1000")
+        assert (await stage.sdk(lambda client: client.calls(call.sid).fetch())).answered_by == "machine_start"
 
 
 async def test_transfer(shared_lab: Lab) -> None:
