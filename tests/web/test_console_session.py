@@ -35,7 +35,8 @@ async def test_a_key_opens_a_session(gateway: Any) -> None:
     cookie = response.headers["set-cookie"]
     for part in ("HttpOnly", "SameSite=strict", "Path=/", f"Max-Age={int(LASTS_S)}"):
         assert part in cookie
-    assert (await gateway.client.get("/console/session")).json() == told
+    again = await gateway.client.get("/console/session")
+    assert (again.json(), again.headers["cache-control"]) == (told, "no-store")
     assert (await gateway.client.get("/v1/calls")).status_code == 200
 
 

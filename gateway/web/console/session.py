@@ -36,6 +36,7 @@ WORD_HEADER = "X-Holdline-Console"
 LASTS_S = 12 * 3600.0
 """A night on call; then the key is asked for again."""
 _LONGEST_KEY = 512
+_PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
 _LOOKING_ONLY = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -106,7 +107,8 @@ async def log_in(request: AnyRequest, services: GivenServices) -> Response[Sessi
     session = ConsoleSession(id=_id(secret), key_hash=key.hash or "", expires_at=now + LASTS_S)
     await services.store.put_session(session, now)
     log.info("console-log-in", key=key.name)
-    return Response(_view(services, secret, session, key), cookies=[_cookie(secret, request, int(LASTS_S))])
+    cookie = _cookie(secret, request, int(LASTS_S))
+    return Response(_view(services, secret, session, key), cookies=[cookie], headers=_PRIVATE)
 
 
 @get("/console/session", include_in_schema=False)
@@ -114,7 +116,7 @@ async def who_is_in(request: AnyRequest, services: GivenServices) -> Response[Se
     """204 if nobody is, or not any more: that is no error of the page that asks."""
     try:
         secret = request.cookies[COOKIE]
-        return Response(_view(services, secret, *await _open(services, secret)))
+        return Response(_view(services, secret, *await _open(services, secret)), headers=_PRIVATE)
     except (KeyError, Refusal):
         return Response(None, status_code=204)
 

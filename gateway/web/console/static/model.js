@@ -1,5 +1,6 @@
 // What the page knows of the gateway, kept fresh: a look at everything, then the events, each of which says which call to
-// ask for again. Nothing is concluded here from an event; what a call is, REST says. Readers are told once a frame at most.
+// ask for again. Nothing is concluded here from an event; what a call is, REST says. Readers are told in a frame of the
+// browser's, and at a pace that people can follow.
 
 import { api } from "./api.js";
 import { follow } from "./stream.js";
@@ -13,12 +14,14 @@ const CARRIERS_MS = 2500;
 const SETTLE_MS = 300; // events come in swarms: one look for all of them
 const ONE_BY_ONE = 12;
 const AT_ONCE = 6;
+const PACE_MS = 120;
 
 export const model = { carriers: [], calls: new Map(), events: [], line: "connecting", trouble: null, loaded: false };
 
 const readers = new Set();
 const dirty = new Set();
 let framed = false;
+let drawn = -PACE_MS;
 let looking = false;
 let stop = null;
 
@@ -29,10 +32,13 @@ export function onChange(reader) {
 function changed() {
   if (framed) return;
   framed = true;
-  requestAnimationFrame(() => {
-    framed = false;
-    for (const reader of readers) reader(model);
-  });
+  setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawn + PACE_MS - performance.now()));
+}
+
+function draw() {
+  framed = false;
+  drawn = performance.now();
+  for (const reader of readers) reader(model);
 }
 
 export function start() {

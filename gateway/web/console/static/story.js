@@ -117,7 +117,7 @@ function legs(call) {
   return h("section", { "aria-label": "Legs" }, h("h3", {}, call.legs.length === 1 ? "One leg" : `${call.legs.length} legs`),
     h("ol", { class: "legs" }, call.legs.map((leg) => h("li", { class: lost(leg) ? "lost" : "" },
       h("p", { class: "title" }, glyph(lost(leg) ? "bad" : leg.answered_at ? "ok" : "none"), h("strong", {}, leg.carrier), h("span", { class: "soft" }, ` as ${leg.from}, ${leg.status}`)),
-      h("p", {}, verdictWords(leg) || (leg.answered_at ? "Answered; the sound flows." : "Under way.")),
+      h("p", {}, verdictWords(leg) || (leg.answered_at ? "Answered." : "Under way.")),
       h("p", { class: "soft fine" }, media(leg), leg.carrier_call_id ? ` The carrier's id: ${leg.carrier_call_id}` : "")))));
 }
 

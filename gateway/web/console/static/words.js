@@ -62,10 +62,16 @@ export function capital(text) {
   return text ? text[0].toUpperCase() + text.slice(1) : text;
 }
 
+// Ends that we or our users wanted.
+const MEANT = new Set(["canceled", "max-duration", "time-limit"]);
+
 // Whether this leg's end is a failure that a person should see as one.
 export function lost(leg) {
   if (leg.status === "condemned") return true;
-  return Boolean(leg.verdict) && (leg.verdict.attribution !== "callee" || leg.verdict.disposition === "next_carrier");
+  if (!leg.verdict) return false;
+  const { attribution, disposition, reason } = leg.verdict;
+  if (disposition === "next_carrier" || disposition === "later") return true;
+  return attribution !== "callee" && !MEANT.has(reason) && !reason.endsWith("-hung-up");
 }
 
 export function movedOn(call) {
