@@ -129,7 +129,7 @@ class Flow:
     def next(self, now: float, leg: PhoneLeg) -> None:
         """Carry out what comes next; a flow that has come to its end ends the call, unless others are still with it."""
         leg.step += 1
-        if leg.ended:
+        if leg.ended or leg.taken_back:
             return
         if leg.actions:
             action = leg.actions.pop(0)

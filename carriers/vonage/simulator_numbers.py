@@ -58,14 +58,15 @@ class Numbers:
         return self._link(number, given)
 
     def _link(self, number: str, given: Mapping[str, str]) -> RestReply:
-        wanted = given.get("app_id", given.get("voiceCallbackValue"))
+        kept = not self._parts.knob("number_update_replaces", True)
+        before = (self._links.get(number, ""), self._text_urls.get(number, "")) if kept else ("", "")
+        wanted = given.get("app_id", given.get("voiceCallbackValue", before[0]))
         if wanted and not self._parts.applications.exists(wanted):
             return _status(420, "method failed")
-        # What is not named is taken away: an update replaces the whole of a number's settings.
         self._links.pop(number, None)
         if wanted:
             self._links[number] = wanted
-        self._text_urls[number] = given.get("moHttpUrl", "")
+        self._text_urls[number] = given.get("moHttpUrl", before[1])
         return _status(200, "success")
 
     def _matches(self, number: str, given: Mapping[str, str]) -> bool:

@@ -539,6 +539,18 @@ async def test_an_empty_account_is_found_out(balance: float, well: bool) -> None
     assert (await in_lab(work, balance=balance))["balance"] is well
 
 
+@pytest.mark.knob("vonage", "number_update_replaces", no_adapter="the adapter changes no numbers")
+@pytest.mark.parametrize("replaces", [True, False])
+def test_what_an_update_of_a_number_does_not_name(make_stage: Make, replaces: bool) -> None:
+    """It is taken away, or stays: whoever links a number names everything at once, to be safe."""
+    stage = make_stage(number_update_replaces=replaces)
+    own = stage.configure()
+    form = "country=US&msisdn=15550190031&moHttpUrl=https://gw.example.com/texts"
+    assert stage.account("POST", "/number/update", form=form).status == 200
+    number = json.loads(stage.account("GET", "/account/numbers").body)["numbers"][0]
+    assert (number.get("app_id"), number["moHttpUrl"]) == (None if replaces else own, "https://gw.example.com/texts")
+
+
 @pytest.mark.knob("vonage", "undelivered_code", no_adapter="the adapter sends no texts yet")
 @pytest.mark.parametrize("code", ["1260", "1330"])
 def test_the_code_of_a_text_that_reached_nobody(make_stage: Make, code: str) -> None:
