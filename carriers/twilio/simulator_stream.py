@@ -1,12 +1,12 @@
 """The lab's Twilio speaks Media Streams: the WebSocket client of `<Connect>` and `<Start>`, its buffer, marks and complaints."""
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 from msgspec import Struct
 
 from carriers.lab.call_recorder import CallRecorder
@@ -304,4 +304,4 @@ class Streams:
         self._send(stream, {"event": event, "sequenceNumber": str(stream.sequence), event: content, "streamSid": stream.sid})
 
     def _send(self, stream: Stream, message: Mapping[str, Any]) -> None:
-        self._site.emit(SendFrame(stream=stream.sid, data=json.dumps(message, separators=(",", ":"))))
+        self._site.emit(SendFrame(stream=stream.sid, data=msgspec.json.encode(message).decode()))
