@@ -197,6 +197,27 @@ async def test_call_to_a_number(bench: Bench) -> None:
     await bench.do(lambda client: client.applications.delete(created.app_id))
 
 
+async def test_caller_without_a_number(bench: Bench) -> None:
+    """Who withholds the number is anonymous, and talks all the same; who hangs up first is the caller."""
+    urls = {"answer_url": bench.answer("/answer", plivoxml.SpeakElement("hello")), "hangup_url": f"{bench.customer.url}/hangup"}
+    created = await bench.do(lambda client: client.applications.create("shy", **urls))
+    await bench.do(lambda client: client.numbers.update(bench.number, app_id=created.app_id))
+    bench.lab.phones.dial(PERSON, bench.number, withheld=True, hangup_after_s=0.2)
+    start = await bench.customer.until("/answer")
+    assert start["From"] == "anonymous"
+    end = await bench.customer.until("/hangup")
+    assert (end["HangupSource"], end["CallStatus"]) == ("Caller", "completed")
+    await bench.do(lambda client: client.applications.delete(created.app_id))
+
+
+async def test_number_that_points_nowhere(bench: Bench) -> None:
+    """Without an application nobody is asked, and the phone hears that nobody can be reached."""
+    bench.lab.phones.dial(PERSON, bench.number)
+    (ended,) = await bench.lab.until("hangup")
+    assert (ended.more["by"], ended.more["cause"], ended.more["answered"]) == ("carrier", "unreachable", False)
+    assert bench.customer.asked == []
+
+
 async def test_life_of_a_call(bench: Bench) -> None:
     """Placed, listed live, spoken to, given keys, recorded, transferred, hung up, and shown as finished."""
     ref = await bench.call(plivoxml.WaitElement(length=60))
