@@ -29,6 +29,7 @@ from gateway.serving import bind, served
 
 KEY = "browser-admin-key-0123456789"
 READER_KEY = "browser-reader-key-0123456789"
+WRITER_KEY = "browser-writer-key-0123456789"
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 FAST = {
     "twilio": {"calls_per_second": 100.0, "ring_extra_s": 0.0},
@@ -138,7 +139,11 @@ async def opened(store_url: str) -> AsyncIterator[World]:
             dialing=replace(config.dialing, ring_timeout_s=8, resolve_for_s=1.5, retry_every_s=2.0, pace_wait_s=1.0),
             breaker=BreakerPolicy(minimum=3, consecutive=3, open_s=20.0),
             health=replace(config.health, idle_every_s=1.0, failing_every_s=1.0),
-            keys=(*config.keys, ApiKey(name="reader", scopes=("calls:read",), hash=hashed(READER_KEY))),
+            keys=(
+                *config.keys,
+                ApiKey(name="reader", scopes=("calls:read",), hash=hashed(READER_KEY)),
+                ApiKey(name="writer", scopes=("calls:write",), hash=hashed(WRITER_KEY)),
+            ),
             store=replace(config.store, url=store_url, tag=tag),
         )
         running = await stack.enter_async_context(AsyncExitStack())

@@ -13,6 +13,7 @@ from gateway.domain.hand import ServiceState
 
 WRONG = "wrong-key-0123456789"
 READER = "browser-reader-key-0123456789"
+WRITER = "browser-writer-key-0123456789"
 
 
 def row(one: Any, number: str) -> Any:
@@ -189,6 +190,15 @@ async def test_a_key_that_may_only_look_sees_no_switch(world: Any, visit: Any) -
     )
     assert status == 403
     taken(one, "403")
+
+
+async def test_a_key_that_may_not_look_is_told_so(world: Any, visit: Any) -> None:
+    """The console says which scope is missing instead of staying empty; what the key may do is offered."""
+    one = await visit()
+    await one.log_in(WRITER)
+    await expect(one.page.locator("#trouble")).to_contain_text("calls:read")
+    await expect(one.page.locator("#line")).to_contain_text("May not look")
+    await expect(one.page.get_by_role("button", name="Place a call")).to_be_visible()
 
 
 @pytest.mark.parametrize("how", ["form", "fetch"])

@@ -10,7 +10,7 @@ import { drawEvents, drawPromises, forget as forgetSide } from "./side.js";
 import { closeStory, drawStory, grant, listenToStory, openStory } from "./story.js";
 import { tell } from "./telling.js";
 
-const LINE = { connecting: "Connecting", live: "Live", away: "Reconnecting" };
+const LINE = { connecting: "Connecting", live: "Live", away: "Reconnecting", barred: "May not look" };
 
 let may = { read: false, write: false, admin: false };
 let stands = new Map();
@@ -58,7 +58,7 @@ function enter(session) {
   const lacks = [!may.write && "place calls", !may.admin && "take carriers out of service"].filter(Boolean);
   write(find("who"), `Logged in with the key ${session.key}${lacks.length ? `, which may not ${lacks.join(" or ")}` : ""}.`);
   if (may.read) start();
-  else model.trouble = { words: `The key ${session.key} may not look at calls: log in with one whose scope is calls:read or admin.` };
+  else Object.assign(model, { line: "barred", trouble: { words: `The key ${session.key} may not look at calls: log in with one whose scope is calls:read or admin.` } });
   draw();
   heed();
 }
