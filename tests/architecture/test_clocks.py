@@ -24,7 +24,6 @@ ALLOWED: Mapping[str, Leave] = {
         "time.time asyncio.sleep secrets.token_hex secrets.token_urlsafe", "the one place that hands them to everything else"
     ),
     "gateway/runtime/ticker.py": _leave("loop.time loop.call_later", "sound goes by the loop's own time; tests give theirs"),
-    "gateway/app.py": _leave("random.Random", "puts the gateway together: gives the health watch its source of jitter"),
     "gateway/serving.py": _leave("asyncio.sleep", "uvicorn says that it has started in a flag, and in nothing to wait for"),
     "gateway/runtime/store/data_directory.py": _leave(
         "time.monotonic asyncio.sleep", "waits for another process' lock, which has no event, while no clock is there yet"
@@ -34,11 +33,17 @@ ALLOWED: Mapping[str, Leave] = {
         "starts and stops the server as a process: waits for its socket and its end, and marks its data as ours",
     ),
     "gateway/web/media_port.py": _leave("loop.call_later", "a socket whose peer does not read is not waited for for ever"),
+    # --- the simulation: its loop's time is virtual --------------------------------------------------------------------------
+    "carriers/in_memory.py": _leave("asyncio.sleep", "the way to a carrier takes time, in whatever loop it runs"),
+    "gateway/simulation/": _leave(
+        "asyncio.sleep loop.time loop.call_at loop.call_later", "worlds of virtual time: the loop is the simulation's own"
+    ),
     # --- the command line: a person at a terminal, no call's fate --------------------------------------------------------
     "gateway/commands/call.py": _leave("time.sleep uuid.uuid4", "looks again at a call for a person; the key of its request"),
     "gateway/commands/check_carriers.py": _leave("time.time", "opens carriers without a gateway, so the clock comes from here"),
     "gateway/commands/check_public_url.py": _leave("secrets.token_hex", "a word that only our own server can give back"),
     "gateway/commands/lab_access.py": _leave("time.monotonic time.sleep", "waits for a lab that is another process"),
+    "gateway/commands/sim.py": _leave("time.monotonic", "tells a person how long the worlds took"),
     "gateway/demo/": _leave(
         "time.time time.monotonic asyncio.sleep datetime.datetime.now secrets.token_hex",
         "a client that acts for a person: plays scenes in real time, names files by the date, makes a key",

@@ -10,7 +10,9 @@ from carriers.registry import kinds
 Imports = Mapping[str, frozenset[str]]
 
 OURS = frozenset({"agent", "carriers", "gateway"})
-WIRES = frozenset({"carriers.shot", "carriers.sdk_threads", "carriers.requests_wire", "carriers.httpx_wire"})
+WIRES = frozenset(
+    {"carriers.shot", "carriers.sdk_threads", "carriers.requests_wire", "carriers.httpx_wire", "carriers.in_memory"}
+)
 EVERYWHERE = frozenset({"gateway.domain"})
 
 MAY_KNOW: Mapping[str, frozenset[str]] = {
@@ -19,6 +21,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "carriers/by_document.py": EVERYWHERE | {"carriers.contract"},
     "carriers/contract.py": EVERYWHERE,
     "carriers/httpx_wire.py": EVERYWHERE | WIRES,
+    "carriers/in_memory.py": EVERYWHERE | WIRES | {"carriers.contract"},
     "carriers/lab": frozenset({"carriers.contract", "carriers.registry"}),
     "carriers/registry.py": frozenset({"carriers", "carriers.contract"}),
     "carriers/requests_wire.py": EVERYWHERE | WIRES,
@@ -31,7 +34,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/cli.py": frozenset({"gateway.commands", "gateway.demo"}),
     "gateway/commands": EVERYWHERE
     | {"carriers.contract", "carriers.lab.serve", "carriers.registry"}
-    | {"gateway.config", "gateway.runtime", "gateway.serving"},
+    | {"gateway.config", "gateway.runtime", "gateway.serving", "gateway.simulation"},
     "gateway/compliance": EVERYWHERE,
     "gateway/config": EVERYWHERE | {"agent.registry", "carriers.contract", "carriers.registry", "gateway.strict"},
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
@@ -39,6 +42,9 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/inbound_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/runtime": EVERYWHERE | {"agent.contract", "carriers.contract", "gateway.compliance"},
     "gateway/serving.py": frozenset({"gateway.app", "gateway.config", "gateway.web"}),
+    "gateway/simulation": EVERYWHERE
+    | {"agent.contract", "carriers.contract", "carriers.in_memory", "carriers.lab", "carriers.registry", "carriers.shot"}
+    | {"gateway.app", "gateway.config", "gateway.runtime", "gateway.web"},
     "gateway/strict.py": EVERYWHERE,
     "gateway/web": EVERYWHERE
     | {"agent.twilio_stream", "carriers.contract", "gateway.config", "gateway.runtime", "gateway.strict"},
@@ -46,7 +52,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
 """What each part of the tree may import of ours, beside itself. A carrier's folder is not named here: see below."""
 
 CARRIER_KNOWS = EVERYWHERE | WIRES | {"carriers.by_document", "carriers.contract"}
-CALLING_CARD_KNOWS = EVERYWHERE | {"carriers.contract", "carriers.lab.contract"}
+CALLING_CARD_KNOWS = EVERYWHERE | {"carriers.contract", "carriers.in_memory", "carriers.lab.contract"}
 SIMULATOR_KNOWS = frozenset(
     {f"carriers.lab.{part}" for part in ("contract", "playback", "sound", "call_audio", "call_recorder", "speaking")}
 )
