@@ -424,3 +424,7 @@ class Kind(Struct, frozen=True, kw_only=True):
     """(site: carriers.lab.contract.Site) -> carriers.lab.contract.Simulator."""
     in_memory: Any = None
     """(settings, clock, line: carriers.in_memory.Line) -> Carrier, for the simulation; None: `holdline sim` leaves it out."""
+    sdk_snippet: str = ""
+    """Python that points the carrier's official SDK at the lab, in as few lines as that SDK allows. Filled in are the lab's
+    credentials by name, `{base_url}`, and `{host}` (host:port of it).
+    """

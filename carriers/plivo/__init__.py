@@ -50,6 +50,11 @@ def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line
     return PlivoInMemory(settings, clock, line)
 
 
+SDK_SNIPPET = """\
+plivo.rest.client.PLIVO_API_BASE_URI = plivo.rest.client.API_VOICE_BASE_URI = "{base_url}/v1/Account"
+client = plivo.RestClient("{auth_id}", "{auth_token}")\
+"""
+
 KIND = Kind(
     kind="plivo",
     title="Plivo",
@@ -58,4 +63,5 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    sdk_snippet=SDK_SNIPPET,
 )

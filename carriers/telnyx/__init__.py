@@ -53,6 +53,11 @@ def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line
     return TelnyxInMemory(settings, clock, line)
 
 
+SDK_SNIPPET = """\
+client = telnyx.Telnyx(api_key="{api_key}", base_url="{base_url}",
+                       public_key="{public_key}")  # connection_id="{connection_id}"\
+"""
+
 KIND = Kind(
     kind="telnyx",
     title="Telnyx",
@@ -61,4 +66,5 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    sdk_snippet=SDK_SNIPPET,
 )

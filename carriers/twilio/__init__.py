@@ -50,6 +50,11 @@ def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line
     return TwilioInMemory(settings, clock, line)
 
 
+SDK_SNIPPET = """\
+client = twilio.rest.Client("{account_sid}", "{auth_token}")
+client.api.base_url = "{base_url}"\
+"""
+
 KIND = Kind(
     kind="twilio",
     title="Twilio",
@@ -58,4 +63,5 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    sdk_snippet=SDK_SNIPPET,
 )

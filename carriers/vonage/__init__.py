@@ -56,6 +56,12 @@ def _in_memory(settings: CarrierSettings, clock: Callable[[], float], line: Line
     return VonageInMemory(settings, clock, line)
 
 
+SDK_SNIPPET = """\
+client = Vonage(Auth(application_id="{application_id}", private_key=KEY), HttpClientOptions(api_host="{host}"))
+client.http_client._session.mount("https://", PlainHttp())  # KEY: /lab/credentials; PlainHttp: docs/lab.md\
+"""
+"""The key is long; and the SDK knows nothing but https://, so that it needs an adapter."""
+
 KIND = Kind(
     kind="vonage",
     title="Vonage",
@@ -64,4 +70,5 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    sdk_snippet=SDK_SNIPPET,
 )
