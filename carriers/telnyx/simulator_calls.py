@@ -28,7 +28,7 @@ RING_TIMEOUT = {True: End("timeout", "unknown", "487"), False: End("no_answer", 
 LOST = End("unspecified", "unknown", "unspecified")
 """How the media time-out of a live call was seen to be reported."""
 NO_COMMAND = End("timeout", "unknown", "480")
-"""A call from a phone for which no command came in time; the words are a guess."""
+"""A call from a phone for which no command came in time; the words are a guess, the first of them a knob."""
 
 AT_PHONE: dict[str, End] = {
     "normal": End("normal_clearing", "callee", "unspecified"),
@@ -43,7 +43,7 @@ AT_PHONE: dict[str, End] = {
 BY_CALLER: dict[str, End] = {"normal": End("normal_clearing", "caller", "200"), "canceled": CANCELED}
 """How a person who called us ends it; the first as captured."""
 OUR_END_OF_INCOMING = {True: End("normal_clearing", "callee", "200"), False: End("normal_clearing", "callee", "unspecified")}
-"""How a hang-up of ours on a call from a phone is told, by whether it was answered; guessed."""
+"""How a hang-up of ours on a call from a phone is told, by whether it was answered; guessed, the second's cause a knob."""
 REJECTIONS: dict[str, tuple[str, End]] = {
     "USER_BUSY": ("busy", End("user_busy", "callee", "486")),
     "CALL_REJECTED": ("declined", End("call_rejected", "callee", "603")),

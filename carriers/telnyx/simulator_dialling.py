@@ -22,7 +22,7 @@ LINKED = ("bridge_intent", "bridge_on_answer", "park_after_unbridge")
 
 class Dialling:
     """Knobs: `duplicate_dial`, `dials_per_5s`, `concurrency_answer`, `concurrent_calls`, `status_kept_s`,
-    `active_calls_lag_s`.
+    `active_calls_lag_s`, `limit_status`.
     """
 
     def __init__(self, site: Site, lines: Lines, applications: Applications) -> None:
@@ -91,7 +91,7 @@ class Dialling:
         if self._site.knobs.get("concurrency_answer", "hangup") != "refusal":
             return None
         code = self._full(connection_id)
-        return rest.failure(403, code) if code else None
+        return rest.failure(int(self._site.knobs.get("limit_status", 403)), code) if code else None
 
     def _full(self, connection_id: str) -> str:
         """The code of the limit that one more call would break; empty if it fits."""

@@ -6,6 +6,8 @@ What else happens on a leg (streams, sounds, recordings, bridges ...) listens he
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from carriers.lab.call_audio import CallAudio, Ticked
 from carriers.lab.contract import Incoming, PhoneEvent, Site, Wake
 from carriers.telnyx import simulator_calls as calls
@@ -25,7 +27,7 @@ class Lines:
     """All legs of the account, by call control id.
 
     Knobs: `reject_after_s`, `network_404_after_s`, `normal_sip`, `withheld_from`, `stir_in_webhook`, `leg_codec`,
-    `cost_per_minute`, `caller_written`.
+    `cost_per_minute`, `caller_written`, `no_command_cause`, `parked_hangup_cause`.
     """
 
     def __init__(self, site: Site, hooks: Hooks, applications: Applications, numbers: Numbers) -> None:
@@ -190,8 +192,11 @@ class Lines:
 
     def hang_up(self, now: float, call: Call) -> None:
         """By command."""
-        if call.incoming:
-            self.release(now, call, calls.OUR_END_OF_INCOMING[call.answered is not None])
+        if call.incoming and call.answered is None:
+            cause = str(self._site.knobs.get("parked_hangup_cause", "normal_clearing"))
+            self.release(now, call, replace(calls.OUR_END_OF_INCOMING[False], cause=cause))
+        elif call.incoming:
+            self.release(now, call, calls.OUR_END_OF_INCOMING[True])
         else:
             self.release(now, call, calls.CANCELED if call.answered is None else calls.HUNG_UP)
 
@@ -212,7 +217,7 @@ class Lines:
         elif kind == "limit":
             self.release(now, call, calls.TIME_LIMIT)
         elif kind == "first" and not call.commanded:
-            call.end = calls.NO_COMMAND
+            call.end = replace(calls.NO_COMMAND, cause=str(self._site.knobs.get("no_command_cause", "timeout")))
             self._site.network.refuse(now, carrier=self._site.name, ref=call.call_control_id, cause="unreachable")
 
     def on_phone(self, now: float, event: PhoneEvent) -> None:

@@ -134,6 +134,36 @@ def test_too_many_calls_go_to_another_carrier(new_world: Any, knobs: dict[str, A
         assert (reply.status, len(understood(world, "call.initiated"))) == (200, 1)
 
 
+@pytest.mark.knob("telnyx", "limit_status")
+@pytest.mark.parametrize(("knobs", "status", "code"), [({}, 403, "90043"), ({"limit_status": 422}, 422, "90043")])
+def test_a_limit_may_have_any_status(new_world: Any, knobs: dict[str, int], status: int, code: str) -> None:
+    """The code decides: too many calls of an application are a matter of capacity, whatever the HTTP status."""
+    world = new_world(concurrency_answer="refusal", **knobs)
+    world.set_application(outbound={"channel_limit": 1})
+    world.place()
+    reply = world.ask("POST", "/v2/calls", world.wish())
+    assert (world.error(reply)[:2], judged(reply)) == ((status, code), "concurrency-limit")
+
+
+@pytest.mark.knob("telnyx", "no_command_cause")
+@pytest.mark.knob("telnyx", "parked_hangup_cause")
+@pytest.mark.parametrize("knobs", [{}, {"no_command_cause": "unspecified", "parked_hangup_cause": "call_rejected"}])
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_parked_call_ends_unanswered(new_world: Any, knobs: dict[str, str], ours: bool) -> None:
+    """By our hang-up or for want of a command: under any name it is the end of a call that was not answered."""
+    world = new_world(**knobs)
+    world.set_application(first_command_timeout=True)
+    ref = world.arrive()
+    if ours:
+        world.do(ref, "hangup")
+    else:
+        world.wake("first")
+    arrival = TelnyxWebhooks(world.credentials["public_key"]).parse_arrival(request(world.hooks[-1]), world.now)
+    assert arrival is not None
+    (event,) = arrival.hook.events
+    assert (arrival.carrier_call_id, isinstance(event, LegEnded) and event.answered) == (ref, False)
+
+
 @pytest.mark.knob("telnyx", "dials_per_5s")
 @pytest.mark.parametrize(("knobs", "allowed"), [({}, 150), ({"dials_per_5s": 2}, 2)])
 def test_too_many_dials_go_to_another_carrier(new_world: Any, knobs: dict[str, int], allowed: int) -> None:
