@@ -27,10 +27,7 @@ def parts(record: Path) -> Sequence[tuple[str, list[str]]]:
     own, frames = [sys.executable, "-m", "pytest"], [str(FRAMES_PYTHON), "-m", "pytest"]
     return (
         ("requests", [*own, *cells, "tests/referees/test_requests.py"]),
-        (
-            "the rest",
-            [*own, *cells, "tests/referees", *(f"--ignore=tests/referees/{name}" for name in ("frames", "test_requests.py"))],
-        ),
+        ("the rest", [*own, *cells, "tests/referees", *others]),
         ("knobs", [*own, *cells, "-p", "knob_watch", f"--knob-record={record}/knobs-all.json", *carriers]),
         ("frames", [*frames, *cells, "-W", "ignore:'audioop':DeprecationWarning", "tests/referees/frames"]),
     )

@@ -15,7 +15,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 # Twilio's documents (voice/media-streams/websocket-messages) and a recorded `start` of 2026-02. Counts are texts.
-_TWILIO_MEDIA: Mapping[str, Any] = {
+_TWILIO_MEDIA: dict[str, Any] = {
     "connected": {"event": "connected", "protocol": "Call", "version": "1.0.0"},
     "start": {
         "event": "start",
@@ -39,8 +39,11 @@ _TWILIO_MEDIA: Mapping[str, Any] = {
     "dtmf": {"event": "dtmf", "sequenceNumber": TEXT, "streamSid": TEXT, "dtmf": {"track": "inbound_track", "digit": "1"}},
     "mark": {"event": "mark", "sequenceNumber": TEXT, "streamSid": TEXT, "mark": {"name": "m-1"}},
 }
+_TWILIO_END: dict[str, Any] = {
+    "stop": {"event": "stop", "sequenceNumber": TEXT, "streamSid": TEXT, "stop": {"accountSid": TEXT, "callSid": TEXT}},
+}
 # Telnyx' documents (media streaming over WebSocket, 2026): counts are texts, the stream's id stands on top.
-_TELNYX_MEDIA: Mapping[str, Any] = {
+_TELNYX_MEDIA: dict[str, Any] = {
     "connected": {"event": "connected", "version": "1.0.0"},
     "start": {
         "event": "start",
@@ -66,6 +69,10 @@ _TELNYX_MEDIA: Mapping[str, Any] = {
     },
     "dtmf": {"event": "dtmf", "stream_id": TEXT, "occurred_at": TEXT, "sequence_number": TEXT, "dtmf": {"digit": "1"}},
     "mark": {"event": "mark", "stream_id": TEXT, "sequence_number": TEXT, "mark": {"name": "m-1"}},
+}
+_TELNYX_END: dict[str, Any] = {
+    "stop": {"event": "stop", "sequence_number": TEXT, "stream_id": TEXT, "stop": {"user_id": TEXT, "call_control_id": TEXT}},
+    "error": {"event": "error", "stream_id": TEXT, "payload": {"code": 100003, "title": "malformed_frame", "detail": TEXT}},
 }
 # Plivo's audio stream documents and its public Rust transport: counts are numbers, times are texts of milliseconds since 1970.
 _PLIVO_MEDIA: Mapping[str, Any] = {
@@ -96,16 +103,18 @@ _PLIVO_MEDIA: Mapping[str, Any] = {
         "extra_headers": TEXT,
     },
     "playedStream": {"event": "playedStream", "sequenceNumber": 120, "streamId": TEXT, "name": "m-1"},
+    "clearedAudio": {"event": "clearedAudio", "sequenceNumber": 121, "streamId": TEXT},
 }
 # Vonage's WebSocket guide; sound is binary.
 _VONAGE_MEDIA: Mapping[str, Any] = {
     "websocket:connected": {"event": "websocket:connected", "content-type": "audio/l16;rate=8000"},
     "websocket:dtmf": {"event": "websocket:dtmf", "digit": "1", "duration": 260},
     "websocket:notify": {"event": "websocket:notify", "payload": {"mark": "m-1"}},
+    "websocket:cleared": {"event": "websocket:cleared"},
 }
 MEDIA: Mapping[str, Mapping[str, Any]] = {
-    "twilio": _TWILIO_MEDIA,
-    "telnyx": _TELNYX_MEDIA,
+    "twilio": _TWILIO_MEDIA | _TWILIO_END,
+    "telnyx": _TELNYX_MEDIA | _TELNYX_END,
     "plivo": _PLIVO_MEDIA,
     "vonage": _VONAGE_MEDIA,
 }

@@ -23,6 +23,9 @@ EVENTS: Mapping[str, tuple[str, ...]] = {
     "the person's sound": ("media",),
     "keys": ("dtmf", "websocket:dtmf"),
     "mark": ("mark", "playedStream", "websocket:notify"),
+    "stop": ("stop",),
+    "error": ("error",),
+    "answer to a clear": ("clearedAudio", "websocket:cleared"),
 }
 """By row of media: the events that are its, at whatever carrier."""
 
@@ -116,6 +119,38 @@ async def test_our_clear_is_the_sample(kind: str) -> None:
     assert differences(TO_CARRIER[kind]["clear"], json.loads(codec.clear())) == []
 
 
+@held("stop", "twilio", "telnyx")
+async def test_the_last_message_is_the_sample(kind: str) -> None:
+    """Where the carrier says that a stream is over, it says it as in the sample, once, and last."""
+    line = await line_after_everything(kind)
+    line.hang_up()
+    count, problems = compared(line, "stop")
+    assert count == 1
+    assert json.loads(line.frames[-1])["event"] == "stop"
+    assert not problems, "\n".join(problems)
+
+
+@held("error", "telnyx")
+async def test_a_complaint_is_the_sample(kind: str) -> None:
+    """A frame that is no JSON is complained of as in the sample."""
+    line = await line_after_everything(kind)
+    line.say("{")
+    count, problems = compared(line, "error")
+    assert count == 1
+    assert not problems, "\n".join(problems)
+
+
+@held("answer to a clear", "plivo", "vonage")
+async def test_answers_to_a_clear_are_the_samples(kind: str) -> None:
+    """A clear is answered as in the sample."""
+    line = await line_after_everything(kind)
+    line.say(line.codec().clear())
+    line.run(0.1)
+    count, problems = compared(line, "answer to a clear")
+    assert count == 1
+    assert not problems, "\n".join(problems)
+
+
 # --- webhooks ----------------------------------------------------------------------------------------------------
 
 
@@ -143,7 +178,7 @@ def test_forms_have_the_recorded_fields(asked: Asked, kind: str, row: str) -> No
     "row",
     [
         pytest.param(row, marks=pytest.mark.referee("telnyx", row, by=By.VECTORS))
-        for row in ("call events", "stream events", "failure of a stream")
+        for row in ("call events", "stream events", "failure of a stream", "call from a phone")
     ],
 )
 @pytest.mark.parametrize("kind", ["telnyx"])

@@ -118,6 +118,11 @@ class OpenLine:
         self.exchange.on_socket_frame(self.now, self.kind, self._stream, frame)
         self._obey()
 
+    def hang_up(self) -> None:
+        """The person hangs up."""
+        self.exchange.as_people(self.now, lambda network, now: network.put_down(now, PERSON))
+        self.run(0.2)
+
     def codec(self) -> MediaCodec:
         """Ours, having read all that came so far."""
         codec = self.carrier.media()

@@ -73,7 +73,7 @@ OPERATIONS = (
         "machine detection",
         "status of a message",
     ),
-    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
+    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear", "answer to a clear"),
 )
 
 NO_DESCRIPTION = "Plivo publishes no machine-readable description of its API; its SDK's test data judge under models"
@@ -108,6 +108,7 @@ TABLE = Table(
     title="Plivo",
     operations=OPERATIONS,
     reasons={
+        ("answer to a clear", By.PIPECAT): "pipecat makes nothing of this message",
         ("request to the fallback URL", By.VECTORS): NOT_RECORDED,
         ("request of a Redirect", By.VECTORS): NOT_RECORDED,
         ("upgrade of the media socket", By.VECTORS): NOT_RECORDED,

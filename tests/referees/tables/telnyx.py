@@ -58,7 +58,7 @@ OPERATIONS = (
         "machine detection",
         "status of a message",
     ),
-    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
+    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear", "stop", "error"),
 )
 
 UNRECORDED = (
@@ -66,6 +66,7 @@ UNRECORDED = (
     "events of a playback",
     "keys and gather",
     "event of a recording",
+    "event of a bridge",
     "machine detection",
     "status of a message",
 )
@@ -77,6 +78,8 @@ TABLE = Table(
     title="Telnyx",
     operations=OPERATIONS,
     reasons={
+        ("stop", By.PIPECAT): "pipecat makes nothing of this message",
+        ("error", By.PIPECAT): "pipecat makes nothing of this message",
         **dict.fromkeys([(name, By.VECTORS) for name in UNRECORDED], NOT_RECORDED),
         ("download a recording", By.MODELS): "the answer is sound, and the SDK has no model of it",
         (

@@ -70,7 +70,7 @@ OPERATIONS = (
         "machine detection",
         "status of a message",
     ),
-    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
+    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear", "stop"),
 )
 
 DELETED = ("a call", "a call's recording", "a recording", "an application", "a message")
@@ -94,6 +94,7 @@ TABLE = Table(
     title="Twilio",
     operations=OPERATIONS,
     reasons={
+        ("stop", By.PIPECAT): "pipecat makes nothing of this message",
         **dict.fromkeys([(f"delete {what}", By.MODELS) for what in DELETED], "the answer is a 204 without a body"),
         ("download a recording", By.MODELS): "the answer is sound, and the SDK has no model of it",
         **dict.fromkeys([(f"{act} an application", By.DESCRIPTION) for act in ("create", "fetch", "update", "delete")], SUBSET),

@@ -53,7 +53,7 @@ OPERATIONS = (
         "machine detection",
         "status of a message",
     ),
-    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear"),
+    *rows(Group.MEDIA, "start", "the person's sound", "sound for the person", "keys", "mark", "clear", "answer to a clear"),
 )
 
 ELSEWHERE = (
@@ -83,6 +83,7 @@ TABLE = Table(
     title="Vonage",
     operations=OPERATIONS,
     reasons={
+        ("answer to a clear", By.PIPECAT): "pipecat makes nothing of this message",
         ("start", By.PIPECAT): "pipecat makes nothing of Vonage's first message but a line in its log",
         **dict.fromkeys(
             (("call events", By.MODELS), ("event of an error", By.MODELS), ("events of the media leg", By.MODELS)), ANSWER_ONLY
