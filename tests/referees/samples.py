@@ -190,7 +190,8 @@ TELNYX_PAYLOADS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     # Recorded outgoing legs of 2025-09 and an incoming one of 2025-11.
     "call.initiated": (
         _words(f"{_CALL} direction state"),
-        _words("calling_party_type custom_headers tags offered_codecs connection_codecs caller_id_name from_sip_uri to_sip_uri"),
+        _words("calling_party_type custom_headers tags offered_codecs connection_codecs caller_id_name from_sip_uri to_sip_uri")
+        | _words("shaken_stir_attestation shaken_stir_validated"),
     ),
     "call.answered": (
         _words(_CALL),
@@ -238,6 +239,14 @@ VONAGE_EVENTS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "document": (_words("from to uuid conversation_uuid endpoint_type region_url"), frozenset()),
 }
 """By status: fields that every event has, and those that some may have."""
+
+REFUSALS: Mapping[str, Any] = {
+    # A body that persisted over four retries (OrchardCore issue 18484).
+    "twilio": {"code": 20503, "message": TEXT, "more_info": TEXT, "status": 503},
+    # Quoted alike by the tests of four public projects: the hang-up of a call that has ended.
+    "telnyx": {"code": "90018", "title": "Call has already ended", "detail": TEXT, "meta": {"url": TEXT}},
+}
+"""Bodies of refusals that were seen; of Telnyx the one item of its list."""
 
 PLIVO_SIGNATURES = (
     # Run against plivo 4.63.0: token `tok`, nonce 12345.

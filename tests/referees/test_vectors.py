@@ -6,11 +6,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import telnyx
 from asked import Asked
 from frames.line import OpenLine
 from operations import KINDS, By
 from plivo.utils import validate_v3_signature
-from samples import FORMS, MEDIA, PLIVO_FORM, PLIVO_SIGNATURES, TELNYX_PAYLOADS, TO_CARRIER, VONAGE_EVENTS, differences
+from samples import FORMS, MEDIA, PLIVO_FORM, PLIVO_SIGNATURES, REFUSALS, TELNYX_PAYLOADS, TO_CARRIER, VONAGE_EVENTS, differences
+from scenarios.telnyx import talking
+from stage import PERSON, staged
+from twilio.base.exceptions import TwilioRestException
 from validators import fields
 
 from carriers.contract import HookRequest
@@ -218,6 +222,30 @@ def test_vonage_events_have_the_recorded_fields(asked: Asked, kind: str, row: st
         word = VONAGE_ROWS[row] or told.get("status") or told.get("type") or "error"
         problems += beside(frozenset(told), *VONAGE_EVENTS[word], where=word)
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.referee("telnyx", "end a call", by=By.VECTORS)
+async def test_the_end_of_an_ended_call_is_refused_as_recorded() -> None:
+    """The SDK's second hang-up gets the 422 that was recorded."""
+    async with staged("telnyx") as stage:
+        call = await talking(stage)
+        await stage.sdk(lambda client: client.calls.actions.hangup(call))
+        with pytest.raises(telnyx.UnprocessableEntityError) as refused:
+            await stage.sdk(lambda client: client.calls.actions.hangup(call))
+        (error,) = refused.value.response.json()["errors"]
+    assert differences(REFUSALS["telnyx"], error) == []
+
+
+@pytest.mark.referee("twilio", "create a call", by=By.VECTORS)
+async def test_an_outage_is_told_as_recorded() -> None:
+    """A 503 of the lab's Twilio has the recorded body, and the SDK raises it with its code."""
+    async with staged("twilio") as stage:
+        stage.lab.set_faults("twilio", [{"kind": "http_error", "status": 503}])
+        with pytest.raises(TwilioRestException) as refused:
+            await stage.sdk(lambda client: client.calls.create(to=PERSON, from_=stage.ours, url=stage.customer.url))
+        sent = stage.lab.exchange.desk("twilio").simulator.fault_reply("http_error", 503)
+    assert (refused.value.status, refused.value.code) == (503, 20503)
+    assert differences(REFUSALS["twilio"], json.loads(sent.body)) == []
 
 
 @pytest.mark.referee("plivo", "request for a document", by=By.VECTORS)
