@@ -37,6 +37,7 @@ from gateway.runtime.calls import Applied, Calls, News
 from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet
 from gateway.runtime.store.contract import Claim, Denied, DialPermit, Fenced
+from gateway.runtime.store.plan import CONCURRENCY_RETRY_S
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +160,13 @@ class Dialer:
         last = since + self._policy.pace_wait_s
         if denied.why in _NOT_A_QUEUE or now >= last:
             return None
-        return PaceHeld(carrier=candidate.carrier, until=min(max(denied.retry_at, now + 0.02), last))
+        # The store's time never goes back, ours may have: by the store's time we would be due again at once, and again.
+        ahead = max(0.0, denied.retry_at - now - self._longest_turn_s(candidate))
+        return PaceHeld(carrier=candidate.carrier, until=min(max(denied.retry_at, now + 0.02), last + ahead))
+
+    def _longest_turn_s(self, candidate: Candidate) -> float:
+        """As far ahead of the store's time as it tells anybody to come again."""
+        return max(CONCURRENCY_RETRY_S, 1.0 / self._fleet.members[candidate.carrier].calls_per_second)
 
     async def _say(self, claim: Claim, event: CallEvent) -> None:
         await self._calls.apply(

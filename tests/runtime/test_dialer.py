@@ -150,6 +150,20 @@ async def test_a_call_waits_for_its_carriers_pace_then_goes_on_then_is_promised(
     assert (len(rig.a.posts), len(rig.b.posts)) == (2, 1)
 
 
+async def test_a_gateway_whose_clock_went_back_does_not_ask_for_its_turn_over_and_over(new_rig: Any) -> None:
+    """The store's time is a minute ahead of ours, as after a step of a clock: a waiting call is held a few times, not a thousand."""
+    rig = new_rig(policy=Policy(pace_wait_s=5.0), pace=0.5)
+    await rig.accept("call_1")
+    await rig.settle()
+    rig.store.clock = rig.clock.time + 60.0
+    rig.store.next_free = {"a": rig.store.clock + 2.0, "b": rig.store.clock + 2.0}
+    await rig.accept("call_2")
+    await rig.wait(4.0)
+    assert (await rig.told("call_2")).count("pace-held") == 1
+    await rig.wait(70.0)
+    assert [leg.carrier for leg in (await rig.call("call_2")).legs]
+
+
 async def test_a_full_carrier_is_passed_and_free_again_when_its_call_has_ended(new_rig: Any) -> None:
     """Room for one call each: the second goes to the next carrier, and a place is given back with the end of its leg."""
     rig = new_rig(policy=Policy(pace_wait_s=0.5), room=1)

@@ -28,6 +28,7 @@ PROMISES: dict[str, Promise] = {
     "22 everything is explained, and can be replayed": lifecycle.replayable,
     "24 refused work is not accepted": lifecycle.refused_is_refused,
     "26 due calls are made when a carrier is well": lifecycle.liveness,
+    "no busy waiting": lifecycle.no_busy_waiting,
     "no unforeseen error": trust.no_surprises,
 }
 

@@ -13,6 +13,8 @@ from gateway.runtime.store.contract import LogEntry
 from gateway.simulation.invariants.evidence import Checks, Evidence, first_writes
 from gateway.simulation.stores import Weather
 
+WRITES = 400
+"""More than any call of a world needs, whatever becomes of it."""
 CYCLES_S = 60.0
 """Within this a due call is tried again, whatever its last round came to."""
 
@@ -80,6 +82,12 @@ def refused_is_refused(evidence: Evidence, check: Checks) -> None:
             check(stored[str(number)] == 0, f"wish {number} was refused with {statuses}, and there is a call")
 
 
+def no_busy_waiting(evidence: Evidence, check: Checks) -> None:
+    """No call is written over and over: whoever waits, waits for something."""
+    for call in evidence.calls.values():
+        check(call.version <= WRITES, f"call {call.id} was written {call.version} times")
+
+
 def replayable(evidence: Evidence, check: Checks) -> None:
     """Every failover has its verdict, and a call's log, replayed from its first write, gives the call as it is stored."""
     for call in evidence.calls.values():
@@ -96,9 +104,10 @@ def liveness(evidence: Evidence, check: Checks) -> None:
     for call in evidence.calls.values():
         waiting = [write.after for write in evidence.watch.writes if write.after.id == call.id and write.at <= evidence.heal_at]
         then = waiting[-1] if waiting else None
-        if then is None or not _waits(then) or then.expires_at < evidence.heal_at + CYCLES_S:
+        ahead = sum(max(0.0, mishap.step_s) for mishap in evidence.plan.mishaps)  # the store's time waits for ours to come up
+        if then is None or not _waits(then) or then.expires_at < evidence.heal_at + CYCLES_S + ahead:
             continue
-        from_ = max(evidence.heal_at, then.not_before or 0.0)
+        from_ = max(evidence.heal_at, then.not_before or 0.0) + ahead
         soon = [post for post in evidence.posts_of(call.id) if evidence.heal_at <= post.at <= from_ + CYCLES_S]
         ended = call.ended_at is not None and call.ended_at <= from_ + CYCLES_S and call.outcome is not Outcome.EXPIRED
         check(bool(soon) or ended, f"call {call.id} waited when all was well, and was not dialled within {CYCLES_S:.0f} s")
