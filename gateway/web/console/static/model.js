@@ -15,6 +15,7 @@ const SETTLE_MS = 300; // events come in swarms: one look for all of them
 const ONE_BY_ONE = 12;
 const AT_ONCE = 6;
 const PACE_MS = 120;
+const AGAIN_MS = 2000;
 
 export const model = { carriers: [], calls: new Map(), events: [], line: "connecting", trouble: null, loaded: false };
 
@@ -54,7 +55,7 @@ export function start() {
     },
     state: (state) => {
       model.line = state;
-      if (state === "live") guarded(lookAtAll);
+      if (state === "live") lookUntilSeen();
       changed();
     },
   });
@@ -82,37 +83,52 @@ export function putCarrier(carrier) {
 // This call has moved: ask for it again, soon.
 export function touch(callId) {
   dirty.add(callId);
-  if (!looking) {
-    looking = true;
-    setTimeout(async () => {
-      await guarded(lookAtDirty);
-      looking = false;
-      const left = dirty.values().next();
-      if (!left.done && stop) touch(left.value);
-    }, SETTLE_MS);
-  }
+  if (looking) return;
+  looking = true;
+  setTimeout(lookSoon, SETTLE_MS);
 }
 
+async function lookSoon() {
+  const well = await guarded(lookAtDirty);
+  looking = Boolean(stop) && dirty.size > 0;
+  if (looking) setTimeout(lookSoon, well ? SETTLE_MS : AGAIN_MS);
+}
+
+// Whether it went well; what went wrong is shown until the next look that goes well.
 async function guarded(look) {
   const mine = stop;
   try {
     await look();
     if (stop === mine) model.trouble = null;
+    return true;
   } catch (error) {
     if (!("words" in error)) throw error;
     if (stop === mine && error.status !== 401) model.trouble = error;
+    return false;
+  } finally {
+    changed();
   }
-  changed();
 }
 
+async function lookUntilSeen() {
+  const mine = stop;
+  while (stop === mine && !(await guarded(lookAtAll))) await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+}
+
+// One page after the other: a gateway with a thousand calls has other work than to show them all at once.
 async function lookAtAll() {
-  await Promise.all([lookAtCarriers(), page("").then(keep), ...LIVE.map((status) => every(status).then(keep))]);
-  model.loaded = true;
+  const { calls } = model;
+  await lookAtCarriers();
+  keep(calls, await page(""));
+  for (const status of LIVE) keep(calls, await every(status));
+  model.loaded = calls === model.calls;
   trim();
 }
 
 async function lookAtCarriers() {
-  model.carriers = (await api("GET", "/v1/carriers")).items;
+  const mine = stop;
+  const { items } = await api("GET", "/v1/carriers");
+  if (stop === mine) model.carriers = items;
   changed();
 }
 
@@ -132,32 +148,40 @@ async function every(status) {
   return found;
 }
 
-function keep(calls) {
-  for (const call of calls) model.calls.set(call.id, call);
+// Into the map that was asked for: what comes after a log-out goes into one that nobody shows any more.
+function keep(calls, found) {
+  for (const call of found) calls.set(call.id, call);
   changed();
 }
 
 async function lookAtDirty() {
+  const { calls } = model;
   const wanted = [...dirty];
   if (wanted.length > ONE_BY_ONE) {
+    // Forgotten before they are asked for, so that an event that comes meanwhile is not lost with them.
     for (const id of wanted) dirty.delete(id);
-    const newest = await page("");
-    keep(newest);
-    const seen = new Set(newest.map((call) => call.id));
-    for (const id of wanted) if (!seen.has(id)) dirty.add(id);
+    const seen = new Set();
+    try {
+      const newest = await page("");
+      keep(calls, newest);
+      for (const call of newest) seen.add(call.id);
+    } finally {
+      for (const id of wanted) if (!seen.has(id)) dirty.add(id);
+    }
   }
   const rest = [...dirty].slice(0, 5 * ONE_BY_ONE);
-  for (const id of rest) dirty.delete(id);
-  for (let at = 0; at < rest.length; at += AT_ONCE) await Promise.all(rest.slice(at, at + AT_ONCE).map(one));
+  for (let at = 0; at < rest.length; at += AT_ONCE) await Promise.all(rest.slice(at, at + AT_ONCE).map((id) => one(calls, id)));
   trim();
 }
 
-async function one(id) {
+async function one(calls, id) {
+  dirty.delete(id);
   try {
-    model.calls.set(id, await api("GET", `/v1/calls/${id}`));
+    calls.set(id, await api("GET", `/v1/calls/${id}`));
   } catch (error) {
+    if (error.status === 404) calls.delete(id);
+    else dirty.add(id);
     if (error.status !== 404) throw error;
-    model.calls.delete(id);
   }
 }
 
