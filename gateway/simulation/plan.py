@@ -182,9 +182,9 @@ def _faults(
         at = round(chance.uniform(0.0, trouble_s * 0.9), 3)
         for_s = round(min(chance.choice((3.0, 10.0, 30.0, 200.0)), trouble_s - at), 3)
         found.append(FaultPlan(at=at, for_s=for_s, carrier=carrier.name, fault=_fault(chance, causes[carrier.kind])))
-    for _ in range(chance.choice((0, 0, 1, 2))):
+    for _ in range(chance.choice((0, 1, 2, 3))):
         carrier, at = chance.choice(carriers[:2]), round(chance.uniform(0.0, trouble_s * 0.8), 3)
-        for_s = round(min(chance.choice((6.0, 11.0, 15.0)), trouble_s - at), 3)
+        for_s = round(min(chance.choice((6.0, 11.0, 13.0, 15.0)), trouble_s - at), 3)
         dark = chance.choice(_DARK)
         found += [FaultPlan(at=at, for_s=for_s, carrier=carrier.name, fault=dict(fault)) for fault in dark]
     return tuple(found)

@@ -151,7 +151,7 @@ async def test_a_call_waits_for_its_carriers_pace_then_goes_on_then_is_promised(
 
 
 async def test_a_gateway_whose_clock_went_back_does_not_ask_for_its_turn_over_and_over(new_rig: Any) -> None:
-    """The store's time is a minute ahead of ours, as after a step of a clock: a waiting call is held a few times, not a thousand."""
+    """The store's time is a minute ahead of ours, as after a clock's step: a waiting call is held once, not a thousand times."""
     rig = new_rig(policy=Policy(pace_wait_s=5.0), pace=0.5)
     await rig.accept("call_1")
     await rig.settle()

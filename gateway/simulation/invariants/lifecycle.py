@@ -20,7 +20,7 @@ CYCLES_S = 60.0
 
 
 def one_outcome(evidence: Evidence, check: Checks) -> None:
-    """Every call ends once; what comes later changes neither outcome nor reason nor time."""
+    """Every call ends once, with no leg alive; what comes later changes neither outcome nor reason nor time."""
     endings: Counter[str] = Counter()
     for write in evidence.watch.writes:
         before, after = write.before, write.after
@@ -31,6 +31,8 @@ def one_outcome(evidence: Evidence, check: Checks) -> None:
             )
         elif after.ended:
             endings[after.id] += 1
+            alive = [leg.id for leg in after.legs if leg.live]
+            check(not alive, f"call {after.id} ended as {after.outcome} while {alive} lived")
     for call_id in evidence.calls:
         check(endings[call_id] <= 1, f"call {call_id} ended {endings[call_id]} times")
 
