@@ -134,12 +134,19 @@ def _pace(evidence: Evidence, check: Checks) -> None:
 
 
 def _concurrency(evidence: Evidence, check: Checks) -> None:
+    """Places taken and given back. A condemned leg that comes to life after its presumed end has none, and is told of."""
     limits = {carrier.name: carrier.concurrent_calls for carrier in evidence.plan.carriers}
     held: dict[str, set[str]] = defaultdict(set)
     for write in evidence.watch.writes:
-        for leg in write.after.legs:
-            (held[leg.carrier].discard if leg.ended_at is not None else held[leg.carrier].add)(leg.id)
+        for carrier, leg_id in write.change.released:
+            held[carrier].discard(leg_id)
         permit = write.change.permit
         if permit is not None:
+            held[permit.carrier].add(permit.leg_id)
             count = len(held[permit.carrier])
             check(count <= limits[permit.carrier], f"{permit.carrier} had {count} calls of {limits[permit.carrier]}")
+    for write in evidence.watch.writes:
+        for leg in write.after.legs:
+            before = write.before.find(leg.id) if write.before else None
+            if before is not None and before.ended_at is not None and leg.ended_at is None:
+                check.note("condemned legs that came to life after their presumed end, and hold a line without a place")
