@@ -21,33 +21,16 @@ WEBHOOKS: Mapping[str, Mapping[str, Asking]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """The requests of one row, and the account whose keys signed them."""
+    """The requests that a scenario brought about, the account whose keys signed them, and what of it was refused."""
 
     account: Mapping[str, Any]
     requests: tuple[Signed, ...]
+    refused: tuple[Mapping[str, Any], ...]
 
 
-class Listener:
-    """Plays scenarios and remembers them."""
-
-    def __init__(self) -> None:
-        self._played: dict[tuple[str, str], Asked | Exception] = {}
-
-    async def asked(self, kind: str, row: str) -> Asked:
-        """What came; what the scenario raised is raised for every judge."""
-        if (kind, row) not in self._played:
-            self._played[kind, row] = await _attempt(kind, WEBHOOKS[kind][row])
-        found = self._played[kind, row]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
-async def _attempt(kind: str, asking: Asking) -> Asked | Exception:
-    try:
-        async with staged(kind) as stage:
-            requests = tuple(await asking(stage))
-            assert requests, "the scenario made the carrier ask nothing"
-            return Asked(stage.credentials, requests)
-    except Exception as error:
-        return error
+async def heard(kind: str, asking: Asking) -> Asked:
+    """Play it, in a lab of its own."""
+    async with staged(kind) as stage:
+        requests = tuple(await asking(stage))
+        refused = tuple(entry.flat() for entry in stage.lab.ledger.entries("refused"))
+        return Asked(stage.credentials, requests, refused)

@@ -1,6 +1,6 @@
 """A scenario, played once for all who judge it: what the SDK gave back, and every exchange with the simulator on the way."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,31 +24,12 @@ class Recording:
         return list(self.told) if isinstance(self.told, list | tuple) else [self.told]
 
 
-class Player:
-    """Plays scenarios and remembers them."""
-
-    def __init__(self) -> None:
-        self._played: dict[tuple[str, str], Recording | Exception] = {}
-
-    async def recording(self, kind: str, name: str, scenarios: Mapping[str, Scenario]) -> Recording:
-        """The recording of a scenario; what it raised is raised for every judge."""
-        key = (kind, name)
-        if key not in self._played:
-            self._played[key] = await _attempt(kind, scenarios[name])
-        found = self._played[key]
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-
-async def _attempt(kind: str, scenario: Scenario) -> Recording | Exception:
-    try:
-        async with staged(kind) as stage:
-            exchanges = overheard(stage)
-            told = await scenario(stage)
-            return Recording(told, tuple(exchanges))
-    except Exception as error:
-        return error
+async def played(kind: str, scenario: Scenario) -> Recording:
+    """Play it, in a lab of its own."""
+    async with staged(kind) as stage:
+        exchanges = overheard(stage)
+        told = await scenario(stage)
+        return Recording(told, tuple(exchanges))
 
 
 def overheard(stage: Stage) -> list[Exchange]:

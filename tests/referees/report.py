@@ -38,10 +38,12 @@ def grid(told: Table, cells: Cells) -> tuple[Grid, list[str], list[str]]:
     letters: dict[str, str] = {}
     empty = []
     drawn = Grid(title=f"{told.title}: operations x referees", title_justify="left", show_lines=False)
-    for head in ("operation", *By):
+    drawn.add_column("", no_wrap=True)
+    drawn.add_column("operation", no_wrap=True)
+    for head in By:
         drawn.add_column(str(head), overflow="fold")
     for operation in told.operations:
-        row = [f"{operation.name} [dim]({operation.group})[/dim]"]
+        row = [f"[dim]{operation.group}[/dim]", operation.name]
         for by in By:
             tests = cells.get((told.kind, operation.name, by.value), ())
             why = reason(told, operation, by)

@@ -3,9 +3,10 @@
 import importlib
 
 import pytest
+from asked import Asked
 from asking import Asking
 from operations import KINDS, By, table
-from stage import staged
+from together import Together
 
 DOCUMENTS = {kind: importlib.import_module(f"scenarios.{kind}_documents").DOCUMENTS for kind in KINDS}
 
@@ -25,8 +26,6 @@ def columns(kind: str, row: str) -> list[pytest.MarkDecorator]:
         for row, asking in DOCUMENTS[kind].items()
     ],
 )
-async def test_the_sdks_document_is_obeyed(kind: str, asking: Asking) -> None:
+async def test_the_sdks_document_is_obeyed(hearings: Together[tuple[str, Asking], Asked], kind: str, asking: Asking) -> None:
     """What the builder wrote happens on the telephone and at the customer's URLs, and nothing of it was refused."""
-    async with staged(kind) as stage:
-        await asking(stage)
-        assert [entry.flat() for entry in stage.lab.ledger.entries("refused")] == []
+    assert (await hearings.of((kind, asking))).refused == ()

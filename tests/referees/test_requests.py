@@ -1,21 +1,13 @@
 """Each official SDK drives its simulator over HTTP through every operation; its models and the published descriptions judge."""
 
-import importlib
-
 import pytest
 from description import FILES, description_of
 from models import MODELS
 from operations import KINDS, By, table
-from played import Player, Recording
+from played import Recording
 from referee_watch import WATCH
-
-SCENARIOS = {
-    kind: {
-        **importlib.import_module(f"scenarios.{kind}").SCENARIOS,
-        **importlib.import_module(f"scenarios.{kind}_more").SCENARIOS,
-    }
-    for kind in KINDS
-}
+from requests_scenarios import SCENARIOS
+from together import Together
 
 DESCRIBED = {kind: found for kind in FILES if (found := description_of(kind)) is not None}
 
@@ -33,16 +25,12 @@ def cases(by: By, *kinds: str) -> pytest.MarkDecorator:
     )
 
 
-@pytest.fixture(scope="module")
-def player() -> Player:
-    """Plays each scenario once for all judges."""
-    return Player()
-
-
 @pytest.fixture
-async def recording(player: Player, kind: str, operation: str, request: pytest.FixtureRequest) -> Recording:
+async def recording(
+    plays: Together[tuple[str, str], Recording], kind: str, operation: str, request: pytest.FixtureRequest
+) -> Recording:
     """The scenario of this operation, played; what the simulator obeyed in it counts for this test."""
-    found = await player.recording(kind, operation, SCENARIOS[kind])
+    found = await plays.of((kind, operation))
     request.config.stash[WATCH].replay(kind, found.exchanges)
     return found
 
@@ -56,7 +44,7 @@ async def test_the_sdk_drives(recording: Recording) -> None:
 
 
 @cases(By.MODELS, *KINDS)
-def test_answers_fit_the_models(recording: Recording, kind: str, operation: str) -> None:
+def test_fits_the_models(recording: Recording, kind: str, operation: str) -> None:
     """What the SDK made of the answers has every field in the type that the SDK's own model gives it."""
     row = table(kind).of(operation)
     mine = tuple(exchange for exchange in recording.exchanges if row.is_request(exchange[0].method, exchange[0].path))
@@ -65,7 +53,7 @@ def test_answers_fit_the_models(recording: Recording, kind: str, operation: str)
 
 
 @cases(By.DESCRIPTION, *DESCRIBED)
-def test_exchanges_fit_the_description(recording: Recording, kind: str, operation: str) -> None:
+def test_fits_the_description(recording: Recording, kind: str, operation: str) -> None:
     """Requests and answers are as the carrier's published description says."""
     judge = DESCRIBED[kind]
     row = table(kind).of(operation)

@@ -21,7 +21,7 @@ def cases(by: By) -> pytest.MarkDecorator:
 
 
 @cases(By.VALIDATOR)
-def test_the_validator_accepts_what_is_signed_and_refuses_what_is_forged(asked: Asked, kind: str, row: str) -> None:
+def test_signed_passes_forged_fails(asked: Asked, kind: str, row: str) -> None:
     """The SDK's validator and our adapter agree on each request of the row, and on each forgery of it that can be seen."""
     webhooks = None if (kind, row) in WITHOUT_US else our_webhooks(kind, asked.account)
     for signed in asked.requests:
@@ -34,7 +34,7 @@ def test_the_validator_accepts_what_is_signed_and_refuses_what_is_forged(asked: 
 
 
 @cases(By.MODELS)
-def test_webhooks_fit_the_models(asked: Asked, kind: str, row: str) -> None:
+def test_webhook_fits_the_models(asked: Asked, kind: str, row: str) -> None:
     """Each request of the row loads into the SDK's own model of it, with fields of the right types and none unknown."""
     problems = [problem for signed in asked.requests for problem in WEBHOOK_MODELS[kind](asked.account, signed, row)]
     assert not problems, "\n".join(problems)
