@@ -50,6 +50,9 @@ from gateway.web.services import Services
 
 log = structlog.get_logger(__name__)
 
+Cast = Callable[[str, str, Any], Agent]
+"""(kind, name, settings) -> the agent of one entry of the config."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
@@ -60,8 +63,7 @@ class Means:
     new_token: Callable[[], str] = random_token
     jitter: random.Random = field(default_factory=random.Random)
     ticker: Ticker = field(default_factory=Ticker.of_running_loop)
-    agent_of: Callable[[str, str, Any], Agent] = agent_of
-    """(kind, name, settings) -> the agent of one entry of the config."""
+    agent_of: Cast = agent_of
     commands_poll_s: float = 0.2
     """How often the store is asked for commands that another process wrote, or whose time has come."""
     promises_poll_s: float = 0.25
@@ -110,17 +112,19 @@ class Gateway:
 
 
 @asynccontextmanager
-async def open_gateway(config: Config, clock: Clock | None = None, lab_url: str | None = None) -> AsyncIterator[Gateway]:
+async def open_gateway(
+    config: Config, clock: Clock | None = None, lab_url: str | None = None, cast: Cast = agent_of
+) -> AsyncIterator[Gateway]:
     """Start everything that `config` names; raise StoreUnavailable if there is no store to start with.
 
-    `lab_url` is where its carriers are simulated, if they are.
+    `lab_url` is where its carriers are simulated, if they are. `cast` makes the agents; a test kit hands in its own.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         store, server = await _open_store(config, stack)
         fleet = _open_fleet(config, clock)
         stack.push_async_callback(fleet.aclose)
-        works = Works(config, store, fleet, Means(clock=clock))
+        works = Works(config, store, fleet, Means(clock=clock, agent_of=cast))
         stack.push_async_callback(works.bridge.aclose)
         stack.push_async_callback(works.sessions.aclose)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)

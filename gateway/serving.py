@@ -9,7 +9,8 @@ from typing import Any
 
 import uvicorn
 
-from gateway.app import Gateway, open_gateway
+from agent.registry import agent_of
+from gateway.app import Cast, Gateway, open_gateway
 from gateway.config.structs import Config
 from gateway.web.media_socket import MESSAGE_LIMIT
 
@@ -38,9 +39,11 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def served(config: Config, listener: socket.socket, lab_url: str | None = None) -> AsyncIterator[Gateway]:
-    """A gateway that answers on the listener from here to the end of the block."""
-    async with open_gateway(config, lab_url=lab_url) as gateway:
+async def served(
+    config: Config, listener: socket.socket, lab_url: str | None = None, cast: Cast = agent_of
+) -> AsyncIterator[Gateway]:
+    """A gateway that answers on the listener from here to the end of the block; `cast` makes its agents."""
+    async with open_gateway(config, lab_url=lab_url, cast=cast) as gateway:
         server = _Server(_uvicorn_config(gateway))
         task = asyncio.create_task(server.serve(sockets=[listener]), name="gateway-http")
         try:
