@@ -119,6 +119,24 @@ def test_carriers_are_listed(world: World) -> None:
     assert [carrier["priority"] for carrier in data["items"]] == [1, 2, 3, 4]
 
 
+def test_a_route_is_explained(world: World) -> None:
+    """One line for each carrier in the order of the dial, with caller id and reason; nothing is dialled."""
+    calls = world.calls()
+    lines = world.run("route", "+15550108444").stdout.splitlines()
+    assert lines[0] == "+15550108444 by route default, agent receptionist"
+    assert [line.split()[:2] for line in lines[1:]] == [
+        ["place", "carrier"],
+        *([str(place), name] for place, name in enumerate(("twilio", "telnyx", "plivo", "vonage"), 1)),
+    ]
+    assert all("priority" in line for line in lines[2:])
+    told = json.loads(world.run("route", "+15550108444", "--json").stdout)
+    assert [one["place"] for one in told["carriers"]] == [1, 2, 3, 4]
+    wrong = world.run("route", "+4930123456")
+    assert wrong.returncode == 1
+    assert "no route matches" in wrong.stderr
+    assert world.calls() == calls
+
+
 def test_a_wrong_key(world: World) -> None:
     """A key that the gateway does not know is named by its variable."""
     told = world.run("carriers", key="another-key-0123456789")
