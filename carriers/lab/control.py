@@ -15,7 +15,7 @@ from litestar.handlers.base import BaseRouteHandler
 from litestar.handlers.websocket_handlers import websocket
 from litestar.params import FromPath, FromQuery
 
-from carriers.lab.fields import BadField, phone_number
+from carriers.lab.fields import KEY, BadField, phone_number, read_fields
 from carriers.lab.line_socket import attend_line
 from carriers.lab.origins import refused
 from carriers.lab.phones import PhoneCall, read_phone
@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 _STATUS = {"not-found": 404, "conflict": 409}
 _MAX_BODY = 30_000_000
 """A phone may be given a WAV of some minutes as base64."""
+MAX_WAIT_S = 60.0
+"""How long a question to the ledger may wait for what it asks about."""
 
 
 def control_app(lab: "Lab") -> Litestar:
     """The ASGI application of one lab."""
     return Litestar(
-        route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_lab_routes(lab), *telephone_routes()],
+        route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_people_routes(lab), *_lab_routes(lab), *telephone_routes()],
         guards=[_no_foreign_page(lab)],
         openapi_config=None,
         logging_config=None,  # else Litestar configures the whole process
@@ -57,7 +59,17 @@ def _lab_routes(lab: "Lab") -> list[BaseRouteHandler]:
         return lab.exchange.credentials()
 
     @get("/lab/ledger")
-    async def ledger(kind: FromQuery[str] = "", carrier: FromQuery[str] = "", number: FromQuery[str] = "") -> dict[str, Any]:
+    async def ledger(
+        kind: FromQuery[str] = "",
+        carrier: FromQuery[str] = "",
+        number: FromQuery[str] = "",
+        count: FromQuery[int] = 1,
+        wait_s: FromQuery[float] = 0.0,
+    ) -> dict[str, Any]:
+        if not 0 <= wait_s <= MAX_WAIT_S:
+            raise BadField("wait_s", f"must be a number from 0 to {MAX_WAIT_S:g}: how long to wait for count entries")
+        if wait_s:
+            await lab.wait(kind, count=count, carrier=carrier, number=number, wait_s=wait_s)
         entries = lab.ledger.entries(kind, carrier, number)
         return {"entries": [entry.flat() for entry in entries], "dropped": lab.ledger.dropped}
 
@@ -113,6 +125,25 @@ def _phone_routes(lab: "Lab") -> list[BaseRouteHandler]:
         await attend_line(lab.lines, number, socket)
 
     return [set_phone, get_phone, audio, dial, line]
+
+
+def _people_routes(lab: "Lab") -> list[BaseRouteHandler]:
+    @post("/lab/phones/{number:str}/answer", status_code=200)
+    async def answer(number: FromPath[str]) -> dict[str, bool]:
+        return {"done": lab.phones.answer(phone_number(number))}
+
+    @post("/lab/phones/{number:str}/hang_up", status_code=200)
+    async def hang_up(number: FromPath[str]) -> dict[str, bool]:
+        return {"done": lab.phones.hang_up(phone_number(number))}
+
+    @post("/lab/phones/{number:str}/press", status_code=200)
+    async def press(number: FromPath[str], request: Request[Any, Any, Any]) -> dict[str, bool]:
+        wish = read_fields(await _json(request), {"digit": KEY})
+        if not wish:
+            raise BadField("digit", 'say which key: {"digit": "5"}')
+        return {"done": lab.phones.press(phone_number(number), wish["digit"])}
+
+    return [answer, hang_up, press]
 
 
 async def _json(request: Request[Any, Any, Any]) -> Any:

@@ -69,6 +69,10 @@ def one_of(words: Iterable[str]) -> Rule:
     return rule
 
 
+KEY = one_of("0123456789*#ABCD")
+"""A key of a telephone."""
+
+
 def text_of(letters: str, what: str) -> Rule:
     """A string of at most 200 characters that uses only these letters."""
 

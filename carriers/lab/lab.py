@@ -6,7 +6,7 @@ the event loop that entered the lab. Leaving it raises what a simulator raised i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -140,11 +140,17 @@ class Lab:
         except TimeoutError as error:
             raise TimeoutError(f"no {count} x {kind} within {timeout_s:g} s; the ledger: {self._summary()}") from error
 
-    async def _until(self, kind: str, count: int, carrier: str, number: str) -> list[Entry]:
+    async def wait(self, kind: str, *, count: int, carrier: str, number: str, wait_s: float) -> None:
+        """As `until`, but whoever waits looks for themselves: nothing is raised and nothing returned."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._until(kind, count, carrier, number, heed_crashes=False)
+
+    async def _until(self, kind: str, count: int, carrier: str, number: str, *, heed_crashes: bool = True) -> list[Entry]:
         news = asyncio.Event()
         with self.ledger.reading(lambda _entry: news.set()):
             while len(found := self.ledger.entries(kind, carrier, number)) < count:
-                if self._running.crashes:
+                if heed_crashes and self._running.crashes:
                     raise self._running.crashes[0]
                 news.clear()
                 await news.wait()

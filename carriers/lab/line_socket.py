@@ -25,7 +25,7 @@ import msgspec
 from litestar import WebSocket
 from litestar.exceptions import WebSocketDisconnect
 
-from carriers.lab.fields import BadField, Rule, one_of, phone_number, read_fields
+from carriers.lab.fields import KEY, BadField, Rule, phone_number, read_fields
 from carriers.lab.lines import Lines, Seat
 from carriers.lab.notices import LineNotice
 from carriers.lab.sound import to_linear, to_mulaw
@@ -38,7 +38,7 @@ CLOSE_CODES = {"conflict": 4409, "invalid-field": 4422}
 MAX_REASON = 100
 """A close frame holds 123 bytes."""
 
-_KEY: dict[str, Rule] = {"digit": one_of("0123456789*#ABCD")}
+_KEY: dict[str, Rule] = {"digit": KEY}
 
 
 async def attend_line(lines: Lines, number: str, socket: Socket) -> None:

@@ -385,8 +385,16 @@ class PhoneNetwork:
 
     def _inform_of_text(self, number: str, message: TextMessage) -> None:
         if self.phone(number).attended:
-            who = {"carrier": message.carrier, "carrier_call_id": message.ref, "caller_id": message.caller_id}
-            self._notice(LineNotice(number=number, kind="text", text=message.body, **who))
+            self._notice(
+                LineNotice(
+                    number=number,
+                    kind="text",
+                    carrier=message.carrier,
+                    carrier_call_id=message.ref,
+                    caller_id=message.caller_id,
+                    text=message.body,
+                )
+            )
 
     def _listener(self, call: PhoneCall) -> Callable[[bytes], None]:
         number, carrier, ref = call.number, call.carrier, call.ref

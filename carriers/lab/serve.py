@@ -2,38 +2,53 @@
 
 import asyncio
 import json
+import os
 import signal
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
 from carriers.lab.exchange import CarrierReport
 from carriers.lab.lab import Lab
-from carriers.registry import kinds
+from carriers.registry import kinds as known_kinds
 
 
-def run(host: str = "127.0.0.1", port: int = 4010, seed: int = 0, *, as_json: bool = False) -> int:
+def run(
+    host: str = "127.0.0.1",
+    port: int = 4010,
+    seed: int = 0,
+    *,
+    as_json: bool = False,
+    kinds: Sequence[str] | None = None,
+    knobs: Mapping[str, Mapping[str, Any]] | None = None,
+    until_stdin_ends: bool = False,
+) -> int:
     """Serve until SIGINT or SIGTERM; 0 after a clean end, 1 if the port could not be had (and says so).
 
     `as_json`: one line when it is up, `{"ready", "url", "carriers": {name: {"title", "base_url", "numbers", "credentials",
-    "sdk"}}}` (`sdk`: Python that points the official SDK here), or why it is not.
+    "sdk"}}}` (`sdk`: Python that points the official SDK here), or why it is not. `kinds` and `knobs`: as `Lab` takes them.
     """
+    lab = Lab(host=host, port=port, seed=seed, kinds=kinds, knobs=knobs)
     console = Console(soft_wrap=True, highlight=False)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(host, port, seed, console, as_json=as_json))
+            runner.run(_serve(lab, console, as_json=as_json, until_stdin_ends=until_stdin_ends))
     except OSError as error:
         _say_why_not(host, port, error, console, as_json=as_json)
         return 1
     return 0
 
 
-async def _serve(host: str, port: int, seed: int, console: Console, *, as_json: bool) -> None:
+async def _serve(ready: Lab, console: Console, *, as_json: bool, until_stdin_ends: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if until_stdin_ends:
+        loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 1024) else stop.set())
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with Lab(host=host, port=port, seed=seed) as lab:
+    async with ready as lab:
         if as_json:
             _print_where(lab)
         else:
@@ -49,13 +64,13 @@ def _print_where(lab: Lab) -> None:
 
 
 def _where(lab: Lab, report: CarrierReport) -> dict[str, Any]:
-    known, title = lab.credentials(report.name), kinds()[report.kind].title
+    known, title = lab.credentials(report.name), known_kinds()[report.kind].title
     place = {"title": title, "base_url": known["base_url"], "numbers": list(known["numbers"])}
     return {**place, "credentials": known, "sdk": _snippet(report.kind, known)}
 
 
 def _snippet(kind: str, known: dict[str, Any]) -> str:
-    return kinds()[kind].sdk_snippet.format_map({**known, "host": known["base_url"].partition("://")[2].partition("/")[0]})
+    return known_kinds()[kind].sdk_snippet.format_map({**known, "host": known["base_url"].partition("://")[2].partition("/")[0]})
 
 
 def _say_why_not(host: str, port: int, error: OSError, console: Console, *, as_json: bool) -> None:
