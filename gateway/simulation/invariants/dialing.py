@@ -5,7 +5,8 @@ from itertools import pairwise
 
 from gateway.domain.breaker import BreakerPolicy, BreakerState
 from gateway.domain.outcome import LegPhase
-from gateway.domain.verdict import Signal
+from gateway.domain.records import Leg
+from gateway.domain.verdict import Disposition, Signal
 from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence, by_call
 from gateway.simulation.truth import Person, Post
 
@@ -79,7 +80,7 @@ def one_post(evidence: Evidence, check: Checks) -> None:
 
 
 def no_failover_after_alerting(evidence: Evidence, check: Checks) -> None:
-    """Once a leg is known to have rung, its call is dialled no more."""
+    """Once a leg is known to have rung, or the person or the number has said no, its call is dialled no more."""
     for call_id, posts in by_call(evidence.posts).items():
         for post in posts:
             before = evidence.watch.alerted_at
@@ -87,6 +88,14 @@ def no_failover_after_alerting(evidence: Evidence, check: Checks) -> None:
                 leg.id for leg in evidence.calls[call_id].legs if leg.id != post.leg_id and before.get(leg.id, post.at) < post.at
             ]
             check(not rung, f"call {call_id}: leg {post.leg_id} was dialled after {rung} had rung")
+            known = evidence.call_at(call_id, post.at)
+            final = [leg.id for leg in known.legs if leg.id != post.leg_id and _is_final(leg)] if known else []
+            check(not final, f"call {call_id}: leg {post.leg_id} was dialled after {final} had settled it")
+
+
+def _is_final(leg: Leg) -> bool:
+    said_no = leg.verdict is not None and leg.verdict.disposition in {Disposition.STOP, Disposition.SUPPRESS}
+    return said_no and leg.phase is LegPhase.ENDED
 
 
 def probes_bounded(evidence: Evidence, check: Checks) -> None:

@@ -66,10 +66,15 @@ class Evidence(Struct, kw_only=True):
         """In order of time."""
         return [post for post in self.posts if post.call_id == call_id]
 
+    def call_at(self, call_id: str, at: float) -> Call | None:
+        """The call as it was stored at that time."""
+        written = [write.after for write in self.watch.writes if write.after.id == call_id and write.at <= at]
+        return written[-1] if written else None
+
     def leg_at(self, call_id: str, leg_id: str, at: float) -> Leg | None:
         """The leg as it was stored at that time."""
-        written = [write.after for write in self.watch.writes if write.after.id == call_id and write.at <= at]
-        return written[-1].find(leg_id) if written else None
+        call = self.call_at(call_id, at)
+        return call.find(leg_id) if call else None
 
     def calm(self, carrier: str, begin: float, end: float) -> bool:
         """Whether nothing was wrong with this carrier, the store and any process from `begin` to `end`."""
