@@ -89,19 +89,22 @@ function count(counts) {
   Object.assign($("counts").dataset, { frames, loud });
 }
 
+// Whoever asks for a microphone may answer after the phone was switched off: then nothing is said any more.
 async function chooseVoice() {
   const voice = document.querySelector("input[name=voice]:checked").value;
   $("file").hidden = voice !== "file";
-  if (!sound) return;
+  const mine = sound;
+  if (!mine) return;
   try {
-    await sound.speak(voice, $("file").files[0]);
     complain("");
+    await mine.speak(voice, $("file").files[0]);
   } catch (error) {
+    if (mine !== sound) return;
     const why = error.name === "NotAllowedError" ? "the browser was told not to give it" : error.name === "NotFoundError" ? "there is none here" : error.message;
     if (voice === "microphone") {
       document.querySelector("input[name=voice][value=tone]").checked = true;
       complain(`No microphone (${why}); the phone hums a tone instead.`);
-      await sound.speak("tone");
+      await mine.speak("tone");
     } else complain(why);
   }
 }

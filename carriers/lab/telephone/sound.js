@@ -35,6 +35,10 @@ export class Sound {
     this.stop = () => {};
     const source = await this[voice](file);
     if (!source) return;
+    if (this.closed) {
+      source.done?.();
+      return;
+    }
     source.connect(this.mouth);
     this.stop = () => { source.disconnect(); source.done?.(); };
   }
@@ -101,6 +105,7 @@ export class Sound {
   }
 
   close() {
+    this.closed = true;
     this.stop();
     this.ring(false);
     return this.context.close();
