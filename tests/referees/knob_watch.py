@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from knob_rule import Held, Knob, judge, listed_knobs
-from simulators import simulator_class
+from simulators import own_file, simulator_class
 
 from carriers.registry import kinds
 
@@ -122,7 +122,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     watch = session.config.stash[WATCH]
     target = session.config.getoption("--knob-record")
     if target:
-        Path(target).write_text(json.dumps(record(watch), indent=1))
+        own_file(target).write_text(json.dumps(record(watch), indent=1))
 
 
 def record(watch: Watch) -> dict[str, Any]:

@@ -7,12 +7,11 @@ requests are checked: while such a test runs, the simulator must have obeyed a r
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from operations import KINDS, By, Group, table
-from simulators import simulator_class
+from simulators import own_file, simulator_class
 
 WATCH = pytest.StashKey["Watch"]()
 
@@ -89,4 +88,4 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     watch = session.config.stash[WATCH]
     if target:
         record = {"cells": watch.cells, "obeyed": sorted(watch.obeyed)}
-        Path(target).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        own_file(target).write_text(json.dumps(record, indent=1), encoding="utf-8")

@@ -23,12 +23,13 @@ def parts(record: Path) -> Sequence[tuple[str, list[str]]]:
     """What runs side by side: a name, and a command that writes its record."""
     cells = [f"--referee-record={record}/cells-{{}}.json", "-p", "referee_watch"]
     carriers = [f"tests/carriers/{kind}" for kind in KINDS]
-    others = [f"--ignore=tests/referees/{name}" for name in ("frames", "test_requests.py")]
+    others = [f"tests/referees/test_{name}.py" for name in ("documents", "signatures", "vectors")]
+    two = ["-n", "2", "--dist", "loadfile"]
     own, frames = [sys.executable, "-m", "pytest"], [str(FRAMES_PYTHON), "-m", "pytest"]
     return (
         ("requests", [*own, *cells, "tests/referees/test_requests.py"]),
-        ("the rest", [*own, *cells, "tests/referees", *others]),
-        ("knobs", [*own, *cells, "-p", "knob_watch", f"--knob-record={record}/knobs-all.json", *carriers]),
+        ("the rest", [*own, *cells, *others]),
+        ("knobs", [*own, *cells, "-p", "knob_watch", f"--knob-record={record}/knobs-all.json", *two, *carriers]),
         ("frames", [*frames, *cells, "-W", "ignore:'audioop':DeprecationWarning", "tests/referees/frames"]),
     )
 

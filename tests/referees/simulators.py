@@ -1,9 +1,17 @@
 """Finds the simulator classes, for plugins that look over their shoulders."""
 
 import importlib
+import os
+from pathlib import Path
 from typing import Any
 
 from carriers.lab.contract import Simulator
+
+
+def own_file(target: str) -> Path:
+    """The record's file, of this process' own where several share a session."""
+    file = Path(target)
+    return file.with_stem(file.stem + os.environ.get("PYTEST_XDIST_WORKER", ""))
 
 
 def simulator_class(kind: str) -> type[Any]:

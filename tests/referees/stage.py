@@ -21,7 +21,7 @@ from carriers.lab.recording import Heard
 
 T = TypeVar("T")
 PERSON, OTHER = "+15550106001", "+15550106002"
-PATIENCE_S = 8.0
+PATIENCE_S = 20.0
 
 
 def _wav() -> bytes:

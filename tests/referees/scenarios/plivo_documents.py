@@ -29,7 +29,7 @@ async def call_with(stage: Stage, document: Any, **more: Any) -> None:
 
 async def ended(stage: Stage) -> None:
     """Wait for the end of the call to PERSON."""
-    await stage.lab.until("hangup", number=PERSON, timeout_s=10.0)
+    await stage.lab.until("hangup", number=PERSON)
 
 
 async def speak(stage: Stage) -> list[Signed]:
@@ -65,7 +65,7 @@ async def redirect(stage: Stage) -> list[Signed]:
 
 
 async def get_digits(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="wwww12")
     stage.customer.answers("/keys", QUIET)
     document = plivoxml.ResponseElement()
     gather = plivoxml.GetDigitsElement(action=f"{stage.customer.url}/keys", method="POST", num_digits=2, timeout=5)
@@ -76,7 +76,7 @@ async def get_digits(stage: Stage) -> list[Signed]:
 
 
 async def get_input(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="wwww12")
     stage.customer.answers("/keys", QUIET)
     document = plivoxml.ResponseElement()
     document.add(plivoxml.GetInputElement(action=f"{stage.customer.url}/keys", method="POST", input_type="dtmf", num_digits=2))
@@ -169,7 +169,7 @@ async def answer_call(stage: Stage) -> list[Signed]:
     document = plivoxml.ResponseElement()
     document.add_speak("Good evening.")
     await inbound(stage, document)
-    await stage.customer.until(asked("/ended"), timeout_s=12.0)
+    await stage.customer.until(asked("/ended"))
     return at(stage, "/inbound", "/ended")
 
 
@@ -190,7 +190,7 @@ async def machine(stage: Stage) -> list[Signed]:
         machine_detection_url=f"{stage.customer.url}/amd",
         machine_detection_method="POST",
     )
-    await stage.customer.until(asked("/amd"), timeout_s=15.0)
+    await stage.customer.until(asked("/amd"))
     return at(stage, "/amd")
 
 

@@ -21,7 +21,7 @@ async def call_with(stage: Stage, document: VoiceResponse, **more: Any) -> None:
 
 async def ended(stage: Stage) -> None:
     """Wait for the end of the call to PERSON."""
-    await stage.lab.until("hangup", number=PERSON, timeout_s=10.0)
+    await stage.lab.until("hangup", number=PERSON)
 
 
 async def say(stage: Stage) -> list[Signed]:
@@ -57,7 +57,7 @@ async def redirect(stage: Stage) -> list[Signed]:
 
 
 async def gather(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="wwww12")
     stage.customer.answers("/keys", QUIET)
     document = VoiceResponse()
     document.gather(action=f"{stage.customer.url}/keys", num_digits=2, timeout=5).say("Press two keys.")
@@ -143,7 +143,7 @@ async def answer_call(stage: Stage) -> list[Signed]:
     document = VoiceResponse()
     document.say("Good evening.")
     await inbound(stage, document)
-    await stage.customer.until(lambda request: request.path == "/ended", timeout_s=12.0)
+    await stage.customer.until(lambda request: request.path == "/ended")
     return at(stage, "/inbound") + at(stage, "/ended")
 
 
@@ -165,7 +165,7 @@ async def machine(stage: Stage) -> list[Signed]:
         async_amd_status_callback=f"{stage.customer.url}/amd",
         async_amd_status_callback_method="POST",
     )
-    await stage.customer.until(lambda request: request.path == "/amd", timeout_s=15.0)
+    await stage.customer.until(lambda request: request.path == "/amd")
     return at(stage, "/amd")
 
 

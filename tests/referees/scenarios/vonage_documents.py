@@ -48,7 +48,7 @@ def ncco(*actions: Any) -> list[dict[str, Any]]:
 
 async def ended(stage: Stage) -> None:
     """Wait for the end of the call to PERSON."""
-    await stage.lab.until("hangup", number=PERSON, timeout_s=10.0)
+    await stage.lab.until("hangup", number=PERSON)
 
 
 async def talk(stage: Stage) -> list[Signed]:
@@ -66,7 +66,7 @@ async def play(stage: Stage) -> list[Signed]:
 
 
 async def gather(stage: Stage) -> list[Signed]:
-    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="ww12")
+    stage.lab.phones.put(PERSON, answer_after_s=0.1, dtmf="wwww12")
     url = stage.customer.answers("/keys", json.dumps(WAITING), "application/json")
     await ringing(stage, ncco(Input(type=["dtmf"], dtmf={"maxDigits": 2, "timeOut": 5}, eventUrl=[url])))
     await stage.customer.until(asked("/keys"))
@@ -187,7 +187,7 @@ async def machine(stage: Stage) -> list[Signed]:
         advanced_machine_detection={"behavior": "continue", "mode": "detect"},
     )
     await stage.sdk(lambda client: client.voice.create_call(wish))
-    await stage.customer.until(asked("/event", status="machine"), timeout_s=15.0)
+    await stage.customer.until(asked("/event", status="machine"))
     found = at(stage, "/event")
     return [one for one in found if json.loads(one.request.body).get("status") == "machine"]
 
