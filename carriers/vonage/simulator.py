@@ -189,7 +189,7 @@ class VonageSimulator:
             self._parts.connects.socket_opened(now, socket)
 
     def on_socket_refused(self, now: float, stream: str, status: int) -> None:
-        self._lost(now, stream, "failed" if status else "unanswered")
+        self._lost(now, stream, "failed" if status else str(self._parts.knob("socket_unreachable_as", "unanswered")))
 
     def on_socket_frame(self, now: float, stream: str, data: str | bytes) -> None:
         socket = self._parts.sockets.get(stream)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 import msgspec
@@ -147,9 +147,15 @@ class Account:
             headers = self._bearer(now, application_id, compact) | {"content-type": "application/json"}
             return url, headers, compact
         given = {key: _as_parameter(value) for key, value in payload.items() if value is not None}
-        query = urlencode(given)
-        covered = query.encode() if self._parts.knob("get_hash_over", "json") == "query" else msgspec.json.encode(given)
-        return f"{url}{'&' if '?' in url else '?'}{query}", self._bearer(now, application_id, covered), b""
+        address = f"{url}{'&' if '?' in url else '?'}{urlencode(given)}"
+        return address, self._bearer(now, application_id, self._covered(urlsplit(address).query, given)), b""
+
+    def _covered(self, query: str, given: Mapping[str, str]) -> bytes:
+        """What the hash of a GET is of: the parameters that arrive, the customer's own before ours, decoded."""
+        reading = self._parts.knob("get_hash_over", "json")
+        if reading == "query":
+            return query.encode()
+        return msgspec.json.encode(given if reading == "payload" else dict(parse_qsl(query, keep_blank_values=True)))
 
     def _bearer(self, now: float, application_id: str, covered: bytes) -> dict[str, str]:
         if not self._parts.applications.signs(application_id):

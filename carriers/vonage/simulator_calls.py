@@ -1,7 +1,7 @@
 """The life of a simulated call: dialled or called, ringing, answered, ended; and the events on the way."""
 
 from carriers.lab.contract import Incoming, PhoneEvent, WebhookReply
-from carriers.vonage.simulator_events import answered_event, completed_event, end_event, event
+from carriers.vonage.simulator_events import answered_event, completed_event, end_event, event, sip_code
 from carriers.vonage.simulator_legs import (
     CANCELLED,
     CAUSES,
@@ -50,10 +50,21 @@ class Calls:
             actions=list(order.ncco or []),
             machine=order.machine,
             dtmf_answer=order.dtmf_answer,
-            reject=None if f"+{caller}" in self._parts.site.numbers else CAUSES["restricted"],
         )
+        if not self.owns(caller):
+            self.mark_foreign(leg)
         self.launch(now, leg)
         return leg
+
+    def owns(self, caller: str) -> bool:
+        """Whether the account may show this number (without `+`) to whom it calls."""
+        return f"+{caller}" in self._parts.site.numbers
+
+    def mark_foreign(self, leg: PhoneLeg) -> None:
+        """Its caller id is not the account's: it will fail, or (`unknown`) shows nobody's number."""
+        guess = str(self._parts.knob("foreign_caller_id", "restricted"))
+        leg.shows_nobody = guess == "unknown"
+        leg.reject = None if leg.shows_nobody else CAUSES.get(guess, CAUSES["restricted"])
 
     def launch(self, now: float, leg: PhoneLeg) -> None:
         """Let a leg be dialled a moment later, so that the answer to the request is usually first."""
@@ -75,7 +86,7 @@ class Calls:
             self._end(now, leg, leg.reject)
             return
         leg.dialled = True
-        site, caller = self._parts.site, f"+{leg.from_}" if leg.from_ else ""
+        site, caller = self._parts.site, f"+{leg.from_}" if leg.from_ and not leg.shows_nobody else ""
         site.network.dial(now, carrier=site.name, ref=leg.uuid, to=f"+{leg.to}", caller_id=caller)
 
     # --- calls from phones ---------------------------------------------------------------------------------------
@@ -228,14 +239,16 @@ class Calls:
 
     def _tell_end(self, now: float, leg: PhoneLeg, end: End) -> bool:
         asked = False
+        as_text = self._parts.knob("sip_code_as", "number") == "string"
         if end.status != "completed":
-            told = end_event(leg, end, now, self._parts.knob("sip_code_as", "number") == "string")
+            told = end_event(leg, end, now, as_text)
             asked = self._parts.connects.ask_about(now, leg, told)
             if not asked:
                 self._parts.post.tell(now, leg, told)
         # The carrier says `completed` of every end but a rejection; the record keeps the first word.
         if end.status == "completed" or (end.status != "rejected" and self._parts.knob("completed_follows", True)):
-            self._parts.post.tell(now, leg, completed_event(leg, now))
+            coded = end.status == "completed" and bool(self._parts.knob("completed_sip_code", True))
+            self._parts.post.tell(now, leg, {**completed_event(leg, now), **(sip_code(200, as_text) if coded else {})})
         return asked
 
     # --- post and time -------------------------------------------------------------------------------------------

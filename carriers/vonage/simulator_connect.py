@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from carriers.vonage.simulator_events import answered_event, completed_event, event
-from carriers.vonage.simulator_legs import CAUSES, AnyLeg, End, PhoneLeg, SocketLeg
+from carriers.vonage.simulator_legs import AnyLeg, PhoneLeg, SocketLeg
 from carriers.vonage.simulator_ncco import file_url, first, rate_of
 from carriers.vonage.simulator_parts import Parts
 from carriers.vonage.simulator_requests import machine_wish
@@ -100,11 +100,16 @@ class Connects:
         left = self._over(now, socket, status)
         told = event(socket, status, now)
         asked = self.ask_about(now, socket, told)
-        if not asked:
+        if not asked and self._is_told(socket, status):
             self._parts.post.tell(now, socket, told)
         self._parts.rooms.clear_up(now, left)
         if not asked:
             self.over(now, socket)
+
+    def _is_told(self, socket: SocketLeg, status: str) -> bool:
+        """Of a socket that never opened only a synchronous connect hears, as Vonage's guide words it."""
+        opened = status == "disconnected"
+        return opened or socket.synchronous or bool(self._parts.knob("async_failures_told", False))
 
     def end_socket(self, now: float, socket: SocketLeg) -> None:
         """Close the stream from the carrier's side: a normal end, without a `disconnected`."""
@@ -133,15 +138,15 @@ class Connects:
             dtmf_answer=endpoint.get("dtmfAnswer", ""),
             on_answer=endpoint.get("onAnswer", {}).get("url", ""),
             machine=machine_wish(standard, advanced, bool(self._parts.knob("standard_detection_waits", True)), {}),
-            reject=self._rejection(leg, shared["from_"]),
         )
+        if self._is_foreign(leg, child.from_):
+            self._parts.calls.mark_foreign(child)
         leg.connecting = child
         self._parts.calls.launch(now, child)
 
-    def _rejection(self, leg: PhoneLeg, caller: str) -> End | None:
+    def _is_foreign(self, leg: PhoneLeg, caller: str) -> bool:
         # Allowed beside the account's own numbers: nobody's, and the number of who is on the line already.
-        own = not caller or f"+{caller}" in self._parts.site.numbers or caller == leg.from_
-        return None if own else CAUSES["restricted"]
+        return bool(caller) and caller != leg.from_ and not self._parts.calls.owns(caller)
 
     def let_in(self, now: float, leg: PhoneLeg) -> None:
         """The called party has answered (and heard what it was to hear first): everybody hears everybody."""

@@ -38,9 +38,12 @@ def end_event(leg: AnyLeg, end: End, now: float, sip_as_text: bool) -> dict[str,
     body = event(leg, end.status, now)
     if end.detail:
         body["detail"] = end.detail
-    if end.sip_code is not None:
-        body["sip_code"] = str(end.sip_code) if sip_as_text else end.sip_code
-    return body
+    return body if end.sip_code is None else body | sip_code(end.sip_code, sip_as_text)
+
+
+def sip_code(code: int, as_text: bool) -> dict[str, Any]:
+    """The code that the called side answered with."""
+    return {"sip_code": str(code) if as_text else code}
 
 
 def completed_event(leg: AnyLeg, now: float) -> dict[str, Any]:

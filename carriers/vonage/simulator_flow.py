@@ -78,12 +78,23 @@ class Flow:
 
     def _on_rest(self, now: float, leg: PhoneLeg, letter: Letter, reply: WebhookReply) -> None:
         """A flow in the answer to an event replaces the rest; without one the rest goes on."""
-        actions = self._mid_call(now, leg, reply)
+        try:
+            actions = flow_of(reply.body) if is_document(reply) else None
+        except Wrong as wrong:
+            # A broken document in mid-call is reported to the event URL; without a fallback the flow continues.
+            self._complain(now, leg, wrong)
+            self._or_fall_back(now, leg, letter, reply)
+            return
         if actions or (actions == [] and self._parts.knob("empty_ncco_replaces", True)):
             leg.actions = list(actions or [])
-        elif not 200 <= reply.status < 300 and self._fall_back(now, leg, letter, reply):
+        elif not 200 <= reply.status < 300:
+            self._or_fall_back(now, leg, letter, reply)
             return
         self.next(now, leg)
+
+    def _or_fall_back(self, now: float, leg: PhoneLeg, letter: Letter, reply: WebhookReply) -> None:
+        if not self._fall_back(now, leg, letter, reply):
+            self.next(now, leg)
 
     def _mid_call(self, now: float, leg: PhoneLeg, reply: WebhookReply) -> list[dict[str, Any]] | None:
         if not is_document(reply):
@@ -91,7 +102,6 @@ class Flow:
         try:
             return flow_of(reply.body)
         except Wrong as wrong:
-            # A broken document in mid-call is reported to the event URL; the flow continues.
             self._complain(now, leg, wrong)
             return None
 
@@ -112,6 +122,7 @@ class Flow:
             return False
         original = {"url": letter.url, "type": "answer" if letter.purpose == "answer" else "event"}
         reason = f"Connection {_FAILURES[reply.failure]}." if reply.status == 0 else f"HTTP status {reply.status}."
+        reason = "Invalid NCCO." if is_document(reply) else reason
         payload = {**letter.payload, "reason": reason, "original_request": original}
         self._parts.post.ask(now, leg, "fallback", hook.url, hook.method, payload)
         return True

@@ -119,6 +119,8 @@ class PhoneLeg(Leg):
     actions: list[dict[str, Any]] = field(default_factory=list)
     """What is left of the flow."""
     reject: End | None = None
+    shows_nobody: bool = False
+    """The phone is shown no number: `from_` is not the account's."""
     dialled: bool = False
     taken_back: End | None = None
     """Set before the network is asked to hang up, so that its `canceled` gets the right word."""

@@ -12,6 +12,7 @@ from carriers.vonage.simulator_parts import Parts
 from carriers.vonage.simulator_requests import (
     DTMF,
     Asked,
+    Order,
     Wrong,
     destination,
     json_object,
@@ -24,6 +25,7 @@ _FILTERS = frozenset({"status", "date_start", "date_end", "page_size", "record_i
 _STATUSES = frozenset(
     {"started", "ringing", "answered", "machine", "completed", "busy", "cancelled", "failed", "rejected", "timeout", "unanswered"}
 )
+_DESTINATION = frozenset({"type", "ncco", "url"})
 _TALK = frozenset({"text", "language", "style", "premium", "voice_name", "loop", "level"})
 _STREAM = frozenset({"stream_url", "loop", "level"})
 
@@ -39,13 +41,21 @@ class CallsApi:
     def create(self, now: float, asked: Asked) -> RestReply:
         waits = bool(self._parts.knob("standard_detection_waits", True))
         try:
-            leg = self._parts.calls.place(now, asked.application_id, order_of(asked.request.body, waits))
+            order = order_of(asked.request.body, waits)
+            if self._refuses(order):
+                self.note_dial(now, asked.request, 403)
+                return self._parts.account.problem("forbidden")
+            leg = self._parts.calls.place(now, asked.application_id, order)
         except Wrong:
             self.note_dial(now, asked.request, 400)
             raise
         self.note_dial(now, asked.request, 201, leg.uuid)
         body = {"uuid": leg.uuid, "status": "started", "direction": "outbound", "conversation_uuid": leg.conversation_uuid}
         return as_json(201, body)
+
+    def _refuses(self, order: Order) -> bool:
+        refuses = self._parts.knob("foreign_caller_id", "restricted") == "refuse"
+        return refuses and bool(order.from_) and not self._parts.calls.owns(order.from_)
 
     def note_dial(self, now: float, request: RestRequest, status: int, uuid: str = "") -> None:
         """Every attempt to create a call is in the ledger, refused ones too."""
@@ -86,6 +96,7 @@ class CallsApi:
         act = self._acts().get(str(body.get("action")))
         if act is None:
             raise Wrong({"action": f"{body.get('action')!r} is not simulated"})
+        _check_change(body)
         act(now, leg, body)
         return RestReply(status=204)
 
@@ -192,6 +203,16 @@ class CallsApi:
     def _too_late(self) -> RestReply:
         """What a finished call answers is not documented: 404 by default, another status by knob."""
         return self._parts.account.problem("not-found", status=int(self._parts.knob("ended_call_status", 404)))
+
+
+def _check_change(body: Mapping[str, Any]) -> None:
+    """Refuse what a change of a call says beside its action; only a transfer has more to say."""
+    known = {"action", "destination"} if body["action"] == "transfer" else {"action"}
+    place = body.get("destination")
+    further = [f"destination.{name}" for name in place if name not in _DESTINATION] if isinstance(place, dict) else []
+    unknown = [*(name for name in body if name not in known), *further]
+    if unknown:
+        raise Wrong(dict.fromkeys(unknown, "is not simulated"))
 
 
 def _only(body: Mapping[str, Any], known: frozenset[str]) -> None:
