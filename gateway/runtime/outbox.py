@@ -24,6 +24,8 @@ Handler = Callable[[Claim], Awaitable[None]]
 _CARRIERS_OWN = frozenset({Dial, Resolve, HangUp, Answer, Reject})
 """Commands that wait for a carrier, for seconds if it hangs. Legs hold places at their carriers, which bounds their number."""
 _LONGEST_DELAY_S = 30.0
+_LONGEST_NAP_S = 5.0
+"""Well below the lease."""
 
 
 LEASE_S = 15.0
@@ -110,6 +112,9 @@ class Outbox:
     async def _carry_out(self, claim: Claim) -> None:
         command = claim.command
         try:
+            if await self._is_early(command):
+                await self._quietly(self._store.defer, claim, command.due)
+                return
             await self._handlers[type(command)](claim)
         except (CallNotFound, IllegalTransition) as error:
             # The call is purged, or the command means nothing to it any more: carrying it out again would not help.
@@ -121,6 +126,15 @@ class Outbox:
                 "command-deferred", call_id=command.call_id, command=type(command).__name__, error=repr(error), delay_s=delay
             )
             await self._quietly(self._store.defer, claim, self._clock.now() + delay)
+
+    async def _is_early(self, command: Command) -> bool:
+        """By our clock, that is. The store's time never goes back, ours may have: whatever asks for itself again after a
+        pause would find no pause at all, and ask carrier and store as fast as they answer. So the pause is slept here.
+        """
+        early = command.due - self._clock.now()
+        if early > 0:
+            await self._clock.sleep(min(early, _LONGEST_NAP_S))
+        return self._clock.now() < command.due
 
     async def _quietly(self, acknowledge: Callable[..., Awaitable[bool]], *given: Claim | float) -> None:
         """A store that is away for a moment is waited for; the lease is longer than most of its absences."""

@@ -151,3 +151,15 @@ async def test_an_outbox_whose_store_drops_the_cancellation_ends_all_the_same(ri
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert running.cancelled()
+
+
+async def test_what_is_due_by_the_stores_time_alone_waits_for_ours(rig: Any) -> None:
+    """A clock that went back leaves the store's time ahead: a command that wants a pause gets it, and is no busy loop."""
+    began = rig.clock.time
+    await stored(rig, Route(call_id="call_1", due=began + 3.0))
+    rig.store.clock = began + 60.0
+    hands = Hands(rig)
+    outbox = Outbox(rig.store, rig.clock, {Route: hands})
+    assert await outbox.work_once() == 1
+    await outbox.idle()
+    assert (len(hands.claims), rig.clock.time) == (1, began + 3.0)

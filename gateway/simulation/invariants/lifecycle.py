@@ -102,7 +102,9 @@ def replayable(evidence: Evidence, check: Checks) -> None:
 
 
 def liveness(evidence: Evidence, check: Checks) -> None:
-    """What is due when all is well again is dialled soon, if it lives long enough for that."""
+    """What is due when all is well again is dialled soon, if it lives long enough, and no carrier is all but full."""
+    if min(carrier.concurrent_calls for carrier in evidence.plan.carriers) < len(evidence.plan.calls):
+        return
     for call in evidence.calls.values():
         waiting = [write.after for write in evidence.watch.writes if write.after.id == call.id and write.at <= evidence.heal_at]
         then = waiting[-1] if waiting else None
