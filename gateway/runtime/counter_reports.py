@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from gateway.domain.records import MediaCounters
 from gateway.runtime.errands import Errands
 
-StoreMedia = Callable[[str, str, MediaCounters], Awaitable[None]]
+StoreMedia = Callable[[str, str, MediaCounters], Awaitable[object]]
 """(call id, leg id, counters)."""
 
 

@@ -86,6 +86,10 @@ class Change(Struct, frozen=True, kw_only=True):
     mark: HookMark | None = None
     done: tuple[str, str] | None = None
     """(command id, token): acknowledge this claimed command in the same write; a stale token refuses the whole write."""
+    lease: int | None = None
+    """The writer speaks for the call's session, under this token (0: nobody has leased it); another one stored refuses the
+    whole write. None: the write is not about the session.
+    """
 
 
 class Committed(Struct, frozen=True, tag=True):
@@ -99,7 +103,7 @@ class Conflict(Struct, frozen=True, tag=True):
 
 
 class Fenced(Struct, frozen=True, tag=True):
-    """The claim named in `done` was lost to another worker: drop what you were doing."""
+    """The claim named in `done`, or the lease of the session, was lost to another worker: drop what you were doing."""
 
 
 class Repeated(Struct, frozen=True, tag=True):
@@ -136,6 +140,37 @@ class Claim(Struct, frozen=True, kw_only=True):
     command: AnyCommand
 
 
+class Process(Struct, frozen=True, kw_only=True):
+    """A gateway process, as it tells the others of itself."""
+
+    id: str
+    """Another one in every life."""
+    address: str = ""
+    """Where the others reach it: scheme, host and port. Empty: nobody can."""
+    draining: bool = False
+
+
+class Pulse(Struct, frozen=True, kw_only=True):
+    """What a process learns when it says that it is alive."""
+
+    others: tuple[Process, ...] = ()
+    """Alive, in the order of their ids."""
+    dead: tuple[Process, ...] = ()
+    """Not heard of in time, and not buried. Empty for one that was itself not heard of in time: then the store was away, or
+    it was paused, and knows nothing of the others.
+    """
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """Which process a call's session lives in. Tokens of one call only grow."""
+
+    call_id: str
+    token: int
+    owner: str = ""
+    """Its process; empty when it was given up."""
+    address: str = ""
+
+
 class ConsoleSession(Struct, frozen=True, kw_only=True):
     """Somebody who is logged in to the console."""
 
@@ -170,9 +205,10 @@ class Store(Protocol):
     async def commit(self, change: Change, now: float) -> CommitResult:
         """Check everything, then write everything.
 
-        Checks, in this order: idempotency key known -> Replayed; mark known -> Repeated; `done` stale -> Fenced; version ->
-        Conflict; permit (hand, breaker epoch or version, concurrency, pace) -> Denied. When the call has ended, its idempotency
-        key expires 48 h later; the promise queue always mirrors `call.promise`.
+        Checks, in this order: idempotency key known -> Replayed; mark known -> Repeated; `done` or `lease` stale -> Fenced;
+        version -> Conflict; permit (hand, breaker epoch or version, concurrency, pace) -> Denied. When the call has ended, its
+        idempotency key expires 48 h later, and its session's lease is nobody's work any more; the promise queue always
+        mirrors `call.promise`.
         """
         ...
 
@@ -202,8 +238,11 @@ class Store(Protocol):
         ...
 
     # the outbox
-    async def claim(self, now: float, lease_s: float, limit: int) -> tuple[Claim, ...]:
-        """Commands that are due, leased to the caller; a lease that runs out delivers the command again, with a new token."""
+    async def claim(self, now: float, lease_s: float, limit: int, holder: str = "") -> tuple[Claim, ...]:
+        """Commands that are due, leased to the caller; a lease that runs out delivers the command again, with a new token.
+
+        `holder` is the caller's process: when it is found dead, or retires, what it holds is due at once.
+        """
         ...
 
     async def done(self, claim: Claim) -> bool:
@@ -246,6 +285,45 @@ class Store(Protocol):
         """From this write on no dial gets a permit there, also none that was routed before."""
         ...
 
+    # processes, and the sessions that live in them
+    async def beat(self, process: Process, now: float, lives_s: float) -> Pulse:
+        """The process is alive for `lives_s` from now. The commands of those that are found dead are due again."""
+        ...
+
+    async def retire(self, process_id: str, now: float) -> None:
+        """The process is no more, by its own word or (buried) another's: the commands that it holds are due again."""
+        ...
+
+    async def leases(self, call_ids: tuple[str, ...]) -> dict[str, Lease]:
+        """Of these calls, those that have one."""
+        ...
+
+    async def leased(self, process_id: str) -> tuple[Lease, ...]:
+        """All that the process has of calls that have not ended, by call id."""
+        ...
+
+    async def take_lease(self, call_id: str, process: Process, over: int) -> Lease | None:
+        """From whoever has it under the token `over` (0: nobody has had it); None if that is not how it stands, or there is
+        no such call.
+        """
+        ...
+
+    async def give_up_lease(self, lease: Lease, context: str | None) -> bool:
+        """Nobody has it from here on; `context` is kept for the next. False if the token is stale."""
+        ...
+
+    async def keep_context(self, lease: Lease, context: str) -> bool:
+        """What another process needs to go on with the session, as JSON; False if the token is stale."""
+        ...
+
+    async def context(self, call_id: str) -> str | None:
+        """What was kept last; None if nothing was, or the call has ended."""
+        ...
+
+    async def shared_secret(self, offered: str) -> str:
+        """One secret for all gateways on this store: the first that was ever offered."""
+        ...
+
     # people at the console
     async def put_session(self, session: ConsoleSession, now: float) -> None:
         """Keep it until it expires; the same id again is the same session with a new end."""
@@ -262,7 +340,9 @@ class Store(Protocol):
         """A number that no other worker has or had."""
         ...
 
-    async def put_media(self, call_id: str, leg_id: str, counters: MediaCounters) -> None: ...
+    async def put_media(self, call_id: str, leg_id: str, counters: MediaCounters, lease: int | None = None) -> bool:
+        """Kept as long as the call. `lease` as in `Change`; False if it is stale."""
+        ...
 
     async def media(self, call_id: str) -> dict[str, MediaCounters]: ...
 

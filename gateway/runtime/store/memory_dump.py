@@ -41,6 +41,16 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "breakers": {carrier: _breaker(breaker) for carrier, breaker in store.breakers.items()},
         "hands": {carrier: plain(encode(hand)) for carrier, hand in store.hands.items()},
         "sessions": {key: plain(encode(one)) for key, one in store.sessions.items() if one.expires_at > store.clock},
+        "processes": {
+            key: {"until": until, "body": plain(encode(process))} for key, (process, until) in store.processes.known.items()
+        },
+        "held": _held(store),
+        "leases": {
+            key: {"token": one.token, "owner": one.owner, "address": one.address, "context": one.context}
+            for key, one in store.session_leases.items.items()
+        },
+        "leased": {key: sorted(calls) for key, calls in store.session_leases.leased.items() if calls},
+        "secret": store.secret,
         "fence": store.fence,
     }
     return {name: section for name, section in sections.items() if section}
@@ -63,6 +73,14 @@ def _commands(store: MemoryStore) -> dict[str, list[str]]:
     for command_id, item in sorted(store.outbox.items.items()):
         commands.setdefault(item.call_id, []).append(command_id)
     return commands
+
+
+def _held(store: MemoryStore) -> dict[str, list[str]]:
+    held: dict[str, list[str]] = {}
+    for command_id, item in sorted(store.outbox.items.items()):
+        if item.holder:
+            held.setdefault(item.holder, []).append(command_id)
+    return held
 
 
 def _breaker(breaker: Breaker) -> dict[str, Any]:
@@ -90,6 +108,7 @@ def _outbox(store: MemoryStore) -> dict[str, Any]:
             "body": plain(item.body),
             "deliveries": item.deliveries,
             "token": item.token,
+            "holder": item.holder,
         }
         for key, item in store.outbox.items.items()
     }

@@ -55,6 +55,8 @@ class OutboxItem(Struct, kw_only=True):
     body: str
     deliveries: int = 0
     token: str = ""
+    holder: str = ""
+    """The process that holds it, if it said which it is."""
 
 
 class Outbox:
@@ -76,18 +78,25 @@ class Outbox:
         item = self.items.get(command_id)
         return item is not None and item.token != "" and item.token == token
 
-    def take(self, command_id: str, until: float) -> OutboxItem:
+    def take(self, command_id: str, until: float, holder: str = "") -> OutboxItem:
         """One delivery."""
         item = self.items[command_id]
         self.tokens += 1
+        item.holder = holder
         item.deliveries, item.token = item.deliveries + 1, str(self.tokens)
         self.due.put(command_id, until)
         return item
 
     def give_back(self, command_id: str, due: float) -> None:
         """Nobody holds it any more."""
-        self.items[command_id].token = ""
+        self.items[command_id].token = self.items[command_id].holder = ""
         self.due.put(command_id, due)
+
+    def free(self, holder: str, clock: float) -> None:
+        """What this process holds is due; its tokens stay good until somebody else claims."""
+        for command_id in [key for key, item in self.items.items() if item.holder == holder]:
+            self.items[command_id].holder = ""
+            self.due.put(command_id, clock)
 
     def remove(self, command_id: str) -> None:
         """Done, or its call is gone."""

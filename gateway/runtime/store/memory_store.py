@@ -27,12 +27,16 @@ from gateway.runtime.store.contract import (
     Fenced,
     HookMark,
     IdempotencyRecord,
+    Lease,
     LogEntry,
     Page,
+    Process,
+    Pulse,
     Repeated,
     Replayed,
 )
 from gateway.runtime.store.memory_dump import dump
+from gateway.runtime.store.memory_processes import Leases, Processes
 from gateway.runtime.store.memory_queues import DueSet, Outbox, Promises
 from gateway.runtime.store.memory_records import BoundKey, StoredCall
 from gateway.runtime.store.plan import FEED_KEPT, Plan, PlannedPermit, plan, wanted_indexes, written
@@ -60,6 +64,9 @@ class MemoryStore:
         self.breakers: dict[str, Breaker] = {}
         self.hands: dict[str, Hand] = {}
         self.sessions: dict[str, ConsoleSession] = {}
+        self.processes = Processes()
+        self.session_leases = Leases()
+        self.secret = ""
         self.fence = 0
 
     # calls
@@ -107,6 +114,7 @@ class MemoryStore:
             self.ended.drop(call_id)
             self.outbox.remove_call(call_id)
             self.promises.remove(call_id)
+            self.session_leases.purge(call_id)
         return len(chosen)
 
     # the log
@@ -125,11 +133,11 @@ class MemoryStore:
 
     # the outbox
 
-    async def claim(self, now: float, lease_s: float, limit: int) -> tuple[Claim, ...]:
+    async def claim(self, now: float, lease_s: float, limit: int, holder: str = "") -> tuple[Claim, ...]:
         clock = max(self.clock, now)
         due = self.outbox.due.due(clock, limit)
         self.clock = clock if due else self.clock
-        claims = (self._take(command_id, clock + lease_s) for command_id in due)
+        claims = (self._take(command_id, clock + lease_s, holder) for command_id in due)
         return tuple(claim for claim in claims if claim is not None)
 
     async def done(self, claim: Claim) -> bool:
@@ -184,6 +192,51 @@ class MemoryStore:
     async def set_hand(self, carrier: str, hand: Hand) -> None:
         self.hands[carrier] = hand
 
+    # processes, and the sessions that live in them
+
+    async def beat(self, process: Process, now: float, lives_s: float) -> Pulse:
+        self.clock = max(self.clock, now)
+        pulse = self.processes.beat(process, self.clock, lives_s)
+        for dead in pulse.dead:
+            self.outbox.free(dead.id, self.clock)
+        return pulse
+
+    async def retire(self, process_id: str, now: float) -> None:
+        self.clock = max(self.clock, now)
+        self.processes.known.pop(process_id, None)
+        self.outbox.free(process_id, self.clock)
+
+    async def leases(self, call_ids: tuple[str, ...]) -> dict[str, Lease]:
+        found = (self.session_leases.find(call_id) for call_id in call_ids)
+        return {lease.call_id: lease for lease in found if lease is not None}
+
+    async def leased(self, process_id: str) -> tuple[Lease, ...]:
+        found = (self.session_leases.find(call_id) for call_id in sorted(self.session_leases.leased.get(process_id, ())))
+        return tuple(lease for lease in found if lease is not None)
+
+    async def take_lease(self, call_id: str, process: Process, over: int) -> Lease | None:
+        if call_id not in self.calls or self.session_leases.token(call_id) != over:
+            return None
+        self.session_leases.take(call_id, process, ended=self.ended.score(call_id) is not None)
+        return self.session_leases.find(call_id)
+
+    async def give_up_lease(self, lease: Lease, context: str | None) -> bool:
+        if not self._keep(lease, context):
+            return False
+        self.session_leases.give_up(lease.call_id)
+        return True
+
+    async def keep_context(self, lease: Lease, context: str) -> bool:
+        return self._keep(lease, context)
+
+    async def context(self, call_id: str) -> str | None:
+        stored = self.session_leases.items.get(call_id)
+        return stored.context if stored else None
+
+    async def shared_secret(self, offered: str) -> str:
+        self.secret = self.secret or offered
+        return self.secret
+
     # people at the console
 
     async def put_session(self, session: ConsoleSession, now: float) -> None:
@@ -203,10 +256,13 @@ class MemoryStore:
         self.fence += 1
         return self.fence
 
-    async def put_media(self, call_id: str, leg_id: str, counters: MediaCounters) -> None:
+    async def put_media(self, call_id: str, leg_id: str, counters: MediaCounters, lease: int | None = None) -> bool:
+        if lease is not None and self.session_leases.token(call_id) != lease:
+            return False
         stored = self.calls.get(call_id)
         if stored is not None:
             stored.media[leg_id] = codec.encode(counters)
+        return True
 
     async def media(self, call_id: str) -> dict[str, MediaCounters]:
         stored = self.calls.get(call_id)
@@ -231,6 +287,8 @@ class MemoryStore:
         if answer is not None:
             return Repeated(answer=answer)
         if planned.done_id is not None and not self.outbox.held(planned.done_id, planned.done_token):
+            return Fenced()
+        if planned.lease is not None and self.session_leases.token(planned.call_id) != planned.lease:
             return Fenced()
         stored = self.calls.get(planned.call_id)
         if planned.expected != (stored.version if stored else 0):
@@ -277,6 +335,7 @@ class MemoryStore:
         self.ended.drop(planned.call_id)
         if planned.ended_at is not None:
             self.ended.put(planned.call_id, planned.ended_at)
+            self.session_leases.end(planned.call_id)
 
     def _unlist(self, position: str) -> None:
         del self.positions[bisect_left(self.positions, (position, ""))]
@@ -315,12 +374,19 @@ class MemoryStore:
         if permit.probe is not None:
             self.breakers[permit.carrier] = codec.decode_breaker(permit.probe)
 
-    def _take(self, command_id: str, until: float) -> Claim | None:
-        item = self.outbox.take(command_id, until)
+    def _take(self, command_id: str, until: float, holder: str) -> Claim | None:
+        item = self.outbox.take(command_id, until, holder)
         command = codec.decode_command(item.body)
         if command is None:
             return None
         return Claim(command_id=command_id, token=item.token, deliveries=item.deliveries, command=command)
+
+    def _keep(self, lease: Lease, context: str | None) -> bool:
+        if self.session_leases.token(lease.call_id) != lease.token:
+            return False
+        if context is not None and self.ended.score(lease.call_id) is None:
+            self.session_leases.items[lease.call_id].context = context
+        return True
 
     def _forget_expired(self) -> None:
         self.bound = {key: bound for key, bound in self.bound.items() if not bound.expired(self.clock)}

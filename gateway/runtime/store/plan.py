@@ -81,6 +81,7 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mark: PlannedMark | None = None
     done_id: str | None = None
     done_token: str = ""
+    lease: int | None = None
     promise: PlannedPromise | None = None
     feed_kept: int
     idempotency_s: float
@@ -113,6 +114,7 @@ def plan(change: Change, now: float, feed_kept: int = FEED_KEPT) -> Plan:
         mark=_mark(change.mark) if change.mark else None,
         done_id=change.done[0] if change.done else None,
         done_token=change.done[1] if change.done else "",
+        lease=change.lease,
         promise=_promise(call),
         feed_kept=feed_kept,
         idempotency_s=IDEMPOTENCY_S,

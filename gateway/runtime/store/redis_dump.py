@@ -48,6 +48,11 @@ _READS: dict[str, tuple[str, ...]] = {
     "breaker": ("HGETALL",),
     "hand": ("HGETALL",),
     "session": ("HGETALL",),
+    "processes": _SCORES,
+    "process": ("HGETALL",),
+    "held": ("SMEMBERS",),
+    "lease": ("HGETALL",),
+    "leased": ("SMEMBERS",),
 }
 """How each kind of key is read; what is not here is a plain value."""
 
@@ -86,8 +91,13 @@ def _sections(raw: Sections) -> Sections:
         "breakers": _each(raw, "breaker", _breaker),
         "hands": _each(raw, "hand", lambda stored: plain(stored[b"body"])),
         "sessions": {key: one for key, one in _each(raw, "session", _session).items() if _fresh(one, clock)},
+        "processes": _processes(raw),
+        "held": _each(raw, "held", _members),
+        "leases": _each(raw, "lease", _lease),
+        "leased": _each(raw, "leased", _members),
+        "secret": raw.get("secret", {}).get("", b"").decode(),
         "fence": int(_value(raw, "fence")),
-        "unknown": sorted(raw.keys() - _READS.keys() - {"clock", "feed_end", "tokens", "fence", "ping"}),
+        "unknown": sorted(raw.keys() - _READS.keys() - {"clock", "feed_end", "tokens", "fence", "ping", "secret"}),
     }
 
 
@@ -139,7 +149,19 @@ def _command(stored: Any) -> Sections:
         "body": plain(stored[b"body"]),
         "deliveries": int(stored[b"deliveries"]),
         "token": stored[b"token"].decode(),
+        "holder": stored.get(b"holder", b"").decode(),
     }
+
+
+def _processes(raw: Sections) -> Sections:
+    bodies = raw.get("process", {}).get("", {})
+    return {key: {"until": until, "body": plain(bodies[key.encode()])} for key, until in _only(raw, "processes").items()}
+
+
+def _lease(stored: Any) -> Sections:
+    kept = stored.get(b"context")
+    told = {"token": int(stored[b"token"]), "context": None if kept is None else kept.decode()}
+    return told | {"owner": stored[b"owner"].decode(), "address": stored[b"address"].decode()}
 
 
 def _promise(stored: Any) -> Sections:

@@ -31,8 +31,11 @@ from gateway.runtime.store.contract import (
     Denied,
     Fenced,
     IdempotencyRecord,
+    Lease,
     LogEntry,
     Page,
+    Process,
+    Pulse,
     Repeated,
     Replayed,
 )
@@ -137,8 +140,9 @@ class RedisStore:
 
     # the outbox
 
-    async def claim(self, now: float, lease_s: float, limit: int) -> tuple[Claim, ...]:
-        reply = await self._run("claim", {"now": now, "lease_s": lease_s, "limit": max(limit, 0)})
+    async def claim(self, now: float, lease_s: float, limit: int, holder: str = "") -> tuple[Claim, ...]:
+        args = {"now": now, "lease_s": lease_s, "limit": max(limit, 0), "holder": holder}
+        reply = await self._run("claim", args)
         claims = (_claim(*reply[at : at + 4]) for at in range(0, len(reply), 4))
         return tuple(claim for claim in claims if claim is not None)
 
@@ -187,6 +191,47 @@ class RedisStore:
         with speaking():
             await self._client.hset(self._key("hand", carrier), mapping={"state": hand.state, "body": codec.encode(hand)})
 
+    # processes, and the sessions that live in them
+
+    async def beat(self, process: Process, now: float, lives_s: float) -> Pulse:
+        args = {"id": process.id, "body": codec.encode(process), "now": now, "lives_s": lives_s}
+        alive, *bodies = await self._run("beat", args)
+        told = [codec.decode_process(body) for body in bodies]
+        return Pulse(others=tuple(told[:alive]), dead=tuple(told[alive:]))
+
+    async def retire(self, process_id: str, now: float) -> None:
+        await self._run("retire", {"id": process_id, "now": now})
+
+    async def leases(self, call_ids: tuple[str, ...]) -> dict[str, Lease]:
+        found = _leases(await self._run("leases", {"call_ids": call_ids})) if call_ids else ()
+        return {lease.call_id: lease for lease in found}
+
+    async def leased(self, process_id: str) -> tuple[Lease, ...]:
+        return _leases(await self._run("leases", {"owner": process_id}))
+
+    async def take_lease(self, call_id: str, process: Process, over: int) -> Lease | None:
+        args = {"call_id": call_id, "owner": process.id, "address": process.address, "over": over}
+        token = await self._run("take_lease", args)
+        return None if token is None else Lease(call_id=call_id, owner=process.id, address=process.address, token=token)
+
+    async def give_up_lease(self, lease: Lease, context: str | None) -> bool:
+        args = {"call_id": lease.call_id, "token": lease.token, "give_up": True}
+        return bool(await self._run("keep_context", args if context is None else {**args, "context": context}))
+
+    async def keep_context(self, lease: Lease, context: str) -> bool:
+        return bool(await self._run("keep_context", {"call_id": lease.call_id, "token": lease.token, "context": context}))
+
+    async def context(self, call_id: str) -> str | None:
+        with speaking():
+            kept: Any = await self._client.hget(self._key("lease", call_id), "context")
+        return None if kept is None else str(kept.decode())
+
+    async def shared_secret(self, offered: str) -> str:
+        with speaking():
+            await self._client.set(self._key("secret"), offered, nx=True)
+            kept: Any = await self._client.get(self._key("secret"))
+        return str(kept.decode())
+
     # people at the console
 
     async def put_session(self, session: ConsoleSession, now: float) -> None:
@@ -208,8 +253,9 @@ class RedisStore:
         with speaking():
             return int(await self._client.incr(self._key("fence")))
 
-    async def put_media(self, call_id: str, leg_id: str, counters: MediaCounters) -> None:
-        await self._run("put_media", {"call_id": call_id, "leg_id": leg_id, "body": codec.encode(counters)})
+    async def put_media(self, call_id: str, leg_id: str, counters: MediaCounters, lease: int | None = None) -> bool:
+        args = {"call_id": call_id, "leg_id": leg_id, "body": codec.encode(counters)}
+        return bool(await self._run("put_media", args if lease is None else {**args, "lease": lease}))
 
     async def media(self, call_id: str) -> dict[str, MediaCounters]:
         with speaking():
@@ -267,3 +313,11 @@ def _claim(command_id: bytes, token: bytes, deliveries: int, body: bytes) -> Cla
     if command is None:
         return None
     return Claim(command_id=command_id.decode(), token=token.decode(), deliveries=deliveries, command=command)
+
+
+def _leases(reply: list[bytes]) -> tuple[Lease, ...]:
+    rows = (reply[at : at + 4] for at in range(0, len(reply), 4))
+    return tuple(
+        Lease(call_id=call_id.decode(), owner=owner.decode(), address=address.decode(), token=int(token))
+        for call_id, owner, address, token in rows
+    )

@@ -24,7 +24,9 @@ from gateway.runtime.store.contract import (
     DialPermit,
     HookMark,
     IdempotencyRecord,
+    Lease,
     LogEntry,
+    Process,
     Store,
 )
 from gateway.runtime.store.memory_store import MemoryStore
@@ -129,6 +131,9 @@ records = st.builds(
     call_id=call_ids,
     request=st.just({"to": "+15550100001"}),
 )
+processes = st.builds(
+    Process, id=st.sampled_from(["p1", "p2", "p3"]), address=st.sampled_from(["", "http://p"]), draining=st.booleans()
+)
 command_ids = st.lists(st.sampled_from(["c1", "c2", "c3", "c4", "c5"]), max_size=3, unique=True)
 filters = st.builds(
     CallFilter,
@@ -198,6 +203,7 @@ class BothStores(RuleBasedStateMachine):
             entries=tuple(data.draw(st.lists(entries, max_size=3))),
             command_ids=ids,
             commands=tuple(data.draw(commands(call.id, self.now)) for _ in ids),
+            lease=data.draw(st.sampled_from([None, None, None, self.memory.session_leases.token(call.id), 1])),
             **rest,
         )
         self.both(lambda store: store.commit(change, self.now))
@@ -205,9 +211,37 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.entries(call.id))
         self.both(lambda store: store.next_due())
 
-    @rule(lease=leases, limit=limits)
-    def claim(self, lease: float, limit: int) -> None:
-        self.claims += self.both(lambda store: store.claim(self.now, lease, limit))
+    @rule(lease=leases, limit=limits, holder=st.sampled_from(["", "p1", "p1", "p2"]))
+    def claim(self, lease: float, limit: int, holder: str) -> None:
+        self.claims += self.both(lambda store: store.claim(self.now, lease, limit, holder))
+
+    @rule(process=processes, lives=leases)
+    def beat(self, process: Process, lives: float) -> None:
+        self.both(lambda store: store.beat(process, self.now, lives))
+
+    @rule(process=processes)
+    def retire(self, process: Process) -> None:
+        self.both(lambda store: store.retire(process.id, self.now))
+
+    @rule(call_id=call_ids, process=processes, behind=st.sampled_from([0, 0, 0, 1]))
+    def take_lease(self, call_id: str, process: Process, behind: int) -> None:
+        over = self.memory.session_leases.token(call_id) - behind
+        self.both(lambda store: store.take_lease(call_id, process, over))
+        self.both(lambda store: store.leases((call_id, "call_9")))
+        self.both(lambda store: store.leased(process.id))
+
+    @rule(call_id=call_ids, behind=st.sampled_from([0, 0, 1]), context=st.none() | st.text(max_size=3), over=st.booleans())
+    def keep_context(self, call_id: str, behind: int, context: str | None, over: bool) -> None:
+        lease = Lease(call_id=call_id, token=max(1, self.memory.session_leases.token(call_id) - behind))
+        if over or context is None:
+            self.both(lambda store: store.give_up_lease(lease, context))
+        else:
+            self.both(lambda store: store.keep_context(lease, context))
+        self.both(lambda store: store.context(call_id))
+
+    @rule(offered=st.sampled_from(["s1", "s2"]))
+    def shared_secret(self, offered: str) -> None:
+        self.both(lambda store: store.shared_secret(offered))
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data(), due=offsets)
@@ -252,10 +286,10 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.drop_session(key))
         self.both(lambda store: store.session(key, self.now))
 
-    @rule(call_id=call_ids, leg_id=leg_ids, frames=st.integers(0, 9))
-    def media(self, call_id: str, leg_id: str, frames: int) -> None:
+    @rule(call_id=call_ids, leg_id=leg_ids, frames=st.integers(0, 9), lease=st.sampled_from([None, 0, 1, 2]))
+    def media(self, call_id: str, leg_id: str, frames: int, lease: int | None) -> None:
         counters = MediaCounters(frames_in=frames, mos_estimated=frames / 3)
-        self.both(lambda store: store.put_media(call_id, leg_id, counters))
+        self.both(lambda store: store.put_media(call_id, leg_id, counters, lease))
         self.both(lambda store: store.media(call_id))
 
     @rule(before=offsets, limit=limits)

@@ -11,6 +11,11 @@ for _, command_id in ipairs(due) do
   local token = tostring(redis.call('INCR', key('tokens')))
   local deliveries = redis.call('HINCRBY', command_key, 'deliveries', 1)
   redis.call('HSET', command_key, 'token', token)
+  let_go(command_id)
+  if args.holder ~= '' then
+    redis.call('HSET', command_key, 'holder', args.holder)
+    redis.call('SADD', key('held', args.holder), command_id)
+  end
   redis.call('ZADD', key('outbox'), text(clock + args.lease_s), command_id)
   for _, part in ipairs({ command_id, token, deliveries, redis.call('HGET', command_key, 'body') }) do
     reply[#reply + 1] = part

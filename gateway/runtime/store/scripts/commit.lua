@@ -55,6 +55,7 @@ local function refusal()
   local answer = known_mark()
   if answer then return { 'repeated', answer } end
   if plan.done_id and not held(plan.done_id, plan.done_token or '') then return { 'fenced' } end
+  if plan.lease and tonumber(leased_as(plan.call_id)) ~= plan.lease then return { 'fenced' } end
   local version = tonumber(redis.call('HGET', call_key, 'version') or '0')
   if version ~= plan.expected then return { 'conflict' } end
   return denial(plan.permit)
@@ -76,12 +77,20 @@ local function write_lists()
   for _, name in ipairs(plan.indexes) do redis.call('ZADD', key('list', name), '0', plan.position) end
 end
 
+-- The lease's token stays, so that a late word of an old owner is still refused.
+local function end_session()
+  local owner = redis.call('HGET', key('lease', plan.call_id), 'owner')
+  if owner and owner ~= '' then redis.call('SREM', key('leased', owner), plan.call_id) end
+  redis.call('HDEL', key('lease', plan.call_id), 'context')
+end
+
 local function write_call()
   write_lists()
   redis.call('HSET', call_key, 'version', text(plan.expected + 1), 'body', plan.body,
     'position', plan.position, 'indexes', cmsgpack.pack(plan.indexes))
   if plan.ended_at then
     redis.call('ZADD', key('ended'), text(plan.ended_at), plan.call_id)
+    end_session()
   else
     redis.call('ZREM', key('ended'), plan.call_id)
   end

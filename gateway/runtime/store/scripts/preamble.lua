@@ -31,9 +31,33 @@ local function held(command_id, token)
   return newest and newest ~= '' and newest == token
 end
 
+-- Nobody's process holds the command from here on.
+local function let_go(command_id)
+  local holder = redis.call('HGET', key('command', command_id), 'holder')
+  if holder and holder ~= '' then
+    redis.call('SREM', key('held', holder), command_id)
+    redis.call('HDEL', key('command', command_id), 'holder')
+  end
+end
+
+-- What a process that is no more holds is due; its tokens stay good until somebody else claims.
+local function free_commands(process_id, clock)
+  for _, command_id in ipairs(redis.call('SMEMBERS', key('held', process_id))) do
+    redis.call('ZADD', key('outbox'), text(clock), command_id)
+    redis.call('HDEL', key('command', command_id), 'holder')
+  end
+  redis.call('DEL', key('held', process_id))
+end
+
+-- The token of a session's newest lease, as text; '0' before the first.
+local function leased_as(call_id)
+  return redis.call('HGET', key('lease', call_id), 'token') or '0'
+end
+
 local function drop_command(command_id)
   local call_id = redis.call('HGET', key('command', command_id), 'call')
   if call_id then redis.call('SREM', key('commands', call_id), command_id) end
+  let_go(command_id)
   redis.call('ZREM', key('outbox'), command_id)
   redis.call('DEL', key('command', command_id))
 end

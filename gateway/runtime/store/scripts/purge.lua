@@ -7,8 +7,11 @@ local function purge(call_id)
   for _, name in ipairs(cmsgpack.unpack(stored[2])) do redis.call('ZREM', key('list', name), stored[1]) end
   for _, command_id in ipairs(redis.call('SMEMBERS', key('commands', call_id))) do drop_command(command_id) end
   drop_promise(call_id)
+  local owner = redis.call('HGET', key('lease', call_id), 'owner')
+  if owner and owner ~= '' then redis.call('SREM', key('leased', owner), call_id) end
   redis.call('ZREM', key('ended'), call_id)
-  redis.call('DEL', call_key, key('entries', call_id), key('media', call_id), key('keys', call_id), key('commands', call_id))
+  redis.call('DEL', call_key, key('entries', call_id), key('media', call_id), key('keys', call_id), key('commands', call_id),
+    key('lease', call_id))
 end
 
 local chosen = redis.call('ZRANGEBYSCORE', key('ended'), '-inf', '(' .. text(args.ended_before), 'LIMIT', '0', args.limit)
