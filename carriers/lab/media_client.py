@@ -98,7 +98,7 @@ class MediaClient:
             )
         except InvalidStatus as error:
             self._reports.refused(error.response.status_code)
-        except (OSError, TimeoutError, InvalidHandshake, InvalidURI):
+        except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ValueError):  # the last: ports and hosts that are none
             self._reports.refused(0)
         return None
 

@@ -1,6 +1,7 @@
 """Sends the carriers' webhooks with httpx and reports what came back, in the words of `WebhookReply`."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -27,6 +28,8 @@ class WebhookSender:
         return await self._answered(hook, MAX_FILE)
 
     async def _answered(self, hook: Webhook, most: int) -> WebhookReply:
+        if not _is_address(hook.url):
+            return WebhookReply(status=0, failure="connect")
         try:
             async with asyncio.timeout(hook.timeout_s):
                 return await self._send(hook, most)
@@ -51,6 +54,14 @@ class WebhookSender:
         finally:
             await response.aclose()
         return WebhookReply(status=response.status_code, body=body, content_type=response.headers.get("content-type", ""))
+
+
+def _is_address(url: str) -> bool:
+    """Whether it parses; httpx lets through ports that no socket takes."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 async def _bounded(response: httpx.Response, most: int) -> bytes:

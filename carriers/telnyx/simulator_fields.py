@@ -9,6 +9,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from carriers.lab.contract import RestReply
 from carriers.telnyx import simulator_rest as rest
@@ -17,8 +18,8 @@ Check = Callable[[Any], bool]
 Fields = Mapping[str, tuple[str, Check]]
 """name -> (the code of the refusal of a bad value, the check)"""
 
-E164 = re.compile(r"\+[1-9]\d{7,14}")
-DIALLED = re.compile(r"\+[1-9]\d{7,14}(,[0-9A-Da-d*#wW]{1,64})?")
+E164 = re.compile(r"\+[1-9][0-9]{7,14}")
+DIALLED = re.compile(r"\+[1-9][0-9]{7,14}(,[0-9A-Da-d*#wW]{1,64})?")
 DIGITS = re.compile(r"[0-9A-Da-d*#wW]+")
 MOST_RETRIES, MOST_RETRIES_MS = 5, 60_000
 
@@ -42,7 +43,15 @@ def one_of(*words: Any) -> Check:
 
 def url(*schemes: str) -> Check:
     """An address of at most 2000 characters."""
-    return lambda value: isinstance(value, str) and len(value) <= 2000 and value.partition("://")[0] in schemes
+    return lambda value: isinstance(value, str) and len(value) <= 2000 and _is_address(value, schemes)
+
+
+def _is_address(written: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(written)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        return False
 
 
 def text(longest: int = 10_000, shortest: int = 1) -> Check:

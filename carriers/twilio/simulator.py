@@ -147,7 +147,7 @@ class TwilioSimulator:
         status = status or 500
         if code is None and status not in CODES_BY_STATUS:
             return RestReply(status=status, body=b"<html><body>Bad gateway</body></html>", content_type="text/html")
-        return error(status, int(code) if code and code.isdigit() else CODES_BY_STATUS.get(status, 20500))
+        return error(status, int(code) if code and code.isdecimal() else CODES_BY_STATUS.get(status, 20500))
 
     def _answer(self, now: float, request: RestRequest) -> RestReply:
         known = authorised(request, self._account.sid, self._account.auth_token)

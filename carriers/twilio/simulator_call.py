@@ -167,8 +167,11 @@ class Call(Struct, kw_only=True, eq=False):
         return int((self.ended or self.answered or 0.0) - self.answered) if self.answered is not None else 0
 
     def absolute(self, url: str) -> str:
-        """A URL of a document, which may be relative to the document's own."""
-        return urljoin(self.document_url, url)
+        """A URL of a document, which may be relative to the document's own; what is none stays, and reaches nobody."""
+        try:
+            return urljoin(self.document_url, url)
+        except ValueError:
+            return url
 
 
 def stamp(now: float | None) -> str | None:

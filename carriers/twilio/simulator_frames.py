@@ -21,7 +21,7 @@ def read(data: str | bytes, stream_sid: str) -> dict[str, Any] | str:
         return NOT_TEXT
     try:
         message = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return NOT_VALID
     if not isinstance(message, dict) or message.get("streamSid") != stream_sid or not _well_formed(message):
         return NOT_VALID

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urldefrag, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct, structs
 
@@ -73,10 +73,10 @@ class Hooks:
         step: int = 0,
     ) -> dict[str, Any]:
         """Sign and emit; the same fields always, so that a signature over them all is a test of the receiver."""
-        target, fragment = urldefrag(url)
+        target, _, fragment = url.partition("#")
         override = read_override(fragment)
         if method != "POST":
-            target += ("&" if urlsplit(target).query else "?") + urlencode(fields)
+            target += ("&" if "?" in target else "?") + urlencode(fields)
         signed = f"{target}#{fragment}" if fragment and self._site.knobs.get("sign_fragment", False) else target
         webhook = Webhook(
             id=self._id(),
@@ -157,5 +157,5 @@ def read_override(fragment: str) -> Override:
 
 
 def _number(text: str | None, least: int, most: int, default: int) -> int:
-    value = int(text) if text and text.isdigit() else default
+    value = int(text) if text and text.isdecimal() else default
     return value if least <= value <= most else default

@@ -124,6 +124,6 @@ def page(key: str, request: RestRequest, items: Sequence[T], shown_as: Callable[
 
 
 def _count(text: str, least: int) -> int:
-    if not text.isdigit() or int(text) < least:
+    if not text.isdecimal() or int(text) < least:
         raise NoSuch(400, 20001, f"Page or PageSize {text}")
     return int(text)

@@ -8,7 +8,7 @@ from carriers.twilio.simulator_call import ALL_EVENTS, LAST_EVENT, Target
 from carriers.twilio.simulator_rest import NoSuch
 
 METHODS = frozenset({"GET", "POST"})
-E164 = re.compile(r"\+[1-9]\d{6,14}")
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 HOST = re.compile(r"[A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\]")
 """Underscores are not permitted (API description, StatusCallback)."""
 DIGITS = re.compile(r"[0-9A-D#*wW]{1,32}")
@@ -17,10 +17,17 @@ RECORDING_EVENTS = frozenset({"in-progress", "completed", "absent"})
 
 def url(name: str, text: str) -> str:
     """An absolute http(s) URL, or nothing."""
-    parts = urlsplit(text or "http://absent")
-    if parts.scheme not in {"http", "https"} or not HOST.fullmatch(parts.hostname or ""):
+    if text and not _is_web_address(text):
         raise NoSuch(400, 21205, name)
     return text
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        return False
 
 
 def method(text: str) -> str:
@@ -32,7 +39,7 @@ def method(text: str) -> str:
 
 def number(text: str, least: int, most: int, code: int = 21208) -> int:
     """A whole number within bounds."""
-    if not text.isdigit() or not least <= int(text) <= most:
+    if not text.isdecimal() or not least <= int(text) <= most:
         raise NoSuch(400, code, text)
     return int(text)
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct
@@ -277,7 +277,7 @@ class Streams:
     def _checked_url(self, order: StreamOrder) -> str:
         if order.track not in TRACKS or (order.both_ways and order.track != "inbound_track"):
             raise StreamRefused(BAD_TRACK)
-        parts = urlsplit(order.url)
+        parts = _parts(order.url)
         if not parts.hostname or parts.scheme not in {"wss", "ws"}:
             raise StreamRefused(BAD_URL)
         if parts.scheme == "ws" and self._site.knobs.get("require_wss", False):
@@ -305,3 +305,13 @@ class Streams:
 
     def _send(self, stream: Stream, message: Mapping[str, Any]) -> None:
         self._site.emit(SendFrame(stream=stream.sid, data=msgspec.json.encode(message).decode()))
+
+
+def _parts(url: str) -> SplitResult:
+    """Raise StreamRefused for what cannot even be taken apart, its port included."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise StreamRefused(BAD_URL) from error
+    return parts

@@ -49,10 +49,22 @@ def parse(body: bytes) -> tuple[Verb, ...]:
         raise BadTwiml(NOT_TWIML, str(error)) from error
     if root.tag != "Response":
         raise BadTwiml(NOT_TWIML, f"root element {root.tag}")
-    verbs = tuple(_verb(child) for child in root)
+    try:
+        verbs = tuple(_verb(child) for child in root)
+    except RecursionError as error:
+        raise BadTwiml(NOT_TWIML, "elements within elements without end") from error
+    stray = _stray_text(root)
+    if stray:
+        raise BadTwiml(NOT_VALID, f"text outside of a verb is not simulated: {stray[:50]}")
     for problem in filter(None, (grammar.problem(verb, "Response") for verb in verbs)):
         raise BadTwiml(NOT_VALID, problem)
     return verbs
+
+
+def _stray_text(element: ET.Element) -> str:
+    """What stands beside the elements: Twilio says none of it."""
+    beside = (element.text if element.tag == "Response" else "", *(child.tail for child in element))
+    return "".join(text or "" for text in beside).strip() or next(filter(None, map(_stray_text, element)), "")
 
 
 def _verb(element: ET.Element) -> Verb:
