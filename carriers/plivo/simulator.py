@@ -76,7 +76,7 @@ class PlivoSimulator:
             "detected": self._detection.on_time,
             "message": self._messages.on_time,
             "silence": self._sounds.stop,
-            "retry": lambda _now, key: self._deliveries.on_retry(key),
+            "retry": self._deliveries.on_retry,
             "reconnect": lambda _now, key: self._streams.reconnect(key),
             "streamtimeout": self._streams.on_timeout,
         }

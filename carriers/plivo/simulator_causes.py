@@ -42,6 +42,9 @@ CAUSES: Mapping[int, Cause] = {
     3140: Cause("DNO Caller ID", "failed", "CALL_REJECTED"),
     4000: Cause("Normal Hangup", "completed", "NORMAL_CLEARING"),
     4010: Cause("End Of XML Instructions", "completed", "NORMAL_CLEARING"),
+    4210: Cause("SIP Auth Failed (inbound)", "failed", "CALL_REJECTED"),
+    4240: Cause("SIP Auth Failed", "failed", "CALL_REJECTED"),
+    4250: Cause("SIP Auth Timeout", "failed", "RECOVERY_ON_TIMER_EXPIRE"),
     5000: Cause("Network Error", "failed", "NETWORK_OUT_OF_ORDER"),
     5010: Cause("Internal Error", "failed", "NORMAL_TEMPORARY_FAILURE"),
     5020: Cause("Routing Error", "failed", "NO_ROUTE_DESTINATION"),
@@ -68,7 +71,7 @@ CAUSES: Mapping[int, Cause] = {
     9100: Cause("Machine Detected", "completed", "NORMAL_CLEARING"),
 }
 
-BEFORE_RINGING = frozenset(str(code) for code in CAUSES if code < 4000 or 5000 <= code < 6000)
+BEFORE_RINGING = frozenset(str(code) for code in CAUSES if code < 4000 or 4200 <= code < 6000)
 """What `reject {cause}` understands."""
 
 UNREACHED: Mapping[str, int] = {
@@ -80,6 +83,18 @@ UNREACHED: Mapping[str, int] = {
     "invalid": 3050,
     "canceled": 1000,
 }
+
+_SOURCES: Mapping[str, frozenset[int]] = {
+    "Unknown": frozenset({0}),
+    "Plivo": frozenset({1000, 1010, 1020, 2060, 4010, 5020, 5030, 6000, 6010, 6020}),
+    "Error": frozenset({3080, 3090, 3110, 5000, 5010}),
+}
+
+
+def source_of(code: int) -> str:
+    """The HangupSource of a call that nobody took: the network's word mostly is passed on as the carrier's."""
+    return next((source for source, codes in _SOURCES.items() if code in codes), "Carrier")
+
 
 HEARD: Mapping[int, str] = {3010: "busy", 3020: "declined"}
 """What a caller hears of a call that ended before it was answered; all else is "unreachable"."""

@@ -46,6 +46,7 @@ class Delivery(Struct, kw_only=True):
     form: Form
     policy: Policy
     began_at: float
+    tried_at: float = 0.0
     fallback: tuple[str, str] | None = None
     """(url, method), where there is one."""
     step: int = 0
@@ -66,7 +67,7 @@ class Deliveries:
     def send(self, now: float, delivery: Delivery) -> None:
         """The first try."""
         delivery.began_at = now
-        self._post(delivery)
+        self._post(now, delivery)
 
     def on_reply(self, now: float, webhook_id: str, reply: WebhookReply) -> Delivery | None:
         """The delivery if this reply settles it, None if it is tried again (or is not known any more)."""
@@ -77,11 +78,11 @@ class Deliveries:
             return None
         return delivery
 
-    def on_retry(self, key: str) -> None:
+    def on_retry(self, now: float, key: str) -> None:
         """The pause before another try is over."""
         delivery = self._under_way.pop(key, None)
         if delivery is not None:
-            self._post(delivery)
+            self._post(now, delivery)
 
     def fall_back(self, now: float, delivery: Delivery) -> bool:
         """Ask the fallback URL after all; False if there is none."""
@@ -119,7 +120,8 @@ class Deliveries:
         self.send(now, delivery)
         return True
 
-    def _post(self, delivery: Delivery) -> None:
+    def _post(self, now: float, delivery: Delivery) -> None:
+        delivery.tried_at = now
         if not delivery.nonce or self._site.knobs.get("retry_renews_nonce", True):
             delivery.nonce = self._nonce()
         webhook_id = new_uuid(self._site.random)
@@ -136,11 +138,15 @@ class Deliveries:
             headers={**self._sealed(delivery, url, text), "Content-Type": "application/x-www-form-urlencoded"},
             body=body,
             connect_timeout_s=delivery.policy.connect_s,
-            timeout_s=delivery.policy.connect_s + self._read_s(delivery),
+            timeout_s=min(delivery.policy.connect_s + self._read_s(delivery), self._left_s(delivery)),
             carrier_call_id=delivery.call_uuid,
             number=delivery.number,
             attempt=delivery.attempt,
         )
+
+    def _left_s(self, delivery: Delivery) -> float:
+        """What `tt` leaves to this try; a moment at least."""
+        return max(0.1, delivery.policy.total_s - (delivery.tried_at - delivery.began_at))
 
     def _read_s(self, delivery: Delivery) -> float:
         """The XML overview gives a document 15 s, the page of the fragments 40 s by default: the shorter holds."""

@@ -20,6 +20,8 @@ _BAD_METHOD = {"answer": 7011, "action": 7032, "transfer": 7033, "redirect": 703
 _ANSWERS_LATER = frozenset({"Hangup", "PreAnswer"})
 """Elements that a call to us may begin with without being answered."""
 MAX_TRANSFERS = 70
+_XML_TYPES = frozenset({"application/xml", "text/xml", ""})
+"""What a document may call itself; one that says nothing is read."""
 
 
 class Scripts:
@@ -84,14 +86,17 @@ class Scripts:
             self._switch.end(now, call, _UNREACHABLE[delivery.purpose], "Error")
             return
         try:
-            self.begin(now, call, self._read(reply.body))
+            self.begin(now, call, self._read(reply))
         except BadDocument as bad:
             self._bad_document(now, call, delivery, bad)
 
-    def _read(self, body: bytes) -> list[Verb]:
-        if not body.strip():
+    def _read(self, reply: WebhookReply) -> list[Verb]:
+        if not reply.body.strip():
             raise BadDocument("an empty body")
-        return documents.read(body)
+        kind = reply.content_type.partition(";")[0].strip().lower()
+        if kind not in _XML_TYPES and self._switch.site.knobs.get("content_type_matters", True):
+            raise BadDocument(f"{kind} by its Content-Type, and not XML")
+        return documents.read(reply.body)
 
     def _bad_document(self, now: float, call: Call, delivery: Delivery, bad: BadDocument) -> None:
         if not bad.simulated:
@@ -127,7 +132,7 @@ class Scripts:
         if call.alive:
             # A stream that does not keep the call alive dies with the document, too.
             self._switch.answer(now, call)
-            self._switch.end(now, call, 4010, "Answer XML")
+            self._switch.end(now, call, 4010, "Plivo")
 
     def then(self, call: Call, stop: Callable[[float], None] | None = None) -> Callable[[float], None]:
         """What to call when the verb is done: goes on, unless the call was told something else meanwhile.
@@ -179,8 +184,10 @@ class Scripts:
 
     def note(self, now: float, call: Call, url: str, method: str, form: forms.Form) -> None:
         """Tell a URL of which no document is wanted."""
-        if url.startswith(("http://", "https://")):
-            self._switch.send(now, call, "note", url, method.upper(), form)
+        if not url.startswith(("http://", "https://")):
+            self._switch.refused(now, f"a callback to {url!r}, which is no URL: nobody is told", call)
+            return
+        self._switch.send(now, call, "note", url, method.upper(), form)
 
     def _about(self, call: Call) -> forms.Form:
         return forms.in_progress(call, self._switch.account.auth_id, "Redirect")

@@ -315,7 +315,9 @@ class Streams:
 
     def _report(self, now: float, stream: Stream, event: str) -> None:
         url = stream.verb.attributes.get("statusCallbackUrl")
-        if url:
+        if url and not url.startswith(("http://", "https://")):
+            self._switch.refused(now, f"statusCallbackUrl {url!r} is no URL: nobody is told", stream.call)
+        elif url:
             older = self._site.knobs.get("stream_event_names", "current") == "older"
             told = _OLDER_EVENTS.get(event, event) if older else event
             form = forms.stream(stream.call, self._switch.account.auth_id, told, stream.id, stream.verb.text, now)

@@ -15,7 +15,7 @@ from carriers.lab.call_audio import CallAudio
 from carriers.lab.contract import Incoming, PhoneEvent, Site, Wake
 from carriers.plivo import simulator_forms as forms
 from carriers.plivo.simulator_calls import Call, Phase, new_uuid
-from carriers.plivo.simulator_causes import HEARD, UNREACHED
+from carriers.plivo.simulator_causes import HEARD, UNREACHED, source_of
 from carriers.plivo.simulator_delivery import Deliveries, Delivery, read_policy
 
 MAX_TIME_LIMIT_S = 86400
@@ -111,7 +111,7 @@ class Switch:
         call.phase = Phase.DIALED
         cause = self.site.reject_cause(now, call.to) or self._own_reject_cause(call)
         if cause is not None:
-            call.pending_end = (int(cause), "Carrier")
+            call.pending_end = (int(cause), source_of(int(cause)))
             self.wake(now + self.site.knobs.get("reject_after_s", 0.3), "reject", uuid)
             return
         call.in_network = True
@@ -296,4 +296,5 @@ def _end_of(call: Call, event: PhoneEvent) -> tuple[int, str]:
     person = "Caller" if call.inbound else "Callee"
     if call.answered:
         return (4000, person) if event.by == "phone" else (5000, "Carrier")
-    return UNREACHED.get(event.cause, 0), person if event.by == "phone" else "Carrier"
+    code = UNREACHED.get(event.cause, 0)
+    return code, person if call.inbound and event.by == "phone" else source_of(code)

@@ -73,7 +73,7 @@ class Verbs:
             return False
         code = _REJECTED.get(verb.attributes.get("reason", ""), 4000)
         if call.inbound and not call.answered and code == 4000:
-            if self._switch.site.knobs.get("bare_hangup", "answers") == "rejects":
+            if self._switch.site.knobs.get("bare_hangup", "rejects") == "rejects":
                 code = 3020
             else:
                 self._switch.answer(now, call)

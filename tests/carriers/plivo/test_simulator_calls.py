@@ -267,7 +267,7 @@ def test_rejections_are_asynchronous(world: Any) -> None:
     ref = world.place()
     world.run(1.0)
     assert not world.dialed
-    assert _ended(world, ref) == (5020, "Carrier")
+    assert _ended(world, ref) == (5020, "Plivo")
     assert _form(world.sent("Hangup")[0])["HangupCauseName"] == "Routing Error"
 
 
