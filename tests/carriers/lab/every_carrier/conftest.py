@@ -3,15 +3,18 @@
 No socket, no SDK, no gateway: in-memory dial request, webhooks, markup and media of the adapter are the customer.
 """
 
+import asyncio
+import base64
 from collections.abc import Callable
 from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import pytest
 
-from carriers.contract import Attempt, CarrierSettings, Expectation, HookRequest, Kind
+from carriers.contract import Arrival, Attempt, CarrierSettings, Document, Expectation, Handle, Hook, HookRequest, Kind
+from carriers.in_memory import Heard, Request
 from carriers.lab import sound
 from carriers.lab.contract import CloseSocket, Effect, OpenSocket, RestRequest, SendFrame, Webhook, WebhookReply
 from carriers.lab.desk import DeskPlan
@@ -19,8 +22,9 @@ from carriers.lab.exchange import Exchange
 from carriers.lab.faults import Fault
 from carriers.lab.ledger import Entry, LabLedger
 from carriers.lab.orders import Answer, Deliver, Listen
-from carriers.lab.phones import PhoneCall, read_phone
+from carriers.lab.phones import PhoneCall, read_call, read_phone
 from carriers.registry import kinds
+from carriers.shot import HttpAnswer
 from gateway.domain.errors import BadSignature
 from gateway.domain.media import Audio, Encoding, StreamEvent, StreamStarted
 
@@ -73,7 +77,8 @@ class Town:
         known = self.exchange.credentials()[kind.kind]
         own = {name: value for name, value in known.items() if name in kind.credentials.__struct_fields__}
         settings = CarrierSettings(name=kind.kind, credentials=msgspec.convert(own, kind.credentials))
-        self.carrier: Any = kind.in_memory(settings, lambda: self.now, None)
+        self.credentials = known
+        self.carrier: Any = kind.in_memory(settings, lambda: self.now, self._line)
         self.listening = True
         self.attempts: dict[str, Attempt] = {}
         self.sockets: dict[str, Socket] = {}
@@ -100,21 +105,43 @@ class Town:
     def dial(self, to: str = PERSON) -> Answer | None:
         """One create-call request; None if nobody listens."""
         leg = f"leg-{next(self._legs)}"
-        attempt = Attempt(
-            call_id="call-1",
-            leg_id=leg,
-            to=to,
-            caller_id=OURS,
-            public_url=PUBLIC_URL,
-            carrier=self.kind.kind,
-            media_token="t" * 32,
-        )
+        attempt = self._attempt(leg, to)
         self.attempts[leg] = attempt
         wish = self.carrier.dial_request(attempt)
         if not self.listening:
             return None
         request = RestRequest(method=wish.method, path=wish.path, query=wish.query, headers=wish.headers, body=wish.body)
         return self._do(lambda: self.exchange.on_request(self.now, self.kind.kind, request))
+
+    def serve_numbers(self) -> None:
+        """Point our first number at the customer, in the carrier's own way."""
+        _SERVE[self.kind.kind](self)
+
+    def ask(self, method: str, path: str, body: Any = None, *, form: bool = False, basic: str = "", query: str = "") -> Any:
+        """One API request as a customer makes it: JSON or a form, Basic or Bearer; what it answers, decoded."""
+        secret = f"Basic {base64.b64encode(basic.encode()).decode()}" if basic else f"Bearer {self.credentials.get('api_key')}"
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        raw = b"" if body is None else urlencode(body).encode() if form else msgspec.json.encode(body)
+        headers = {"authorization": secret, "content-type": kind}
+        request = RestRequest(method=method, path=path, query=query, headers=headers, body=raw)
+        reply = self._do(lambda: self.exchange.on_request(self.now, self.kind.kind, request)).reply
+        assert reply is not None
+        assert reply.status < 300, (path, reply)
+        return msgspec.json.decode(reply.body) if reply.body else None
+
+    def call_us(self, number: str = PERSON, **call: Any) -> PhoneCall:
+        """A phone calls our first number."""
+        plan = read_call({"to": OURS, "says": "tone", **call}, self.exchange.network.phone(number).setup)
+        placed: PhoneCall = self._do(lambda: self.exchange.place_call(self.now, number, plan))
+        return placed
+
+    def take_caller(self, number: str = PERSON) -> PhoneCall:
+        """A caller who is answered and bridged, three seconds old."""
+        self.serve_numbers()
+        placed = self.call_us(number)
+        self.run(3.0)
+        assert self.count("bridge", number=number) == 1, self.story()
+        return placed
 
     def talk(self, to: str = PERSON) -> PhoneCall:
         """A call that is answered and bridged, two seconds old."""
@@ -159,6 +186,17 @@ class Town:
         report = self.exchange.network.phone(to).report(self.now)
         return float(report["heard"]["speech_seconds"])
 
+    def _attempt(self, leg: str, to: str) -> Attempt:
+        return Attempt(
+            call_id="call-1",
+            leg_id=leg,
+            to=to,
+            caller_id=OURS,
+            public_url=PUBLIC_URL,
+            carrier=self.kind.kind,
+            media_token="t" * 32,
+        )
+
     # --- the customer --------------------------------------------------------------------------------------------
 
     def _do(self, deed: Callable[[], Any]) -> Any:
@@ -186,7 +224,8 @@ class Town:
 
     def _answered(self, hook: Webhook) -> WebhookReply:
         url = urlsplit(hook.url)
-        _, _, _, _, call_id, leg_id, step = url.path.split("/", 6)
+        _, _, _, place, *where = url.path.split("/")
+        call_id, leg_id, step = where if place == "hooks" else ("", "", where[0])
         request = HookRequest(
             method=hook.method,
             url=hook.url,
@@ -201,13 +240,42 @@ class Town:
         except BadSignature:
             self.forged.append(hook)
             return WebhookReply(status=403)
-        expects = self.carrier.webhooks.parse(request, self.now).expects
-        answer = {
+        answer = self._told(request, leg_id) if place == "hooks" else self._arrived(request)
+        return WebhookReply(status=answer.status, body=answer.body, content_type=answer.content_type)
+
+    def _told(self, request: HookRequest, leg_id: str) -> Document:
+        hook: Hook = self.carrier.webhooks.parse(request, self.now)
+        return self._document(hook, leg_id)
+
+    def _document(self, hook: Hook, leg_id: str) -> Document:
+        answers: dict[Expectation, Callable[[], Document]] = {
             Expectation.ANSWER_DOCUMENT: lambda: self.carrier.markup.connect(self.attempts[leg_id]),
             Expectation.AFTER_STREAM_DOCUMENT: self.carrier.markup.hang_up,
             Expectation.ACKNOWLEDGEMENT: self.carrier.markup.acknowledge,
-        }[expects]()
-        return WebhookReply(status=answer.status, body=answer.body, content_type=answer.content_type)
+        }
+        return answers[hook.expects]()
+
+    def _arrived(self, request: HookRequest) -> Document:
+        arrival: Arrival | None = self.carrier.webhooks.parse_arrival(request, self.now)
+        if arrival is None or not arrival.to:
+            return self._document(arrival.hook if arrival else Hook(), "")
+        leg = f"in-{arrival.carrier_call_id}"
+        attempt = self.attempts[leg] = self._attempt(leg, arrival.caller_id)
+        if self.kind.capabilities.answers_by_command:
+            handle = Handle(
+                call_id="call-1", leg_id=leg, to=OURS, caller_id=arrival.caller_id, carrier_call_id=arrival.carrier_call_id
+            )
+            asyncio.run(self.carrier.answer(attempt, handle))
+        return self._document(arrival.hook, leg)
+
+    def _line(self, request: Request) -> Heard:
+        asked = RestRequest(
+            method=request.method, path=request.path, query=request.query, headers=request.headers, body=request.body
+        )
+        reply = self.exchange.on_request(self.now, self.kind.kind, asked).reply
+        if reply is None:
+            return Heard(lost="closed")
+        return Heard(answer=HttpAnswer(status=reply.status, headers=dict(reply.headers), body=reply.body))
 
     def _speak(self) -> None:
         for stream, socket in list(self.sockets.items()):
@@ -229,6 +297,53 @@ class Town:
             send(now, webhook)
 
         webhooks.send = watched
+
+
+def _serve_twilio(town: Town) -> None:
+    sid, token = town.credentials["account_sid"], town.credentials["auth_token"]
+    root = f"/2010-04-01/Accounts/{sid}/IncomingPhoneNumbers"
+    listed = town.ask("GET", f"{root}.json", basic=f"{sid}:{token}", query=urlencode({"PhoneNumber": OURS}))
+    number = listed["incoming_phone_numbers"][0]["sid"]
+    urls = {"VoiceUrl": _arrival(town, "voice"), "StatusCallback": _arrival(town, "status")}
+    town.ask("POST", f"{root}/{number}.json", urls, form=True, basic=f"{sid}:{token}")
+
+
+def _serve_telnyx(town: Town) -> None:
+    application = town.credentials["connection_id"]
+    wish = {"application_name": "lab", "webhook_event_url": _arrival(town, "events")}
+    town.ask("PATCH", f"/v2/call_control_applications/{application}", wish)
+
+
+def _serve_plivo(town: Town) -> None:
+    owner, token = town.credentials["auth_id"], town.credentials["auth_token"]
+    root, basic = f"/v1/Account/{owner}", f"{owner}:{token}"
+    wish = {"app_name": "lab", "answer_url": _arrival(town, "answer"), "hangup_url": _arrival(town, "hangup")}
+    made = town.ask("POST", f"{root}/Application/", wish, basic=basic)
+    town.ask("POST", f"{root}/Number/{OURS.removeprefix('+')}/", {"app_id": made["app_id"]}, basic=basic)
+
+
+def _serve_vonage(town: Town) -> None:
+    key, secret, application = (town.credentials[name] for name in ("api_key", "api_secret", "application_id"))
+    hooks = {
+        name: {"address": _arrival(town, name.removesuffix("_url")), "http_method": "POST"}
+        for name in ("answer_url", "event_url")
+    }
+    body = {"name": "lab", "capabilities": {"voice": {"webhooks": hooks}}}
+    town.ask("PUT", f"/v2/applications/{application}", body, basic=f"{key}:{secret}")
+    number = {"country": "US", "msisdn": OURS.removeprefix("+"), "app_id": application}
+    town.ask("POST", "/number/update", number, form=True, basic=f"{key}:{secret}")
+
+
+def _arrival(town: Town, step: str) -> str:
+    return f"{PUBLIC_URL}/carriers/{town.kind.kind}/inbound/{step}"
+
+
+_SERVE: dict[str, Callable[[Town], None]] = {
+    "plivo": _serve_plivo,
+    "telnyx": _serve_telnyx,
+    "twilio": _serve_twilio,
+    "vonage": _serve_vonage,
+}
 
 
 @pytest.fixture(params=kinds().values(), ids=kinds())
