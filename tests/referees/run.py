@@ -26,11 +26,13 @@ def parts(record: Path) -> Sequence[tuple[str, list[str]]]:
     others = [f"tests/referees/test_{name}.py" for name in ("documents", "signatures", "vectors")]
     two = ["-n", "2", "--dist", "loadfile"]
     own, frames = [sys.executable, "-m", "pytest"], [str(FRAMES_PYTHON), "-m", "pytest"]
+    audioop = ["-W", "ignore:'audioop':DeprecationWarning"]
     return (
         ("requests", [*own, *cells, "tests/referees/test_requests.py"]),
         ("the rest", [*own, *cells, *others]),
         ("knobs", [*own, *cells, "-p", "knob_watch", f"--knob-record={record}/knobs-all.json", *two, *carriers]),
-        ("frames", [*frames, *cells, "-W", "ignore:'audioop':DeprecationWarning", "tests/referees/frames"]),
+        ("frames", [*frames, *cells, *audioop, "tests/referees/frames"]),
+        ("pipecat bot", [*own, *cells, *audioop, "tests/referees/pipecat_bot"]),
     )
 
 

@@ -16,6 +16,7 @@ from carriers.contract import HookRequest
 from carriers.lab.contract import RestReply, RestRequest
 from carriers.lab.http_listener import HttpListener
 from carriers.lab.lab import Lab
+from carriers.lab.ledger import Entry
 from carriers.lab.orders import Answer
 from carriers.lab.recording import Heard
 
@@ -162,6 +163,10 @@ class Stage:
         """What a Telnyx event tells."""
         found: dict[str, Any] = msgspec.json.decode(request.body)["data"]["payload"]
         return found
+
+    async def ledger(self, kind: str, **wanted: Any) -> list[Entry]:
+        """Wait until the lab's ledger has such an entry."""
+        return await self.lab.until(kind, timeout_s=PATIENCE_S, **wanted)
 
     def heard(self, number: str) -> Heard:
         """What the last call of this phone brought to its ear."""

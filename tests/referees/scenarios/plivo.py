@@ -28,7 +28,7 @@ async def create(stage: Stage) -> Any:
     url = stage.customer.answers("/answer", QUIET)
     made = await stage.sdk(lambda client: client.calls.create(from_=stage.ours, to_=PERSON, answer_url=url))
     assert made.message == "call fired"
-    await stage.lab.until("ring", number=PERSON)
+    await stage.ledger("ring", number=PERSON)
     return made
 
 
@@ -59,16 +59,16 @@ async def list_calls(stage: Stage) -> Any:
 async def end(stage: Stage) -> Any:
     uuid = await talking(stage)
     done = await stage.sdk(lambda client: client.calls.hangup(uuid))
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
     return done
 
 
 async def cancel(stage: Stage) -> Any:
     stage.lab.phones.put(PERSON, behavior="no_answer")
     uuid = await ringing(stage)
-    await stage.lab.until("ring", number=PERSON)
+    await stage.ledger("ring", number=PERSON)
     done = await stage.sdk(lambda client: client.calls.cancel(uuid))
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
     return done
 
 

@@ -29,7 +29,7 @@ async def call_with(stage: Stage, document: Any, **more: Any) -> None:
 
 async def ended(stage: Stage) -> None:
     """Wait for the end of the call to PERSON."""
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
 
 
 async def speak(stage: Stage) -> list[Signed]:
@@ -150,7 +150,7 @@ async def message(stage: Stage) -> list[Signed]:
     document = plivoxml.ResponseElement()
     document.add_message("Your table is ready.", src=stage.ours.lstrip("+"), dst=PERSON.lstrip("+"))
     await call_with(stage, document)
-    await stage.lab.until("message", number=PERSON)
+    await stage.ledger("message", number=PERSON)
     return []
 
 
@@ -177,7 +177,7 @@ async def reject(stage: Stage) -> list[Signed]:
     document = plivoxml.ResponseElement()
     document.add_hangup(reason="busy")
     await inbound(stage, document)
-    hangup = (await stage.lab.until("hangup", number=PERSON))[0].flat()
+    hangup = (await stage.ledger("hangup", number=PERSON))[0].flat()
     assert hangup["cause"] == "busy"
     return []
 

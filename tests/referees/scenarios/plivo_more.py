@@ -20,7 +20,7 @@ async def transfer(stage: Stage) -> Any:
 async def keys(stage: Stage) -> Any:
     uuid = await talking(stage)
     done = await stage.sdk(lambda client: client.calls.send_digits(uuid, "12w3", leg="aleg"))
-    await stage.lab.until("keys", number=PERSON)
+    await stage.ledger("keys", number=PERSON)
     return done
 
 
@@ -174,7 +174,7 @@ async def message(stage: Stage) -> Any:
     done = await stage.sdk(
         lambda client: client.messages.create(src=stage.ours, dst=PERSON, text="Your table is ready.", url=url)
     )
-    await stage.lab.until("message", number=PERSON)
+    await stage.ledger("message", number=PERSON)
     return done
 
 

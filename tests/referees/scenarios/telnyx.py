@@ -31,7 +31,7 @@ async def talking(stage: Stage, **more: Any) -> str:
 async def create(stage: Stage) -> Any:
     made = await ringing(stage, client_state="bGVn", command_id="leg_1", timeout_secs=30, time_limit_secs=60)
     assert made.data.record_type == "call"
-    await stage.lab.until("ring", number=PERSON)
+    await stage.ledger("ring", number=PERSON)
     return made
 
 
@@ -60,7 +60,7 @@ async def end(stage: Stage) -> Any:
     call = await talking(stage)
     done = await stage.sdk(lambda client: client.calls.actions.hangup(call))
     assert done.data.result == "ok"
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
     return done
 
 

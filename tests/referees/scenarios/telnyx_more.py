@@ -39,7 +39,7 @@ def commands(first: Mapping[str, Any], second: str, done: str = "", **fields: An
 
 async def keys(stage: Stage) -> Any:
     done = await command("send_dtmf", digits="12w3")(stage)
-    await stage.lab.until("keys", number=PERSON)
+    await stage.ledger("keys", number=PERSON)
     return done
 
 
@@ -65,7 +65,7 @@ async def gather_using_audio(stage: Stage) -> Any:
 
 async def transfer(stage: Stage) -> Any:
     done = await command("transfer", to=OTHER, from_=stage.ours)(stage)
-    await stage.lab.until("answer", number=OTHER)
+    await stage.ledger("answer", number=OTHER)
     return done
 
 
@@ -74,7 +74,7 @@ async def bridge(stage: Stage) -> Any:
     given = {"connection_id": stage.credentials["connection_id"], "from_": stage.ours, "to": OTHER}
     made = await stage.sdk(lambda client: client.calls.dial(**given, webhook_url=f"{stage.customer.url}/events"))
     other = str(made.data.call_control_id)
-    await stage.lab.until("answer", number=OTHER)
+    await stage.ledger("answer", number=OTHER)
     return await stage.sdk(
         lambda client: client.calls.actions.bridge(call_control_id_to_bridge=call, call_control_id_to_bridge_with=other)
     )
@@ -185,7 +185,7 @@ async def message(stage: Stage) -> Any:
     done = await stage.sdk(
         lambda client: client.messages.send(from_=stage.ours, to=PERSON, text="Your table is ready.", webhook_url=url)
     )
-    await stage.lab.until("message", number=PERSON)
+    await stage.ledger("message", number=PERSON)
     return done
 
 

@@ -33,7 +33,7 @@ async def create(stage: Stage) -> Any:
     call = await ringing(stage)
     assert call.status == "queued"
     assert (call.to, call.direction) == (PERSON, "outbound-api")
-    await stage.lab.until("ring", number=PERSON)
+    await stage.ledger("ring", number=PERSON)
     return call
 
 
@@ -64,7 +64,7 @@ async def end(stage: Stage) -> Any:
     call = await talking(stage)
     ended = await stage.sdk(lambda client: client.calls(call.sid).update(status="completed"))
     assert ended.sid == call.sid
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
     found = await stage.sdk(lambda client: client.calls(call.sid).fetch())
     assert found.status == "completed"
     return [ended, found]

@@ -21,7 +21,7 @@ async def call_with(stage: Stage, document: VoiceResponse, **more: Any) -> None:
 
 async def ended(stage: Stage) -> None:
     """Wait for the end of the call to PERSON."""
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
 
 
 async def say(stage: Stage) -> list[Signed]:
@@ -151,7 +151,7 @@ async def reject(stage: Stage) -> list[Signed]:
     document = VoiceResponse()
     document.reject(reason="busy")
     await inbound(stage, document)
-    hangup = (await stage.lab.until("hangup", number=PERSON))[0].flat()
+    hangup = (await stage.ledger("hangup", number=PERSON))[0].flat()
     assert hangup["cause"] == "busy"
     return []
 

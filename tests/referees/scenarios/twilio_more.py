@@ -12,7 +12,7 @@ from scenarios.twilio import talking
 async def delete_call(stage: Stage) -> Any:
     call = await talking(stage)
     await stage.sdk(lambda client: client.calls(call.sid).update(status="completed"))
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
     assert await stage.sdk(lambda client: client.calls(call.sid).delete())
     assert await stage.sdk(lambda client: client.calls.list(to=PERSON)) == []
     return []
@@ -162,7 +162,7 @@ async def message(stage: Stage) -> Any:
     made = await stage.sdk(
         lambda client: client.messages.create(to=PERSON, from_=stage.ours, body="Your table is ready.", status_callback=url)
     )
-    await stage.lab.until("message", number=PERSON)
+    await stage.ledger("message", number=PERSON)
     return made
 
 

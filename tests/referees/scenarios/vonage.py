@@ -51,7 +51,7 @@ async def talking(stage: Stage, ncco: Any = WAITING) -> str:
 async def create(stage: Stage) -> Any:
     made = await ringing(stage)
     assert (made.status, made.direction) == ("started", "outbound")
-    await stage.lab.until("ring", number=PERSON)
+    await stage.ledger("ring", number=PERSON)
     return made
 
 
@@ -76,7 +76,7 @@ async def list_calls(stage: Stage) -> Any:
 async def end(stage: Stage) -> Any:
     uuid = await talking(stage)
     await stage.sdk(lambda client: client.voice.hangup(uuid))
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
 
 
 async def redirect(stage: Stage) -> Any:

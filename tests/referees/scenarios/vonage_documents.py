@@ -48,7 +48,7 @@ def ncco(*actions: Any) -> list[dict[str, Any]]:
 
 async def ended(stage: Stage) -> None:
     """Wait for the end of the call to PERSON."""
-    await stage.lab.until("hangup", number=PERSON)
+    await stage.ledger("hangup", number=PERSON)
 
 
 async def talk(stage: Stage) -> list[Signed]:
@@ -108,7 +108,7 @@ async def conversation(stage: Stage) -> list[Signed]:
     await other_call(stage, url)
     await stage.until(joined(stage, 2))
     stage.lab.phones.hang_up(PERSON)
-    await stage.lab.until("hangup", number=OTHER)
+    await stage.ledger("hangup", number=OTHER)
     return []
 
 

@@ -20,7 +20,7 @@ from scenarios.vonage import TO, WAITING, talking
 async def keys(stage: Stage) -> Any:
     uuid = await talking(stage)
     done = await stage.sdk(lambda client: client.voice.play_dtmf_into_call(uuid, "12p3#"))
-    await stage.lab.until("keys", number=PERSON)
+    await stage.ledger("keys", number=PERSON)
     return done
 
 
@@ -110,7 +110,7 @@ async def delete_application(stage: Stage) -> Any:
 async def message(stage: Stage) -> Any:
     sms = Sms(to=TO, from_=stage.ours.lstrip("+"), text="Your table is ready.", webhook_url=f"{stage.customer.url}/message")
     done = await stage.sdk(lambda client: client.messages.send(sms))
-    await stage.lab.until("message", number=PERSON)
+    await stage.ledger("message", number=PERSON)
     return done
 
 
