@@ -119,7 +119,10 @@ class Call(Struct, kw_only=True, eq=False):
     """Fields that every request about this call carries beside the usual ones (StirVerstat, CallToken, CallerName)."""
     status: str = "queued"
     updated: float = 0.0
-    dialled: bool = False
+    dialled: float | None = None
+    """When it began to ring somebody, or us: its start_time."""
+    ends_shown: bool = True
+    """Whether its resource says when it ended."""
     answered: float | None = None
     answered_by: str | None = None
     detection_ms: int = 0
@@ -201,8 +204,8 @@ def call_json(call: Call) -> dict[str, Any]:
         "answered_by": call.answered_by,
         "annotation": None,
         "duration": str(call.seconds) if over and call.answered is not None else None,
-        "start_time": stamp(call.answered),
-        "end_time": stamp(call.ended),
+        "start_time": stamp(call.dialled),
+        "end_time": stamp(call.ended) if call.ends_shown else None,
         "price": None,
         "price_unit": "USD",
         "queue_time": str(call.queue_ms),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
@@ -131,10 +131,7 @@ class Calls:
             raise NoSuch(400, 21220)
         if (change.url or change.twiml) and call.status != "in-progress":
             raise NoSuch(400, 21220)
-        if change.fallback is not None:
-            call.fallback_url, call.fallback_method = change.fallback
-        if change.report is not None:
-            call.report = structs.replace(change.report, events=call.report.events)
+        self._redirect_reports(call, change)
         if change.time_limit_s is not None:
             call.time_limit_s = change.time_limit_s
             self._life.limit(call)
@@ -142,6 +139,15 @@ class Calls:
             self._end(now, call, change.status)
         elif change.url or change.twiml:
             self._life.documents.take_over(now, call, change.url, change.method, change.twiml)
+
+    @staticmethod
+    def _redirect_reports(call: Call, change: Change) -> None:
+        """What is not named stays; the events asked for stay always."""
+        if change.fallback_url is not None:
+            call.fallback_url = change.fallback_url
+        call.fallback_method = change.fallback_method or call.fallback_method
+        url = call.report.url if change.report_url is None else change.report_url
+        call.report = structs.replace(call.report, url=url, method=change.report_method or call.report.method)
 
     def _end(self, now: float, call: Call, wanted: str) -> None:
         """`completed` in any state, `canceled` only before the answer."""
@@ -157,7 +163,7 @@ class Calls:
     # --- lists ------------------------------------------------------------------------------------------------------
 
     def list(self, now: float, request: RestRequest) -> RestReply:
-        """Newest first. A filter by StartTime hides what was not answered yet: such a call has none."""
+        """Newest first. A filter by StartTime hides what was not dialled yet: such a call has none."""
         asked = query(request)
         only(asked, FILTERS)
         lag = self._site.knobs.get("list_lag_s", 0.0)
@@ -193,7 +199,7 @@ def _matches(call: Call, asked: Mapping[str, str]) -> bool:
     mine = {"To": call.to, "From": call.caller_id, "Status": call.status, "ParentCallSid": call.parent_sid}
     if any(asked[name] != mine[name] for name in set(mine) & set(asked)):
         return False
-    moments = {"StartTime": call.answered, "EndTime": call.ended}
+    moments = {"StartTime": call.dialled, "EndTime": call.ended if call.ends_shown else None}
     dated = [name for name in asked if name.rstrip("<>") in moments]
     return all(_in_time(moments[name.rstrip("<>")], name, asked[name]) for name in dated)
 
@@ -201,7 +207,7 @@ def _matches(call: Call, asked: Mapping[str, str]) -> bool:
 def _in_time(moment: float | None, name: str, text: str) -> bool:
     """`StartTime=2026-11-22` is that day, `StartTime>` from then on, `StartTime<` until then (a day: to its end)."""
     first = _moment(text)
-    last = first + timedelta(days=1) if len(text) == len("2026-11-22") else first
+    last = first.replace(hour=23, minute=59, second=59, microsecond=999999) if len(text) == len("2026-11-22") else first
     if moment is None:
         return False
     at = datetime.fromtimestamp(moment, UTC)

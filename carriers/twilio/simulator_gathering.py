@@ -25,11 +25,13 @@ class Gather(Work):
         self._documents, self._call, self._verb = documents, call, verb
         self._digits = ""
         self._waits = 0
+        self._silenced = False
+        """A key came: whatever a prompt was still waiting for means nothing."""
         self.prompts = Prompts(documents, call, verb.children, self._wait)
 
     def digit(self, now: float, digit: str) -> None:
-        if not self._digits and self._call.audio is not None:
-            self.prompts = Prompts(self._documents, self._call, (), self._wait)
+        self._silenced = True
+        if self._call.audio is not None:
             self._call.audio.stop()
         if digit in self._verb.get("finishOnKey", "#"):
             self._over(now, digit)
@@ -43,14 +45,16 @@ class Gather(Work):
     def timer(self, now: float, what: str) -> None:
         if what == f"wait{self._waits}":
             self._over(now)
-        elif what in {"prompt", "key"}:
+        elif what in {"prompt", "key"} and not self._silenced:
             self.prompts.timer(now, what)
 
     def played(self, now: float) -> None:
-        self.prompts.played(now)
+        if not self._silenced:
+            self.prompts.played(now)
 
     def fetched(self, now: float, sound: bytes | None) -> None:
-        self.prompts.fetched(now, sound)
+        if not self._silenced:
+            self.prompts.fetched(now, sound)
 
     def stop(self, now: float) -> None:
         fields = {"Digits": self._digits} if self._digits else {"Digits": "hangup"}

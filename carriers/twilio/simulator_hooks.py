@@ -14,6 +14,9 @@ from carriers.twilio.simulator_call import Call
 
 SIGNATURE = "X-Twilio-Signature"
 DEFAULT_RETRIES, DEFAULT_POLICY = 1, frozenset({"ct"})
+RANGES = {"ct": (100, 10000), "rt": (100, 15000), "tt": (100, 15000), "rc": (0, 5)}
+POLICIES = frozenset({"4xx", "5xx", "ct", "rt", "all"})
+"""Of a fragment: the bounds of its numbers, and the words of `rp`. `e`, from which edge to ask, has no effect here."""
 LEAST_S = 0.1
 """No attempt is begun with less time left than this."""
 
@@ -55,6 +58,8 @@ class Hooks:
     def __init__(self, site: Site, auth_token: str) -> None:
         self._site, self._secret = site, auth_token.encode()
         self._under_way: dict[str, Sending] = {}
+        self._read: set[str] = set()
+        """Fragments that were read already."""
 
     def send(self, now: float, call: Call, purpose: str, url: str, method: str, fields: Mapping[str, str]) -> None:
         """Ask or tell about a call; its Events list the request."""
@@ -75,6 +80,7 @@ class Hooks:
         """Sign and emit; the same fields always, so that a signature over them all is a test of the receiver."""
         target, _, fragment = url.partition("#")
         override = read_override(fragment)
+        self._complain(now, sid, number, url, fragment)
         if method != "POST":
             target += ("&" if "?" in target else "?") + urlencode(fields)
         signed = f"{target}#{fragment}" if fragment and self._site.knobs.get("sign_fragment", False) else target
@@ -115,6 +121,17 @@ class Hooks:
     def forget(self) -> None:
         """Replies to what was sent before mean nothing any more."""
         self._under_way.clear()
+        self._read.clear()
+
+    def _complain(self, now: float, sid: str, number: str, url: str, fragment: str) -> None:
+        """Be loud, once, about settings that have no effect."""
+        strange = [] if fragment in self._read else unread(fragment)
+        self._read.add(fragment)
+        if strange:
+            detail = f"connection override without effect: {', '.join(strange)}"
+            self._site.ledger.write(
+                now, "refused", carrier=self._site.name, number=number, carrier_call_id=sid, url=url, detail=detail
+            )
 
     def _again(self, webhook: Webhook, left_s: float) -> Webhook:
         """A repeat carries the same body, signature and idempotency token, and has what is left of the total time."""
@@ -148,12 +165,24 @@ def read_override(fragment: str) -> Override:
     """Unknown words and numbers out of range fall back to the defaults."""
     words = dict(parse_qsl(fragment))
     return Override(
-        connect_s=_number(words.get("ct"), 100, 10000, 5000) / 1000,
-        read_s=_number(words.get("rt"), 100, 15000, 15000) / 1000,
-        total_s=_number(words.get("tt"), 100, 15000, 15000) / 1000,
-        retries=_number(words.get("rc"), 0, 5, DEFAULT_RETRIES),
+        connect_s=_number(words.get("ct"), *RANGES["ct"], 5000) / 1000,
+        read_s=_number(words.get("rt"), *RANGES["rt"], 15000) / 1000,
+        total_s=_number(words.get("tt"), *RANGES["tt"], 15000) / 1000,
+        retries=_number(words.get("rc"), *RANGES["rc"], DEFAULT_RETRIES),
         policy=frozenset(words["rp"].split(",")) if "rp" in words else DEFAULT_POLICY,
     )
+
+
+def unread(fragment: str) -> list[str]:
+    """The settings of a fragment that `read_override` passes over: misspelt, unknown, or out of range."""
+    return [f"{name}={text}" for name, text in parse_qsl(fragment, keep_blank_values=True) if not _means(name, text)]
+
+
+def _means(name: str, text: str) -> bool:
+    if name in RANGES:
+        least, most = RANGES[name]
+        return text.isdecimal() and least <= int(text) <= most
+    return name == "e" or (name == "rp" and set(text.split(",")) <= POLICIES)
 
 
 def _number(text: str | None, least: int, most: int, default: int) -> int:

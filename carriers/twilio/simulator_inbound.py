@@ -40,7 +40,7 @@ class Inbound:
             fallback_method=instructions.fallback_method,
             report=instructions.report,
             status="ringing",
-            dialled=True,
+            dialled=now,
             caller_name=_name(route, incoming),
             extra=_extra(route, incoming, sid),
         )

@@ -62,9 +62,9 @@ class Life:
 
     def dial(self, now: float, call: Call) -> None:
         """The call's turn in the account's queue has come."""
-        if call.dialled or not call.live or call.ending is not None:
+        if call.dialled is not None or not call.live or call.ending is not None:
             return
-        call.dialled, call.updated = True, now
+        call.dialled = call.updated = now
         self._tell(now, call, "initiated", "initiated")
         cause = self._site.reject_cause(now, call.to)
         if cause is not None:
@@ -154,7 +154,7 @@ class Life:
         if not call.live or call.ending is not None:
             return
         call.ending = (status, sip_code)
-        if call.dialled:
+        if call.dialled is not None:
             self._site.network.hang_up(now, carrier=self._site.name, ref=call.sid)
         else:
             self.over(now, call, status, sip_code)
@@ -164,6 +164,7 @@ class Life:
         if not call.live:
             return
         call.status, call.ended, call.updated = status, now, now
+        call.ends_shown = call.answered is not None or self._knob("end_time_of_unanswered", False)
         self.talking.pop(call.sid, None)
         self.documents.interrupt(now, call)
         self.streams.close_all(now, call)

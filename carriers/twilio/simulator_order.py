@@ -65,8 +65,10 @@ class Change(Struct, frozen=True, kw_only=True):
     url: str
     method: str
     twiml: str
-    fallback: tuple[str, str] | None
-    report: Target | None
+    fallback_url: str | None
+    fallback_method: str
+    report_url: str | None
+    report_method: str
     time_limit_s: int | None
 
 
@@ -126,14 +128,20 @@ def read_change(fields: Mapping[str, list[str]]) -> Change:
     one = {name: values[-1] for name, values in fields.items()}
     if one.get("Url") and one.get("Twiml"):
         raise NoSuch(400, 20001, "Url and Twiml exclude each other")
+    if one.get("Status") and (one.get("Url") or one.get("Twiml")):
+        raise NoSuch(400, 20001, "not simulated: Status together with Url or Twiml")
+    if "Method" in one and not one.get("Url"):
+        raise NoSuch(400, 20001, "not simulated: Method without Url")
     new = read_instructions(fields)
     return Change(
         status=rules.word("Status", one["Status"], frozenset({"completed", "canceled"})) if "Status" in one else "",
         url=new.url,
         method=new.method,
         twiml=new.twiml,
-        fallback=(new.fallback_url, new.fallback_method) if "FallbackUrl" in one else None,
-        report=new.report if "StatusCallback" in one else None,
+        fallback_url=new.fallback_url if "FallbackUrl" in one else None,
+        fallback_method=new.fallback_method if "FallbackMethod" in one else "",
+        report_url=new.report.url if "StatusCallback" in one else None,
+        report_method=new.report.method if "StatusCallbackMethod" in one else "",
         time_limit_s=rules.number(one["TimeLimit"], 1, LONGEST_CALL_S) if "TimeLimit" in one else None,
     )
 

@@ -39,7 +39,7 @@ def test_the_answer_url_is_asked_while_it_rings(world) -> None:
     assert "CallerName" not in fields
     assert world.network_acts == []
     shown = world.shown(f"/Calls/{sid}.json")
-    assert (shown["status"], shown["direction"], shown["start_time"]) == ("ringing", "inbound", None)
+    assert (shown["status"], shown["direction"], shown["start_time"]) == ("ringing", "inbound", shown["date_created"])
     assert shown["phone_number_sid"].startswith("PN")
 
 

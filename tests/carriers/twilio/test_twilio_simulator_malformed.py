@@ -5,6 +5,7 @@ import json
 import pytest
 
 from carriers.lab.contract import OpenSocket, WebhookReply
+from carriers.twilio.webhooks import RETRIES
 
 NO_ADDRESS = ("http://[", "http://gw.test:99999/", "http://gw.test:abc/", "http://gw.test:0/")
 STREAM = "<Response><Connect><Stream url='{}'/></Connect></Response>"
@@ -82,3 +83,21 @@ def test_a_message_without_a_floor(world) -> None:
     world.sim.on_socket_open(world.now, stream)
     world.sim.on_socket_frame(world.now, stream, "[" * 200_000)
     assert [more["code"] for kind, more in world.ledger if kind == "rejected_frame"] == ["31951"]
+
+
+@pytest.mark.parametrize(
+    ("fragment", "words"),
+    [
+        ("rc=9&rt=5000", "rc=9"),
+        ("tc=3&rp=5xx,timeout", "tc=3, rp=5xx,timeout"),
+        ("answer", "answer="),
+        ("ct=100&rt=15000&tt=15000&rc=5&rp=4xx,5xx,ct,rt&e=dublin", ""),
+        (RETRIES.lstrip("#"), ""),
+    ],
+)
+def test_overrides_without_effect(world, fragment: str, words: str) -> None:
+    """What a URL's fragment asks for in vain stands in the ledger once; what is obeyed, ours included, does not."""
+    for _ in range(2):
+        world.answered_call("<Response><Pause length='9'/></Response>", StatusCallback=f"http://gw.test/status#{fragment}")
+        world.pass_time(1)
+    assert [entry["detail"] for entry in world.refused] == ([f"connection override without effect: {words}"] if words else [])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from carriers.lab.contract import Fetch
+from carriers.lab.contract import Fetch, WebhookReply
 from carriers.lab.sound import to_wav, tone
 
 SOUND = tone(500, 1.0)
@@ -182,3 +182,17 @@ def test_gather_plays_files_and_pauses(world) -> None:
     assert world.status(sid) == "in-progress"
     world.pass_time(1)
     assert world.status(sid) == "completed"
+
+
+def test_a_key_ends_what_the_prompt_waited_for(world) -> None:
+    """After the first key neither a pause that is over nor a file that comes lets the time-out begin anew."""
+    for prompt in ('<Pause length="3"/>', "<Play>tone.wav</Play>"):
+        sid = world.answered_call(response(f'<Gather timeout="4" action="/keys">{prompt}</Gather>'))
+        world.pass_time(1)
+        world.phone(sid, "digit", digit="7")
+        world.pass_time(2.5)
+        for wish in world.of(Fetch):
+            world.sim.on_fetched(world.now, wish.id, WebhookReply(status=404))
+        world.pass_time(1.6)
+        assert world.told("/keys")[-1] | {"Digits": "7"} == world.told("/keys")[-1]
+        assert world.told("/keys")[-1]["CallSid"] == sid

@@ -180,7 +180,40 @@ def test_unknown_paths_are_loud(world, method: str, path: str) -> None:
     assert path in entry["request"]
 
 
-def test_date_filters_hide_what_was_not_answered(world) -> None:
+def test_a_call_starts_with_its_dial(world) -> None:
+    """`start_time` is empty while a call is queued and set from the dial on, whether or not anybody answers."""
+    world.place()
+    sid = body(world.place())["sid"]
+    world.pass_time(0.5)
+    assert world.shown(f"/Calls/{sid}.json")["start_time"] is None
+    world.pass_time(1)
+    ringing = world.shown(f"/Calls/{sid}.json")
+    assert ringing["start_time"] == "Sun, 22 Nov 2026 11:00:01 +0000"
+    world.phone(sid, "ended", cause="busy", by="phone")
+    assert world.shown(f"/Calls/{sid}.json")["start_time"] == ringing["start_time"]
+
+
+@pytest.mark.knob("twilio", "end_time_of_unanswered", no_adapter="the adapter reads status and creation alone")
+@pytest.mark.parametrize(("knobs", "shown"), [({}, False), ({"end_time_of_unanswered": True}, True)])
+def test_the_end_of_what_nobody_answered(make_world, knobs: dict[str, bool], shown: bool) -> None:
+    """A call that was not answered has an `end_time`, and is found by it, or neither; an answered one always has both."""
+    world = make_world(calls_per_second=50.0, **knobs)
+    busy, answered = body(world.place())["sid"], world.answered_call("<Response><Hangup/></Response>")
+    world.phone(busy, "ended", cause="busy", by="phone")
+    world.pass_time(1)
+    ends = {call["sid"]: call["end_time"] is not None for call in world.shown("/Calls.json")["calls"]}
+    assert ends == {busy: shown, answered: True}
+    found = {call["sid"] for call in world.shown("/Calls.json?EndTime=2026-11-22")["calls"]}
+    assert found == {sid for sid, has_end in ends.items() if has_end}
+
+
+def test_the_last_day_there_is(world) -> None:
+    """A filter by the last day of the calendar finds nothing, and breaks nothing."""
+    world.place()
+    assert world.shown("/Calls.json?StartTime=9999-12-31")["calls"] == []
+
+
+def test_date_filters_hide_what_was_not_dialled(world) -> None:
     """A filter by StartTime never shows a queued call, for it has no start; EndTime none that is alive."""
     sid = world.answered_call("<Response><Pause length='60'/></Response>")
     world.place()

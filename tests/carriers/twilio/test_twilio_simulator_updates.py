@@ -36,6 +36,17 @@ def test_new_places_to_report_to(world) -> None:
     assert world.told("/other")[-1]["CallStatus"] == "completed"
 
 
+def test_methods_alone(world) -> None:
+    """FallbackMethod and StatusCallbackMethod are changed without their URLs, which stay."""
+    sid = world.answered_call(WAIT, FallbackUrl="http://gw.test/fallback")
+    assert update(world, sid, FallbackMethod="GET", StatusCallbackMethod="GET").status == 200
+    update(world, sid, Url="http://gw.test/broken")
+    world.answer("", status=500)
+    assert (world.webhooks[-1].method, world.webhooks[-1].url.partition("?")[0]) == ("GET", "http://gw.test/fallback")
+    world.phone(sid, "ended", cause="normal", by="phone")
+    assert (world.webhooks[-1].method, world.webhooks[-1].url.partition("?")[0]) == ("GET", "http://gw.test/status")
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
@@ -43,6 +54,9 @@ def test_new_places_to_report_to(world) -> None:
         ({"Url": "nowhere"}, 21205),
         ({"Url": "http://gw.test/x", "Twiml": WAIT}, 20001),
         ({"TimeLimit": "0"}, 21208),
+        ({"Status": "completed", "Url": "http://gw.test/x"}, 20001),
+        ({"Status": "completed", "Twiml": WAIT}, 20001),
+        ({"Method": "GET"}, 20001),
         ({"Twiml": "<Response>" + "x" * 4000}, 21205),
     ],
 )
