@@ -19,9 +19,10 @@ Fields = Mapping[str, tuple[str, Check]]
 """name -> (the code of the refusal of a bad value, the check)"""
 
 E164 = re.compile(r"\+[1-9][0-9]{7,14}")
-DIALLED = re.compile(r"\+[1-9][0-9]{7,14}(,[0-9A-Da-d*#wW]{1,64})?")
-DIGITS = re.compile(r"[0-9A-Da-d*#wW]+")
+DIALLED = re.compile(r"\+[1-9][0-9]{7,14}(,[0-9A-D*#wW]{1,64})?")
+DIGITS = re.compile(r"[0-9A-D*#wW]+")
 MOST_RETRIES, MOST_RETRIES_MS = 5, 60_000
+LONGEST_SPEECH = 3000
 
 
 def _base64(value: Any) -> bool:
@@ -238,7 +239,7 @@ _VOICE: Fields = {
 SPEAK: Fields = {
     **STATE,
     **_VOICE,
-    "payload": ("10015", text(5000)),
+    "payload": ("10015", text(LONGEST_SPEECH)),
     "loop": ("10015", _loops),
     "stop": ("10015", one_of("current", "all")),
     "target_legs": ("10015", one_of("self", "opposite", "both")),
@@ -261,8 +262,8 @@ GATHER_USING_SPEAK: Fields = {
     **STATE,
     **_GATHER,
     **_VOICE,
-    "payload": ("10015", text(3000)),
-    "invalid_payload": ("10015", text(3000)),
+    "payload": ("10015", text(LONGEST_SPEECH)),
+    "invalid_payload": ("10015", text(LONGEST_SPEECH)),
     "maximum_tries": ("10015", between(1, 128)),
 }
 GATHER_USING_AUDIO: Fields = {

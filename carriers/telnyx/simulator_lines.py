@@ -19,7 +19,6 @@ from carriers.telnyx.simulator_numbers import Numbers
 WITHHELD = "anonymous"
 MU_LAW_COUNTRY = "+1"
 """Where legs come as mu-law; elsewhere (United Kingdom, European Union, India) they are seen to come as A-law."""
-RING_S = 30
 LONGEST_S = 14_400
 
 
@@ -27,7 +26,7 @@ class Lines:
     """All legs of the account, by call control id.
 
     Knobs: `reject_after_s`, `network_404_after_s`, `normal_sip`, `withheld_from`, `stir_in_webhook`, `leg_codec`,
-    `cost_per_minute`, `caller_written`, `no_command_cause`, `parked_hangup_cause`.
+    `cost_per_minute`, `caller_written`, `no_command_cause`, `parked_hangup_cause`, `ring_timeout_s`.
     """
 
     def __init__(self, site: Site, hooks: Hooks, applications: Applications, numbers: Numbers) -> None:
@@ -98,7 +97,8 @@ class Lines:
     def ring(self, now: float, call: Call) -> None:
         """Let the telephone network look for the phone."""
         call.known = True
-        self.wake(now + call.wish.get("timeout_secs", RING_S), "ring", call)
+        patience_s = call.wish.get("timeout_secs") or float(self._site.knobs.get("ring_timeout_s", 30.0))
+        self.wake(now + patience_s, "ring", call)
         shown = "" if call.wish.get("privacy") == "id" else call.origin
         self._site.network.dial(now, carrier=self._site.name, ref=call.call_control_id, to=call.to, caller_id=shown)
 

@@ -17,6 +17,7 @@ _GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡"
     "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
 )
+_GSM7_TWICE = "^{}\\[~]|€"
 FIELDS: fields.Fields = {
     "from": ("40305", lambda value: isinstance(value, str)),
     "to": ("40310", fields.matching(fields.E164)),
@@ -86,7 +87,7 @@ class Messages:
     def _made(self, now: float, wish: dict[str, Any]) -> dict[str, Any]:
         encoding = "GSM-7" if set(wish["text"]) <= _GSM7 else "UCS-2"
         alone, part = PARTS[encoding]
-        length = len(wish["text"])
+        length = _characters(wish["text"], encoding)
         return {
             "record_type": "message",
             "direction": "outbound",
@@ -128,3 +129,10 @@ class Messages:
         event = self._hooks.event(now, event_type, dict(message))
         number = message["to"][0]["phone_number"]
         self._hooks.send(now, event["id"], event, route, ref=message["id"], number=number)
+
+
+def _characters(text: str, encoding: str) -> int:
+    """Those of GSM's second table count twice, and so do those beyond 16 bits."""
+    if encoding == "GSM-7":
+        return len(text) + sum(map(text.count, _GSM7_TWICE))
+    return len(text.encode("utf-16-le")) // 2

@@ -38,7 +38,7 @@ class _Tap(CallRecorder):
 class Sockets:
     """One stream a call. Knobs: `playback_limit_s`, `stream_reconnect_after_s`, `reconnect_keeps_id`,
     `stopped_when_unanswered`, `socket_closed_event`, `stream_token_in`, `transcoding`, `l16_byte_order`, `short_frames`,
-    `frame_timestamps`, `frames_swap_every`.
+    `frame_timestamps`, `frames_swap_every`, `streaming_start_inherits`.
     """
 
     def __init__(self, site: Site, lines: Lines, hooks: Hooks) -> None:
@@ -78,9 +78,9 @@ class Sockets:
     # --- commands ------------------------------------------------------------------------------------------------
 
     def _start(self, now: float, call: Call, body: dict[str, Any]) -> RestReply | None:
-        wish = self._wishes.get(call.call_control_id, {}) | {
-            name: value for name, value in body.items() if name not in fields.STATE
-        }
+        inherits = self._site.knobs.get("streaming_start_inherits", False)
+        before = self._wishes.get(call.call_control_id, {}) if inherits else {}
+        wish = before | {name: value for name, value in body.items() if name not in fields.STATE}
         if "stream_url" not in wish:
             return rest.missing("stream_url")
         if call.call_control_id in self._streams:
