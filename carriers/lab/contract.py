@@ -234,7 +234,11 @@ class Site(Struct, kw_only=True):
 
 
 class Simulator(Protocol):
-    """A carrier, backwards. Pure: see this file's head."""
+    """A carrier, backwards. Pure: see this file's head.
+
+    One whose errors have a closed set of codes also has `error_codes: frozenset[str]`; the fault `http_error` takes no other
+    `code` then.
+    """
 
     causes: frozenset[str]
     """What `reject {cause}` understands: the carrier's own codes or words for an asynchronous failure before ringing."""

@@ -66,6 +66,7 @@ class Desk:
         chance = Random(random.getrandbits(64))
         self.faults = Switchboard(chance)
         self.simulator: Simulator = plan.simulator(self._site(plan, random))
+        _check_knobs(plan, self.simulator)
         self.webhooks = OutboundWebhooks(
             carrier=plan.name,
             faults=self.faults,
@@ -253,3 +254,11 @@ class Desk:
 
     def _wake(self, now: float, key: str) -> None:
         self.simulator.on_timer(now, key)
+
+
+def _check_knobs(plan: DeskPlan, simulator: Simulator) -> None:
+    """A misspelt knob would leave the guess at its default; ValueError names it. A simulator need not list its knobs."""
+    known: frozenset[str] | None = getattr(simulator, "knobs", None)
+    strange = sorted(set(plan.knobs) - known) if known is not None else []
+    if known is not None and strange:
+        raise ValueError(f"{plan.name} has no knob {', '.join(strange)}; it has: {', '.join(sorted(known))}")

@@ -152,7 +152,8 @@ class Exchange:
         """Replace a carrier's faults; each is a `Fault` or the user's object. Raise BadField for what is wrong."""
         desk = self.desk(name)
         plain = [fault for fault in faults if isinstance(fault, Fault)]
-        read = plain if len(plain) == len(faults) else read_faults(list(faults), desk.simulator.causes)
+        codes = getattr(desk.simulator, "error_codes", frozenset[str]())
+        read = plain if len(plain) == len(faults) else read_faults(list(faults), desk.simulator.causes, codes)
         with self._step(now):
             desk.faults.set(self.now, read)
             self.ledger.write(self.now, "fault", carrier=name, faults=[str(fault.kind) for fault in read])

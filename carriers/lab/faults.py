@@ -140,31 +140,33 @@ def region_of(number: str) -> str:
     return known or phonenumbers.region_code_for_country_code(parsed.country_code or 0) or ""
 
 
-def read_faults(data: Any, causes: frozenset[str]) -> list[Fault]:
-    """The faults of one carrier from the user's words; raise BadField naming field and cure."""
+def read_faults(data: Any, causes: frozenset[str], codes: frozenset[str] = frozenset()) -> list[Fault]:
+    """The faults of one carrier from the user's words; raise BadField naming field and cure. `codes`: its error codes, where
+    they are a closed set.
+    """
     if not isinstance(data, list):
         raise BadField("faults", 'must be a list of objects with a "kind"')
-    return [_read_fault(item, f"faults[{index}]", causes) for index, item in enumerate(data)]
+    words = {"cause": one_of(causes)} | ({"code": optional(one_of(codes))} if codes else {})
+    return [_read_fault(item, f"faults[{index}]", words) for index, item in enumerate(data)]
 
 
-def _read_fault(data: Any, where: str, causes: frozenset[str]) -> Fault:
+def _read_fault(data: Any, where: str, words: dict[str, Rule]) -> Fault:
     if not isinstance(data, dict):
         raise BadField(where, 'must be an object with a "kind"')
     kinds = one_of(FaultKind)
     kind = FaultKind(read_fields({"kind": data.get("kind")}, {"kind": kinds}, where)["kind"])
     grammar = _FIELDS[kind]
-    read = read_fields(data, _rules(grammar, kinds, causes), where)
+    read = read_fields(data, _rules(grammar, kinds, words), where)
     for name in grammar.required:
         if name not in read:
             raise BadField(f"{where}.{name}", f"{kind} needs it")
     return Fault(**{**_DEFAULTS.get(kind, {}), **read, "kind": kind})
 
 
-def _rules(grammar: Fields, kinds: Rule, causes: frozenset[str]) -> dict[str, Rule]:
+def _rules(grammar: Fields, kinds: Rule, words: dict[str, Rule]) -> dict[str, Rule]:
     rules = {"kind": kinds, "for_s": optional(number_between(0, 30 * 24 * HOUR)), **grammar.required, **grammar.free}
     rules["rate"] = number_between(0, 1) if grammar.chancy else number_between(1, 1)
-    if "cause" in rules:
-        rules["cause"] = one_of(causes)
+    rules |= {name: rule for name, rule in words.items() if name in rules}
     if grammar.aimed:
         rules |= {"prefix": _prefix, "region": _region}
     return rules

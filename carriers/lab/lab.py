@@ -48,6 +48,9 @@ class Lab:
         self._seed, self.host, self._port = seed, host, port
         self._kinds = _resolved(kinds)
         self._knobs, self._numbers = knobs or {}, numbers or {}
+        strange = set(self._knobs) - set(known_kinds()) - {kind.kind for kind in self._kinds}
+        if strange:
+            raise ValueError(f"knobs for {', '.join(sorted(strange))}: there is no such carrier")
         self._shell: Shell | None = None
         self._exchange: Exchange | None = None
 

@@ -12,12 +12,13 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from carriers.lab.contract import Incoming, PhoneEvent, RestReply, RestRequest, Site, WebhookReply
-from carriers.vonage.simulator_account import Account, as_json
+from carriers.vonage.simulator_account import ERROR_CODES, Account, as_json
 from carriers.vonage.simulator_applications import Applications
 from carriers.vonage.simulator_calls import Calls
 from carriers.vonage.simulator_connect import Connects
 from carriers.vonage.simulator_flow import Flow
 from carriers.vonage.simulator_gather import Gathers
+from carriers.vonage.simulator_knobs import KNOBS
 from carriers.vonage.simulator_legs import CAUSES, SocketLeg
 from carriers.vonage.simulator_machines import Machines
 from carriers.vonage.simulator_messages import Messages
@@ -47,6 +48,8 @@ class VonageSimulator:
     """Implements `carriers.lab.contract.Simulator`."""
 
     causes = frozenset(CAUSES)
+    knobs = KNOBS
+    error_codes = ERROR_CODES
     signature_headers = frozenset({"authorization"})
 
     def __init__(self, site: Site) -> None:

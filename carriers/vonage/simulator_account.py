@@ -29,6 +29,7 @@ _TITLES: dict[str, tuple[int, str, str]] = {
     "internal-error": (500, "Internal Error", "There was an error processing your request in the Platform"),
     "service-unavailable": (503, "Service Unavailable", "The service is temporarily unavailable"),
 }
+ERROR_CODES = frozenset(_TITLES)
 FAULTS = {
     "auth_error": "unauthorized",
     "suspended": "account-suspended",

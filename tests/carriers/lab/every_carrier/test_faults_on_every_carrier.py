@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from carriers.lab.faults import FaultKind
+from carriers.lab.fields import BadField
 
 PERSON = "+15550107001"
 OWN_CODES = {"vonage": "low-balance"}
@@ -94,6 +95,18 @@ def test_http_error_with_a_code(town: Any) -> None:
     town.set_faults({"kind": "http_error", "status": 400, "code": code})
     answer = town.dial()
     assert (answer.reply.status, code in json.dumps(json.loads(answer.reply.body))) == (400, True)
+
+
+def test_a_code_that_the_carrier_does_not_have_is_refused(town: Any) -> None:
+    """A carrier whose codes are a closed set takes no other, and says which there are; the rest take any."""
+    codes = getattr(town.exchange.desks[town.kind.kind].simulator, "error_codes", frozenset())
+    fault = {"kind": "http_error", "status": 400, "code": "31337"}
+    if codes:
+        with pytest.raises(BadField, match=min(codes)) as caught:
+            town.set_faults(fault)
+        assert caught.value.field == "faults[0].code"
+    else:
+        assert town.set_faults(fault)[0].code == "31337"
 
 
 def test_http_error_after_placing(town: Any) -> None:
