@@ -41,6 +41,9 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "breakers": {carrier: _breaker(breaker) for carrier, breaker in store.breakers.items()},
         "hands": {carrier: plain(encode(hand)) for carrier, hand in store.hands.items()},
         "sessions": {key: plain(encode(one)) for key, one in store.sessions.items() if one.expires_at > store.clock},
+        "voicemails": _voicemails(store),
+        "voicemails_gone": {key: until for key, until in store.voicemails_gone.items() if until > store.clock},
+        "collections": {key: {"since": one.since, "until": one.until} for key, one in store.collections.items()},
         "processes": {
             key: {"until": until, "body": plain(encode(process))} for key, (process, until) in store.processes.known.items()
         },
@@ -73,6 +76,11 @@ def _commands(store: MemoryStore) -> dict[str, list[str]]:
     for command_id, item in sorted(store.outbox.items.items()):
         commands.setdefault(item.call_id, []).append(command_id)
     return commands
+
+
+def _voicemails(store: MemoryStore) -> dict[str, Any]:
+    positions = store.voicemail_positions
+    return {key: {"position": positions[key], "body": plain(store.voicemails[positions[key]])} for key in positions}
 
 
 def _held(store: MemoryStore) -> dict[str, list[str]]:

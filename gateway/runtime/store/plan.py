@@ -123,11 +123,15 @@ def plan(change: Change, now: float, feed_kept: int = FEED_KEPT) -> Plan:
 
 
 def position(call: Call) -> str:
-    """Where a call stands in every list: sorts like (created_at, id), byte by byte; it is also the page cursor.
+    """Where a call stands in every list: sorts like (created_at, id), byte by byte; it is also the page cursor."""
+    return position_of(call.created_at, call.id)
 
-    The bits of a non-negative double, read as big-endian bytes, sort like the number itself.
-    """
-    return f"{struct.pack('>d', max(call.created_at, 0.0)).hex()}:{call.id}"
+
+def position_of(time: float, name: str) -> str:
+    """Sorts like (time, name), byte by byte: the bits of a non-negative double, read as big-endian bytes, sort as it does."""
+    if not math.isfinite(time):
+        raise ValueError(f"a time of {name} is not finite")
+    return f"{struct.pack('>d', max(time, 0.0)).hex()}:{name}"
 
 
 def indexes(call: Call) -> tuple[str, ...]:

@@ -48,6 +48,9 @@ _READS: dict[str, tuple[str, ...]] = {
     "breaker": ("HGETALL",),
     "hand": ("HGETALL",),
     "session": ("HGETALL",),
+    "voicemail": ("HGETALL",),
+    "voicemails": ("ZRANGE", "0", "-1"),
+    "collection": ("HGETALL",),
     "processes": _SCORES,
     "process": ("HGETALL",),
     "held": ("SMEMBERS",),
@@ -91,6 +94,10 @@ def _sections(raw: Sections) -> Sections:
         "breakers": _each(raw, "breaker", _breaker),
         "hands": _each(raw, "hand", lambda stored: plain(stored[b"body"])),
         "sessions": {key: one for key, one in _each(raw, "session", _session).items() if _fresh(one, clock)},
+        "voicemails": _voicemails(raw),
+        "voicemail_strays": sorted({one["position"] for one in _voicemails(raw).values()} ^ _listed_voicemails(raw)),
+        "voicemails_gone": {key: until for key, until in _each(raw, "voicemail", _gone).items() if until > clock},
+        "collections": _each(raw, "collection", lambda stored: {name.decode(): float(at) for name, at in stored.items()}),
         "processes": _processes(raw),
         "held": _each(raw, "held", _members),
         "leases": _each(raw, "lease", _lease),
@@ -156,6 +163,19 @@ def _command(stored: Any) -> Sections:
 def _processes(raw: Sections) -> Sections:
     bodies = raw.get("process", {}).get("", {})
     return {key: {"until": until, "body": plain(bodies[key.encode()])} for key, until in _only(raw, "processes").items()}
+
+
+def _voicemails(raw: Sections) -> Sections:
+    stored = {key: one for key, one in raw.get("voicemail", {}).items() if b"body" in one}
+    return {key: {"position": one[b"position"].decode(), "body": plain(one[b"body"])} for key, one in stored.items()}
+
+
+def _listed_voicemails(raw: Sections) -> set[str]:
+    return {position.decode() for position in raw.get("voicemails", {}).get("", [])}
+
+
+def _gone(stored: Any) -> float:
+    return float(stored.get(b"gone_until", 0))
 
 
 def _lease(stored: Any) -> Sections:

@@ -31,6 +31,7 @@ from gateway.runtime.store.contract import (
 )
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.runtime.store.redis_store import RedisStore
+from gateway.runtime.store.voicemail_contract import Voicemail
 
 START = 1_763_800_000.123456
 FEED_KEPT = 5
@@ -292,6 +293,37 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.put_media(call_id, leg_id, counters, lease))
         self.both(lambda store: store.media(call_id))
 
+    @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_ü", "vm_4"]), left=offsets, seconds=st.floats(0, 9))
+    def put_voicemail(self, name: str, left: float, seconds: float) -> None:
+        message = Voicemail(
+            id=name, carrier="twilio", left_at=self.now + left, collected_at=self.now, seconds=seconds, reason="gateway-down"
+        )
+        self.both(lambda store: store.knows_voicemail(name, self.now))
+        self.both(lambda store: store.put_voicemail(message, self.now))
+        self.both(lambda store: store.voicemail(name))
+
+    @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_ü", "vm_4"]), later=st.sampled_from([0.0, 91 * 86_400.0]))
+    def drop_voicemail(self, name: str, later: float) -> None:
+        self.both(lambda store: store.drop_voicemail(name, self.now))
+        self.both(lambda store: store.knows_voicemail(name, self.now + later))
+
+    @rule(limit=limits, before=offsets)
+    def page_through_voicemails(self, limit: int, before: float) -> None:
+        cursor: str | None = None
+        for _ in range(4):
+            cursor = self.both(_voicemails(limit, cursor)).next
+            if cursor is None:
+                break
+        self.both(lambda store: store.oldest_voicemails(self.now + before, limit))
+
+    @rule(carrier=carriers, lasts=leases)
+    def take_collection(self, carrier: str, lasts: float) -> None:
+        self.both(lambda store: store.take_collection(carrier, self.now, lasts))
+
+    @rule(carrier=carriers, since=offsets)
+    def end_collection(self, carrier: str, since: float) -> None:
+        self.both(lambda store: store.end_collection(carrier, self.now + since))
+
     @rule(before=offsets, limit=limits)
     def purge(self, before: float, limit: int) -> None:
         self.both(lambda store: store.purge(self.now + before, limit))
@@ -326,6 +358,10 @@ class BothStores(RuleBasedStateMachine):
         async for key in self.client.scan_iter(match=f"{self.tag}:*", count=1000):
             await self.client.unlink(key)
         await self.redis.aclose()
+
+
+def _voicemails(limit: int, cursor: str | None) -> Callable[[Store], Coroutine[Any, Any, Any]]:
+    return lambda store: store.list_voicemails(limit, cursor)
 
 
 def _listing(wanted: CallFilter, limit: int, cursor: str | None) -> Callable[[Store], Coroutine[Any, Any, Any]]:
