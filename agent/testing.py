@@ -155,10 +155,13 @@ async def rehearsal(
     *,
     carriers: Sequence[str] = (),
     knobs: Mapping[str, Mapping[str, Any]] | None = None,
+    port: int = 0,
+    seed: int = 0,
     cast: Callable[[str, str, Any], Agent] = agent_of,
 ) -> AsyncIterator[Stage]:
     """A whole gateway with these agents (as config.yaml has them; the first answers and calls) on a lab of these carriers (none
-    named: all that there are), whose `knobs` are by kind.
+    named: all that there are), whose `knobs` are by kind; `port` is the gateway's, and another `seed` makes
+    other ids.
 
     Our numbers point at it already. Everything is on loopback and in a temporary directory, and is gone with the block.
     """
@@ -171,8 +174,8 @@ async def rehearsal(
     carriers = carriers or _all_carriers()
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        lab = await stack.enter_async_context(Lab(kinds=list(carriers), knobs=knobs))
-        listener = stack.enter_context(bind("127.0.0.1", 0))
+        lab = await stack.enter_async_context(Lab(seed=seed, kinds=list(carriers), knobs=knobs))
+        listener = stack.enter_context(bind("127.0.0.1", port))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = _config(lab, agents, carriers, url, folder)
         await stack.enter_async_context(served(config, listener, cast=cast))
