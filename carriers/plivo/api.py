@@ -6,6 +6,7 @@ failed. None of that is reached: the wire below it raises every answer that is n
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import plivo
@@ -22,18 +23,19 @@ from carriers.contract import (
     LegAtCarrier,
     Markup,
     MediaCodec,
+    MessageLeft,
     Placed,
     Setting,
     Sighting,
     Wanted,
     Webhooks,
 )
-from carriers.plivo import CAPABILITIES, lookup, provisioning, verdicts
+from carriers.plivo import CAPABILITIES, lookup, messages, provisioning, verdicts
 from carriers.plivo.lookup import AnswerRefused
 from carriers.plivo.markup import LASTING_RETRIES, QUICK_RETRIES, PlivoMarkup
 from carriers.plivo.media import PlivoMedia
 from carriers.plivo.webhooks import PlivoWebhooks
-from carriers.requests_wire import Wire
+from carriers.requests_wire import Wire, download
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
 from gateway.domain.errors import CarrierError
@@ -75,7 +77,7 @@ class PlivoCarrier(ByDocument):
         self.capabilities = CAPABILITIES
         self.webhooks: Webhooks = PlivoWebhooks(settings.credentials.auth_token)
         self.markup: Markup = PlivoMarkup()
-        self._clock = clock
+        self._clock, self._base_url = clock, settings.base_url
         self._threads: SdkThreads[Any] = SdkThreads(settings.name, lambda: _client(settings), clock, settings.threads)
 
     async def place(self, attempt: Attempt, deadline: float, gate: Gate) -> Placed:
@@ -120,6 +122,23 @@ class PlivoCarrier(ByDocument):
     async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
         wrong = [setting for setting in settings if not setting.right and not setting.cure]
         await self._ask(lambda client: _amend(client, wanted, wrong), _LOOKUP_TIMEOUT_S)
+
+    async def messages_left(self, numbers: tuple[str, ...], since: float) -> tuple[MessageLeft, ...]:
+        found: list[dict[str, Any]] = []
+        for page_number in range(messages.MOST_PAGES):
+            page = await self._ask(partial(_recordings, since=since, offset=page_number * lookup.PAGE))
+            found += page
+            if len(page) < lookup.PAGE or messages.over(page, since):
+                break
+        return messages.left(found, numbers, since)
+
+    async def message_audio(self, message: MessageLeft) -> bytes:
+        place = messages.place(message, _ORIGIN, self._base_url)
+        return await self._ask(partial(_sound, place=place), messages.DOWNLOAD_S)
+
+    async def forget_message(self, message: MessageLeft) -> None:
+        recording_id = _checked(message.recording_id)
+        await self._ask(partial(_forget, recording_id=recording_id))
 
     def media(self) -> MediaCodec:
         return PlivoMedia()
@@ -167,6 +186,7 @@ def error_text(body: bytes) -> str:
 def _client(settings: CarrierSettings) -> Any:
     credentials = settings.credentials
     client = plivo.RestClient(credentials.auth_id, credentials.auth_token)
+    client.session.mount("https://", Wire("https://"))  # files of recordings lie elsewhere
     client.session.mount(_ORIGIN, _TellingWire(_ORIGIN, settings.base_url))
     return client
 
@@ -274,6 +294,41 @@ def _no_access(error: CarrierError) -> Finding:
     ours = _verdict_of(error).signal is Signal.MISCONFIGURED
     cure = "Copy auth_id and auth_token from the first page of Plivo's console." if ours else "Check base_url and the network."
     return Finding(what="credentials", ok=False, detail=str(error), cure=cure)
+
+
+# --- messages that callers left ----------------------------------------------------------------------------------
+
+_RECORDING = ("recording_id", "from_number", "to_number", "recording_format", "conference_name") + (
+    "recording_start_ms",
+    "recording_duration_ms",
+    "recording_url",
+)
+
+
+def _recordings(client: Any, since: float, offset: int) -> list[dict[str, Any]]:
+    listed = client.recordings.list(add_time__gte=messages.listed_after(since), limit=lookup.PAGE, offset=offset)
+    return [{field: _field(one, field) for field in _RECORDING} for one in _field(listed, "objects") or []]
+
+
+def _sound(client: Any, place: messages.Place) -> bytes:
+    auth = tuple(client.session.auth) if place.trusted else _without_credentials
+    answer = download(client.session, place.url, auth, messages.LARGEST_BYTES)
+    if answer.status != 200:
+        raise AnswerRefused(answer.status, error_text(answer.body[:500]), answer.headers.get("retry-after"))
+    return answer.body
+
+
+def _without_credentials(request: PreparedRequest) -> PreparedRequest:
+    """The session would add its own to a request without any."""
+    return request
+
+
+def _forget(client: Any, recording_id: str) -> None:
+    try:
+        client.recordings.delete(recording_id)
+    except AnswerRefused as refused:
+        if refused.status != 404:
+            raise
 
 
 # --- where callers go ---------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from carriers.plivo.simulator_dial_sounds import PURPOSE, DialSounds
 from carriers.plivo.simulator_dials import Dials
 from carriers.plivo.simulator_input import Inputs
 from carriers.plivo.simulator_keys import KeySender
+from carriers.plivo.simulator_knobs import KNOBS
 from carriers.plivo.simulator_messages import Messages
 from carriers.plivo.simulator_numbers import Numbers
 from carriers.plivo.simulator_record_verb import RecordVerb
@@ -39,6 +40,7 @@ class PlivoSimulator:
     """`carriers.lab.contract.Simulator`."""
 
     causes = BEFORE_RINGING
+    knobs = KNOBS
     signature_headers = SIGNATURE_HEADERS
 
     def __init__(self, site: Site) -> None:

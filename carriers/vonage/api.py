@@ -33,6 +33,7 @@ from carriers.contract import (
     Wanted,
     Webhooks,
 )
+from carriers.no_messages import NoMessages
 from carriers.requests_wire import Wire
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
@@ -66,7 +67,7 @@ class Refusal(CarrierError):
         self.status = answer.status
 
 
-class VonageCarrier(ByDocument):
+class VonageCarrier(ByDocument, NoMessages):
     """Implements `carriers.contract.Carrier`."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float]) -> None:
