@@ -36,7 +36,7 @@ def control_app(lab: "Lab") -> Litestar:
     """The ASGI application of one lab."""
     return Litestar(
         route_handlers=[*_carrier_routes(lab), *_phone_routes(lab), *_people_routes(lab), *_lab_routes(lab), *telephone_routes()],
-        guards=[_no_foreign_page(lab)],
+        guards=[_no_foreign_page(lab), _no_unknown_parameter],
         openapi_config=None,
         logging_config=None,  # else Litestar configures the whole process
         exception_handlers={BadField: _bad_field, HTTPException: _http_error},
@@ -53,12 +53,19 @@ def _no_foreign_page(lab: "Lab") -> Callable[[ASGIConnection[Any, Any, Any, Any]
     return guard
 
 
+def _no_unknown_parameter(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    allowed = handler.opt.get("takes", ())
+    for name in connection.query_params:
+        if name not in allowed:
+            raise BadField(name, f"unknown parameter; allowed are: {', '.join(allowed) or 'none'}")
+
+
 def _lab_routes(lab: "Lab") -> list[BaseRouteHandler]:
     @get("/lab/credentials")
     async def credentials() -> dict[str, Any]:
         return lab.exchange.credentials()
 
-    @get("/lab/ledger")
+    @get("/lab/ledger", opt={"takes": ("kind", "carrier", "number", "count", "wait_s")})
     async def ledger(
         kind: FromQuery[str] = "",
         carrier: FromQuery[str] = "",
@@ -68,6 +75,9 @@ def _lab_routes(lab: "Lab") -> list[BaseRouteHandler]:
     ) -> dict[str, Any]:
         if not 0 <= wait_s <= MAX_WAIT_S:
             raise BadField("wait_s", f"must be a number from 0 to {MAX_WAIT_S:g}: how long to wait for count entries")
+        kind = kind and lab.ledger.known(kind)
+        carrier = carrier and lab.exchange.desk(carrier).name
+        number = number and phone_number(number)
         if wait_s:
             await lab.wait(kind, count=count, carrier=carrier, number=number, wait_s=wait_s)
         entries = lab.ledger.entries(kind, carrier, number)
@@ -108,7 +118,7 @@ def _phone_routes(lab: "Lab") -> list[BaseRouteHandler]:
     async def get_phone(number: FromPath[str]) -> dict[str, Any]:
         return lab.phones.get(phone_number(number)).report(lab.now())
 
-    @get("/lab/phones/{number:str}/audio", media_type="audio/wav")
+    @get("/lab/phones/{number:str}/audio", media_type="audio/wav", opt={"takes": ("said", "call")})
     async def audio(number: FromPath[str], said: FromQuery[int] = 0, call: FromQuery[int | None] = None) -> bytes:
         recorded = _recorded(lab, phone_number(number), call)
         return _wav(recorded, stereo=bool(said))

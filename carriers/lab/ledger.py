@@ -31,9 +31,35 @@ from typing import Any
 
 from msgspec import Struct
 
-from carriers.lab.fields import e164
+from carriers.lab.fields import BadField, e164
 
 LIMIT = 200_000
+
+KINDS = frozenset(
+    [
+        "answer",
+        "bridge",
+        "call",
+        "crash",
+        "dial",
+        "fault",
+        "fetch",
+        "hangup",
+        "joined",
+        "keys",
+        "message",
+        "recording",
+        "refused",
+        "rejected_frame",
+        "ring",
+        "stream_close",
+        "stream_open",
+        "stream_refused",
+        "text",
+        "webhook",
+    ]
+)
+"""What the lab and its simulators write. A carrier of one's own may add to them."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -93,6 +119,14 @@ class LabLedger:
             yield
         finally:
             self._readers.remove(reader)
+
+    def known(self, kind: str) -> str:
+        """The kind, if anything is or could be written under it; raise BadField with those that there are. A slip in a
+        test's question would otherwise prove that nothing happened.
+        """
+        if kind in KINDS or kind in self.totals:
+            return kind
+        raise BadField("kind", f"nothing is written under {kind!r}; there are: {', '.join(sorted(KINDS | set(self.totals)))}")
 
     def clear(self) -> None:
         """Begin anew."""

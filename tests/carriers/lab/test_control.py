@@ -1,5 +1,6 @@
 """The control surface over HTTP: every route there and back, and what it says to bad input."""
 
+import asyncio
 import io
 import struct
 import wave
@@ -13,6 +14,7 @@ import pytest
 from carriers.contract import Kind
 from carriers.lab import sound
 from carriers.lab.lab import Lab
+from carriers.lab.ledger import KINDS
 
 TO = "+15550107001"
 
@@ -71,7 +73,7 @@ async def test_the_ledger_is_filtered(lab: Lab, control: httpx.AsyncClient) -> N
         "entries"
     ]
     assert [(entry["kind"], entry["number"], entry["caller_id"]) for entry in entries] == [("ring", TO, "+15550190001")]
-    assert (await control.get("/lab/ledger", params={"kind": "ring", "carrier": "other"})).json()["entries"] == []
+    assert (await control.get("/lab/ledger", params={"kind": "ring", "number": "+15550107099"})).json()["entries"] == []
 
 
 async def test_delete_clears_all_but_the_carriers(lab: Lab, control: httpx.AsyncClient) -> None:
@@ -127,6 +129,19 @@ async def test_audio_is_wav_of_what_was_heard(lab: Lab, control: httpx.AsyncClie
         ("GET", f"/lab/phones/{TO}/audio?call=0", b"", 422, "call"),
         ("GET", f"/lab/phones/{TO}/audio?call=x", b"", 400, f"/lab/phones/{TO}/audio"),
         ("POST", f"/lab/phones/{TO}/call", b'{"to":"+15550170099"}', 422, "to"),
+        ("POST", f"/lab/phones/{TO}/press", b"{}", 422, "digit"),
+        ("POST", f"/lab/phones/{TO}/press", b'{"digit":"x"}', 422, "digit"),
+        ("POST", f"/lab/phones/{TO}/press", b'{"key":"5"}', 422, "key"),
+        ("POST", "/lab/phones/alice/hang_up", b"", 422, "number"),
+        ("POST", f"/lab/phones/{TO}/dance", b"", 404, f"/lab/phones/{TO}/dance"),
+        ("GET", "/lab/ledger?kind=rings", b"", 422, "kind"),
+        ("GET", "/lab/ledger?carrier=nope", b"", 404, "name"),
+        ("GET", "/lab/ledger?number=alice", b"", 422, "number"),
+        ("GET", "/lab/ledger?knd=ring", b"", 422, "knd"),
+        ("GET", "/lab/ledger?wait_s=61", b"", 422, "wait_s"),
+        ("GET", f"/lab/phones/{TO}?calls=1", b"", 422, "calls"),
+        ("GET", f"/lab/phones/{TO}/audio?stereo=1", b"", 422, "stereo"),
+        ("DELETE", "/lab?hard=1", b"", 422, "hard"),
         ("GET", "/lab/nothing", b"", 404, "/lab/nothing"),
         ("POST", "/lab/ledger", b"", 405, "/lab/ledger"),
     ],
@@ -162,3 +177,32 @@ async def test_numbers_follow_the_alphabet_or_the_argument(fake_kind: Kind) -> N
     async with Lab(kinds=[second, fake_kind], numbers={"fake": ["+15550190777"]}) as two:
         assert two.credentials("zebra")["numbers"] == ["+15550190011", "+15550190012", "+15550190013"]
         assert two.credentials("fake")["numbers"] == ["+15550190777"]
+
+
+async def test_people_act_over_http(lab: Lab, control: httpx.AsyncClient) -> None:
+    """A script picks a ringing phone up, presses a key and puts it down; where there is no call it is told so."""
+    await control.put(f"/lab/phones/{TO}", json={"behavior": "no_answer"})
+    assert (await control.post(f"/lab/phones/{TO}/answer")).json() == {"done": False}
+    await dial(lab)
+    await lab.until("ring")
+    assert (await control.post(f"/lab/phones/{TO}/answer")).json() == {"done": True}
+    assert (await control.post(f"/lab/phones/{TO}/press", json={"digit": "5"})).json() == {"done": True}
+    assert (await control.post(f"/lab/phones/{TO}/hang_up")).json() == {"done": True}
+    assert [entry.more["by"] for entry in lab.ledger.entries("hangup")] == ["phone"]
+
+
+async def test_a_question_waits_for_its_entries(lab: Lab, control: httpx.AsyncClient) -> None:
+    """It is answered when there are as many as were asked for, and with what there is when the time is up."""
+    waiting = asyncio.create_task(control.get("/lab/ledger", params={"kind": "ring", "count": 2, "wait_s": 5}))
+    for to in (TO, "+15550107002"):
+        await dial(lab, to)
+    assert len((await waiting).json()["entries"]) == 2
+    assert len((await control.get("/lab/ledger", params={"kind": "ring", "count": 3, "wait_s": 0.05})).json()["entries"]) == 2
+
+
+async def test_what_the_ledger_holds_is_known_to_it(lab: Lab) -> None:
+    """Every kind that a call writes is among those that may be asked for."""
+    await dial(lab)
+    await lab.until("answer")
+    lab.phones.hang_up(TO)
+    assert {entry.kind for entry in lab.ledger.entries()} <= KINDS
