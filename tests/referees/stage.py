@@ -175,11 +175,11 @@ class Stage:
         return call.measure(self.lab.now())
 
     async def hears(self, number: str, seconds: float) -> None:
-        """Wait until the answered call of this phone has lasted so long."""
+        """Wait until the answered call of this phone has lasted so long from now."""
+        until = self.heard(number).seconds + seconds
 
         async def heard() -> bool:
-            call = self.lab.phones.call(number)
-            return call is not None and call.measure(self.lab.now()).seconds >= seconds
+            return self.heard(number).seconds >= until
 
         await self.until(heard)
 
