@@ -31,11 +31,14 @@ from gateway.runtime.dialer import Dialer, RouteRule
 from gateway.runtime.ends import Ends
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.health import HealthWatch
+from gateway.runtime.heartbeat import Heartbeat
 from gateway.runtime.inbox import Inbox
+from gateway.runtime.leases import Leases
 from gateway.runtime.live import LiveCalls
 from gateway.runtime.outbox import Handler, Outbox
 from gateway.runtime.provisioning import Provisioning
 from gateway.runtime.reconciler import Reconciler
+from gateway.runtime.seats import Seats
 from gateway.runtime.sessions import Sessions
 from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
 from gateway.runtime.store.embedded import EmbeddedServer
@@ -44,8 +47,12 @@ from gateway.runtime.supervision import for_ever
 from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.ticker import Ticker
 from gateway.runtime.upkeep import Upkeep
+from gateway.web import relay as relays
 from gateway.web.app import create_app
 from gateway.web.media import MediaSockets, takes
+from gateway.web.peers import Connect, websocket_link
+from gateway.web.places import Places
+from gateway.web.relay import Relay, RelayDoor
 from gateway.web.services import Services
 
 log = structlog.get_logger(__name__)
@@ -64,6 +71,8 @@ class Means:
     jitter: random.Random = field(default_factory=random.Random)
     ticker: Ticker = field(default_factory=Ticker.of_running_loop)
     agent_of: Cast = agent_of
+    connect: Connect = websocket_link
+    """To another gateway on the same store."""
     commands_poll_s: float = 0.2
     """How often the store is asked for commands that another process wrote, or whose time has come."""
     promises_poll_s: float = 0.25
@@ -93,22 +102,33 @@ class Desk:
 class Gateway:
     """A running gateway: an ASGI application, and a way to end it gently."""
 
-    def __init__(self, rest: Any, sockets: MediaSockets, desk: Desk, live: LiveCalls, callbacks: Callbacks) -> None:
-        self._rest, self._sockets, self._desk, self._live, self._callbacks = rest, sockets, desk, live, callbacks
+    def __init__(self, rest: Any, sockets: MediaSockets, door: RelayDoor, desk: Desk, works: "Works") -> None:
+        self._rest, self._sockets, self._door, self._desk, self._works = rest, sockets, door, desk, works
+        self._live = works.live
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """ASGI: media sockets stand in front of the web framework."""
-        await (self._sockets if takes(scope) else self._rest)(scope, receive, send)
+        if relays.takes(scope):
+            await self._door(scope, receive, send)
+        else:
+            await (self._sockets if takes(scope) else self._rest)(scope, receive, send)
 
     async def drain(self, for_s: float) -> None:
-        """Begin no new calls, promised ones included, and let the live ones finish for `for_s` seconds."""
-        self._desk.draining = True
-        self._callbacks.rest()
+        """Begin no new calls, promised ones included, and let the live ones finish for `for_s` seconds; what lives on is left
+        to the other gateways.
+        """
+        self._desk.draining = self._works.heartbeat.draining = True
+        self._works.callbacks.rest()
         log.info("draining", live_calls=len(self._live), for_s=for_s)
         try:
             await asyncio.wait_for(self._live.none_left(), for_s)
         except TimeoutError:
             log.warning("drained-with-live-calls", live_calls=len(self._live))
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Leave every session to the other gateways, before the connections are closed."""
+        await self._works.seats.leave()
 
 
 @asynccontextmanager
@@ -127,6 +147,7 @@ async def open_gateway(
         works = Works(config, store, fleet, Means(clock=clock, agent_of=cast))
         stack.push_async_callback(works.bridge.aclose)
         stack.push_async_callback(works.sessions.aclose)
+        stack.push_async_callback(works.heartbeat.retire)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)
         jobs = works.jobs(lab_url) | {"purge": upkeep.run_purge, "server": upkeep.run_server}
         tasks = [asyncio.create_task(for_ever(name, job, clock), name=f"gateway-{name}") for name, job in jobs.items()]
@@ -141,21 +162,35 @@ class Works:
         self._config, self._store, self._fleet, self._means = config, store, fleet, means
         self._clock = clock = means.clock
         self.metrics, self.live = Metrics(), LiveCalls()
+        self._known_secret = ""
         policy = policy_of(config)
         self.calls = calls = Calls(store, clock, means.new_id, policy)
         self.dialer = Dialer(calls, fleet, _routes(config), clock, means.new_id, means.new_token, policy, config.breaker)
         self.reconciler = Reconciler(calls, fleet, clock.sleep, means.jitter)
         self.callbacks = Callbacks(calls, clock, poll_s=means.promises_poll_s)
+        self.heartbeat = Heartbeat(
+            store, clock, means.new_id("gw"), config.server.internal_url or "", lambda dead: self.seats.inherit(dead)
+        )
+        self.leases = Leases(calls, self.heartbeat.me, lambda call_id: self.bridge.let_go(call_id))
         self.bridge = self._bridge()
-        self.sessions = Sessions(self.bridge, calls)
+        self.relay = Relay(means.connect, self._secret, clock.now)
+        self.seats = Seats(calls, self.leases, self.bridge, self.heartbeat, clock, self.relay)
+        self.sessions = Sessions(self.bridge, self.leases)
         self.ends = Ends(store, clock, self.live, self.bridge)
-        self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count)
+        self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count, self.seats.orphaned)
         self.arrivals = self._arrivals()
         self.answering = Answering(calls, fleet)
         call_log = CallLog(self.metrics)
         self.health = self._health(call_log)
-        self.outbox = Outbox(store, clock, self._handlers(), poll_s=means.commands_poll_s)
-        for part in (self.dialer, self.live, self.sessions, self.health, call_log, self.outbox):
+        self.outbox = Outbox(
+            store,
+            clock,
+            self._handlers(),
+            poll_s=means.commands_poll_s,
+            holder=self.heartbeat.me().id,
+            resting=self.heartbeat.relieved,
+        )
+        for part in (self.dialer, self.live, self.leases, self.sessions, self.health, call_log, self.outbox):
             calls.observe(part.heed)
 
     def jobs(self, lab_url: str | None = None) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -165,6 +200,8 @@ class Works:
             "callbacks": self.callbacks.run,
             "health": self.health.run,
             "ends": self.ends.run,
+            "heartbeat": self.heartbeat.run,
+            "seats": self.seats.run,
         }
         return jobs | ({"provisioning": self._provisioning().run} if lab_url else {})
 
@@ -194,8 +231,15 @@ class Works:
             public_url=self._fleet.public_url,
             clock=self._clock.now,
             count=self.metrics.count,
+            place=Places(self.seats, self.relay),
         )
-        return Gateway(web(services), sockets, desk, self.live, self.callbacks)
+        door = RelayDoor(sockets, self.seats, self._secret, self._clock.now)
+        return Gateway(web(services), sockets, door, desk, self)
+
+    async def _secret(self) -> str:
+        if not self._known_secret:
+            self._known_secret = await self._store.shared_secret(self._means.new_token())
+        return self._known_secret
 
     def full(self) -> bool:
         """As many calls live in this process as the config allows."""
@@ -219,9 +263,9 @@ class Works:
         return Bridge(
             agents={agent.name: self._means.agent_of(agent.kind, agent.name, agent.settings) for agent in self._config.agents},
             ticker=self._means.ticker,
-            report=self.calls.report,
-            end_call=self.calls.hang_up,
-            store_media=self._store.put_media,
+            report=self.leases.report,
+            end_call=self.leases.hang_up,
+            store_media=self.leases.store_media,
             clock=self._clock.now,
             count=self.metrics.count,
         )

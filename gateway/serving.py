@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import uvicorn
+from msgspec.structs import replace
 
 from agent.registry import agent_of
 from gateway.app import Cast, Gateway, open_gateway
@@ -15,6 +16,8 @@ from gateway.config.structs import Config
 from gateway.web.media_socket import MESSAGE_LIMIT
 
 _CLOSE_S = 5
+_OF_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Right for gateways on one machine; those on several are told `server.internal_url`."""
 
 
 class _Server(uvicorn.Server):
@@ -43,7 +46,7 @@ async def served(
     config: Config, listener: socket.socket, lab_url: str | None = None, cast: Cast = agent_of
 ) -> AsyncIterator[Gateway]:
     """A gateway that answers on the listener from here to the end of the block; `cast` makes its agents."""
-    async with open_gateway(config, lab_url=lab_url, cast=cast) as gateway:
+    async with open_gateway(_reachable(config, listener), lab_url=lab_url, cast=cast) as gateway:
         server = _Server(_uvicorn_config(gateway))
         task = asyncio.create_task(server.serve(sockets=[listener]), name="gateway-http")
         try:
@@ -54,8 +57,19 @@ async def served(
                 await asyncio.sleep(0.01)
             yield gateway
         finally:
+            await gateway.leave()
             server.should_exit = True
             await task
+
+
+def _reachable(config: Config, listener: socket.socket) -> Config:
+    """Where the other gateways find us, if the config does not say: the port is known only now that we listen."""
+    if config.server.internal_url is not None:
+        return config
+    host, port = listener.getsockname()[:2]
+    host = _OF_THIS_MACHINE.get(host, host)
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return replace(config, server=replace(config.server, internal_url=url))
 
 
 async def serve_until_signal(

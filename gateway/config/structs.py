@@ -28,6 +28,9 @@ class Server(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     public_url: Annotated[str, Meta(description="How carriers reach this gateway: scheme, host and port, no path.")] = (
         "http://127.0.0.1:8080"
     )
+    internal_url: (
+        Annotated[str, Meta(description="How other gateways on the same store reach this one; null is http://host:port.")] | None
+    ) = None
     max_live_calls: Annotated[
         int,
         Meta(

@@ -36,6 +36,7 @@ from gateway.domain.events import (
     PromiseDue,
     RouteChosen,
     RouteExhausted,
+    SessionResumed,
     TimerFired,
 )
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
@@ -192,6 +193,10 @@ def _timer(call: Call, event: TimerFired, now: float, policy: Policy) -> Step:
 # --- a leg moves -------------------------------------------------------------------------------------------------
 
 
+def _resumed(call: Call, _event: SessionResumed, _now: float, _policy: Policy) -> Step:
+    return Step(call=replace(call, resumed=call.resumed + 1))
+
+
 def _leg_reported(call: Call, event: LegReported, now: float, policy: Policy) -> Step:
     leg = _own(call, event.leg_id, type(event.event).__name__)
     return _moved(call, leg, legs.step(leg, event.event, now, policy), now, policy)
@@ -298,7 +303,7 @@ _STATUS_OF_LEG = {LegPhase.RINGING: CallStatus.RINGING, LegPhase.ANSWERED: CallS
 
 # --- the table ---------------------------------------------------------------------------------------------------
 
-_ANY_TIME: dict[type[CallEvent], Handler] = {TimerFired: _timer, LegReported: _leg_reported}
+_ANY_TIME: dict[type[CallEvent], Handler] = {TimerFired: _timer, LegReported: _leg_reported, SessionResumed: _resumed}
 _BEFORE_ANSWER: dict[type[CallEvent], Handler] = {CancelRequested: _cancel, HangupRequested: _cancel}
 
 TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
@@ -322,6 +327,7 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
 """What each status takes. `reconnecting` and `voicemail` are entered by no event yet."""
 
 _ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
+_AFTER_THE_END: frozenset[type[CallEvent]] = frozenset({CancelRequested, HangupRequested, DialDenied, SessionResumed})
 
 IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {
     CallStatus.SCHEDULED: _ROUTER,
@@ -330,6 +336,6 @@ IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {
     CallStatus.IN_PROGRESS: _ROUTER | {PromiseDue, CallArrived},
     CallStatus.RECONNECTING: _ROUTER | {PromiseDue},
     CallStatus.VOICEMAIL: _ROUTER | {PromiseDue},
-    CallStatus.ENDED: _ROUTER | {PromiseDue, CancelRequested, HangupRequested, DialDenied, CallAccepted, CallArrived},
+    CallStatus.ENDED: _ROUTER | _AFTER_THE_END | {PromiseDue, CallAccepted, CallArrived},
 }
 """Late or repeated: nothing changes."""

@@ -92,9 +92,12 @@ class StreamFailed(LegEvent, frozen=True, kw_only=True):
 
 
 class StreamClosed(LegEvent, frozen=True, kw_only=True):
-    """The media socket is gone; `by_agent` when the agent ended the conversation."""
+    """The media socket is gone; `by_agent` when the agent ended the conversation, `orphaned` when the process that carried
+    it died or let go: the session waits for another one.
+    """
 
     by_agent: bool = False
+    orphaned: bool = False
 
 
 AnyLegEvent = (
@@ -122,6 +125,10 @@ class CallEvent(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True)
 
 class CallAccepted(CallEvent, frozen=True, kw_only=True):
     """The user's request is stored; from here on the call ends in exactly one outcome."""
+
+
+class SessionResumed(CallEvent, frozen=True, kw_only=True):
+    """Another process has taken the session over, and goes on with it from its stored context."""
 
 
 class CallArrived(CallEvent, frozen=True, kw_only=True):
@@ -209,6 +216,7 @@ class LegReported(CallEvent, frozen=True, kw_only=True):
 
 AnyCallEvent = (
     CallAccepted
+    | SessionResumed
     | CallArrived
     | RouteChosen
     | PaceHeld

@@ -254,7 +254,7 @@ def _late_answer(leg: Leg, _event: Any, now: float, _policy: Policy) -> LegStep:
 def _stream_opened(leg: Leg, event: StreamOpened, now: float, policy: Policy) -> LegStep:
     """An open socket proves the answer even if no webhook came."""
     answered = _answer(leg, event, now, policy) if leg.phase is not LegPhase.ANSWERED else LegStep(leg=leg)
-    opened = replace(answered.leg, streams=leg.streams + 1, stream_open=True)
+    opened = replace(answered.leg, streams=leg.streams + 1, stream_open=True, orphaned=False)
     if opened.hangup_wanted:
         return LegStep(leg=opened, commands=answered.commands)
     assert opened.answered_at is not None
@@ -271,7 +271,7 @@ def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -
 
 def _stream_closed(leg: Leg, event: StreamClosed, now: float, policy: Policy) -> LegStep:
     """Mostly the person hung up and the carrier's word follows; if it does not, the timer ends the leg."""
-    closed = replace(leg, stream_open=False)
+    closed = replace(leg, stream_open=False, orphaned=event.orphaned)
     if event.by_agent:
         return want_hangup(closed, now, policy, judged.AGENT_HUNG_UP)
     return _armed(closed, now + policy.stream_start_s)

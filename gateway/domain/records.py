@@ -71,6 +71,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Media sockets opened so far."""
     stream_open: bool = False
     stream_failures: int = 0
+    orphaned: bool = False
+    """Its stream was lost with our process, not by the carrier: asked what to do, we connect it again."""
     signaled: bool = False
     """Its one word to the carrier's breaker has been given."""
 

@@ -23,14 +23,19 @@ from gateway.domain.records import Call, Leg
 from gateway.runtime.counter_reports import CounterReports, StoreMedia
 from gateway.runtime.coupling import Coupling
 from gateway.runtime.errands import Errands
+from gateway.runtime.leases import LeaseLost
 from gateway.runtime.session import Session
 from gateway.runtime.stream import Port, Stream
 from gateway.runtime.ticker import Ticker
 
 log = structlog.get_logger()
 
+CALL_OVER = "call-over"
+"""Why an agent that was being started is not there: nobody wants it here any more."""
 NORMAL = 1000
 """WebSocket: we have said all we had to say."""
+RESTARTING = 1012
+"""WebSocket: come back, somebody else will answer."""
 _REMEMBERED = 1000
 
 Report = Callable[[str, str, AnyLegEvent], Awaitable[Call]]
@@ -87,7 +92,7 @@ class Bridge:
         `context`: what the session left behind in another process; the agent then goes on instead of beginning.
         """
         if call.id in self._closed:
-            raise AgentUnavailable(call.agent, "call-over")
+            raise AgentUnavailable(call.agent, CALL_OVER)
         if call.id in self._sessions:
             return
         if call.id not in self._starting:
@@ -98,7 +103,7 @@ class Bridge:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
-                raise AgentUnavailable(call.agent, "call-over") from None
+                raise AgentUnavailable(call.agent, CALL_OVER) from None
             raise
 
     def context(self, call_id: str) -> dict[str, Any] | None:
@@ -116,7 +121,21 @@ class Bridge:
         coupling = self._couplings.pop(call_id, None)
         if coupling is not None:
             coupling.stop()
-            coupling.stream.port.close(NORMAL, "call-over")
+            coupling.stream.port.close(NORMAL, CALL_OVER)
+        if session is not None:
+            await session.close()
+
+    async def let_go(self, call_id: str) -> None:
+        """Another process has the session from here on, or will: nothing more is said, and nothing reported of its stream."""
+        starting = self._starting.get(call_id)
+        if starting is not None:
+            starting.cancel()
+        coupling = self._couplings.pop(call_id, None)
+        session = self._sessions.pop(call_id, None)
+        if coupling is not None:
+            coupling.stream.superseded = True
+            coupling.stop()
+            coupling.stream.port.close(RESTARTING, "moved")
         if session is not None:
             await session.close()
 
@@ -233,6 +252,8 @@ class Bridge:
     async def _report_end(self, call_id: str, leg_id: str, event: AnyLegEvent) -> None:
         try:
             await self._report(call_id, leg_id, event)
+        except LeaseLost:
+            log.info("stream-end-is-anothers", call_id=call_id, leg_id=leg_id)
         except HoldlineError:
             # The leg's own timer and the carrier's webhook tell the core the same, later.
             log.exception("stream-end-not-reported", call_id=call_id, leg_id=leg_id)

@@ -112,10 +112,12 @@ class Calls:
         done: tuple[str, str] | None = None,
         permit: DialPermit | None = None,
         mark: Callable[[Call], HookMark] | None = None,
+        lease: int | None = None,
     ) -> Applied:
         """Apply what `decide` makes of the call as it now stands; it is asked again after every conflict.
 
         Everything is one write: state, log, commands, permit, the webhook's mark, and the acknowledgement of `done`.
+        `lease`: the token under which the writer speaks for the call's session; a stale one gives `Fenced`.
         Raise CallNotFound, IllegalTransition, StoreUnavailable.
         """
         for _ in range(_TRIES):
@@ -128,7 +130,7 @@ class Calls:
                 return Applied(call=before, result=None)
             change = self._change(run.call, run.entries, run.commands, released=run.released)
             # a permit belongs to the leg that its event makes; without the event nothing may be taken
-            change = _with(change, done, None if run.silent else permit, mark(run.call) if mark else None)
+            change = _with(change, done, None if run.silent else permit, mark(run.call) if mark else None, lease)
             result = await self.store.commit(change, now)
             if isinstance(result, Conflict):
                 continue
@@ -184,7 +186,13 @@ class _Run(Struct, frozen=True, kw_only=True):
     released: tuple[tuple[str, str], ...] = ()
 
 
-def _with(change: Change, done: tuple[str, str] | None, permit: DialPermit | None, mark: HookMark | None) -> Change:
+def _with(
+    change: Change,
+    done: tuple[str, str] | None,
+    permit: DialPermit | None,
+    mark: HookMark | None,
+    lease: int | None = None,
+) -> Change:
     return Change(
         call=change.call,
         entries=change.entries,
@@ -194,4 +202,5 @@ def _with(change: Change, done: tuple[str, str] | None, permit: DialPermit | Non
         permit=permit,
         mark=mark,
         done=done,
+        lease=lease,
     )

@@ -5,14 +5,14 @@ valid repeat gets the first answer again, byte for byte, and changes nothing. Wh
 the state after its own event. When the store is gone, a live call of this process is still answered, from memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import structlog
 
 from carriers.contract import Document, Expectation, Hook, HookRequest
 from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
-from gateway.domain.events import CallEvent, LegReported, StreamFailed
+from gateway.domain.events import AnyLegEvent, CallEvent, LegReported, StreamClosed, StreamFailed
 from gateway.domain.outcome import Direction, LegPhase, Outcome
 from gateway.domain.records import Call, Leg
 from gateway.runtime.calls import CallNotFound, Calls
@@ -31,11 +31,28 @@ class UnknownHook(CarrierError):
     """A hook URL whose carrier, call or leg does not exist, or do not belong together."""
 
 
+Orphaned = Callable[[Call, str], Awaitable[bool]]
+"""(call, leg id) -> whether the leg's stream was lost with the process that carried it."""
+
+
+async def _never(_call: Call, _leg_id: str) -> bool:
+    return False
+
+
 class Inbox:
     """`receive` is all that the web needs."""
 
-    def __init__(self, calls: Calls, fleet: Fleet, live: LiveCalls, clock: Clock, count: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        fleet: Fleet,
+        live: LiveCalls,
+        clock: Clock,
+        count: Callable[..., None],
+        orphaned: Orphaned = _never,
+    ) -> None:
         self._calls, self._fleet, self._live, self._clock, self._count = calls, fleet, live, clock, count
+        self._orphaned = orphaned
 
     async def receive(self, carrier: str, request: HookRequest) -> Document:
         """Answer one webhook. Raise BadSignature, Malformed, UnknownHook, StoreUnavailable."""
@@ -61,13 +78,15 @@ class Inbox:
         if first is not None:
             return self._again(member, first)
 
+        orphaned = await self._is_orphaned(request, hook)
+
         def mark(call: Call) -> HookMark:
             answer = msgspec.json.encode(self.answer(member, call, request.leg_id, hook))
             return HookMark(key=key, answer=answer, expires_at=self._clock.now() + MARK_KEPT_S)
 
         try:
             applied = await self._calls.apply(
-                request.call_id, lambda call: self._events(member, call, request.leg_id, hook), mark=mark
+                request.call_id, lambda call: self._events(member, call, request.leg_id, hook, orphaned=orphaned), mark=mark
             )
         except CallNotFound as error:
             raise UnknownHook("no-such-call", request.call_id) from error
@@ -78,13 +97,20 @@ class Inbox:
         self._count("webhooks_total", carrier=member.carrier.name, result="ok")
         return self.answer(member, applied.call, request.leg_id, hook)
 
-    def _events(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Sequence[CallEvent]:
+    async def _is_orphaned(self, request: HookRequest, hook: Hook) -> bool:
+        """Asked only of webhooks about streams: the way to another process may take a second."""
+        if hook.expects is not Expectation.AFTER_STREAM_DOCUMENT and not _lost_stream(hook):
+            return False
+        call = await self._calls.store.load(request.call_id)
+        return call is not None and await self._orphaned(call, request.leg_id)
+
+    def _events(self, member: Member, call: Call, leg_id: str, hook: Hook, *, orphaned: bool = False) -> Sequence[CallEvent]:
         leg = call.find(leg_id)
         if leg is None or leg.carrier != member.carrier.name:
             raise UnknownHook("no-such-leg", leg_id)
         if not member.carrier.capabilities.hooks_sign_url and _of_another_call(leg, hook):
             raise UnknownHook("another-call", leg_id)
-        events = list(hook.events)
+        events = _about_our_streams(call, leg, hook, orphaned=orphaned)
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.phase is LegPhase.ANSWERED and not leg.streams:
             events.append(StreamFailed(reason="never-opened"))
         return [LegReported(leg_id=leg_id, event=event) for event in events]
@@ -98,7 +124,7 @@ class Inbox:
             return markup.reject(leg.verdict.code or "rejected")
         if leg is None or leg.carrier != member.carrier.name or not _may_be_heard(call, leg):
             return markup.hang_up()
-        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.streams:
+        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.streams and not leg.orphaned:
             return markup.hang_up()
         return markup.connect(self._fleet.attempt(call, leg))
 
@@ -117,6 +143,20 @@ class Inbox:
 
 def _may_be_heard(call: Call, leg: Leg) -> bool:
     return leg.live and not leg.hangup_wanted and not call.cancel_wanted and not call.ended
+
+
+def _lost_stream(hook: Hook) -> bool:
+    return any(isinstance(event, StreamFailed) for event in hook.events)
+
+
+def _about_our_streams(call: Call, leg: Leg, hook: Hook, *, orphaned: bool) -> list[AnyLegEvent]:
+    """A stream that broke because our process died is no failure of the carrier's, whenever it tells of it: not before the
+    session is taken over, and not after it, when the word of the old stream would end the new one.
+    """
+    events: list[AnyLegEvent] = list(hook.events)
+    if orphaned or leg.orphaned or call.resumed:
+        events = [event for event in events if not isinstance(event, StreamFailed)]
+    return [*events, StreamClosed(orphaned=True)] if orphaned and leg.stream_open else events
 
 
 def _of_another_call(leg: Leg, hook: Hook) -> bool:

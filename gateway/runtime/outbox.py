@@ -34,7 +34,8 @@ LEASE_S = 15.0
 
 class Outbox:
     """`run` until cancelled. At most `at_once` commands are in hand, not counting those that wait for a carrier, so that no
-    hanging carrier keeps other calls waiting; with those at most `most`.
+    hanging carrier keeps other calls waiting; with those at most `most`. `holder` is our process, as the store knows it;
+    while `resting()`, nothing new is claimed.
     """
 
     def __init__(
@@ -47,9 +48,12 @@ class Outbox:
         most: int = 5000,
         lease_s: float = LEASE_S,
         poll_s: float = 0.2,
+        holder: str = "",
+        resting: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store, self._clock, self._handlers = store, clock, handlers
         self._at_once, self._most, self._lease_s, self._poll_s = at_once, most, lease_s, poll_s
+        self._holder, self._resting = holder, resting
         self._awake = asyncio.Event()
         self._in_hand: set[asyncio.Task[None]] = set()
         self._ours: set[asyncio.Task[None]] = set()
@@ -78,12 +82,14 @@ class Outbox:
 
     async def work_once(self) -> int:
         """Claim what is due and start it; how many."""
+        if self._resting():
+            return 0
         room = min(self._at_once - len(self._ours), self._most - len(self._in_hand))
         if room <= 0:
             await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
             return 1
         self._awake.clear()
-        claims = await self._store.claim(self._clock.now(), self._lease_s, room)
+        claims = await self._store.claim(self._clock.now(), self._lease_s, room, self._holder)
         for claim in claims:
             self._begin(claim)
         return len(claims)

@@ -1,11 +1,14 @@
 """Gets the agent ready while the phone still rings, and lets it go when the call has ended."""
 
+from collections.abc import Awaitable
+from typing import Protocol
+
 import structlog
 
 from gateway.domain.errors import AgentUnavailable
 from gateway.domain.outcome import LegPhase
-from gateway.runtime.bridge import Bridge
-from gateway.runtime.calls import Calls, News
+from gateway.runtime.bridge import CALL_OVER, Bridge
+from gateway.runtime.calls import News
 from gateway.runtime.errands import Errands
 
 log = structlog.get_logger(__name__)
@@ -13,10 +16,18 @@ log = structlog.get_logger(__name__)
 _PLACED = frozenset({LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED})
 
 
+class Ending(Protocol):
+    """Ends a call, as `Calls` and `Leases` do."""
+
+    def hang_up(self, call_id: str, by: str) -> Awaitable[object]:
+        """`by` says why."""
+        ...
+
+
 class Sessions:
     """An observer of commits, between the calls and the bridge, which do not know each other."""
 
-    def __init__(self, bridge: Bridge, calls: Calls) -> None:
+    def __init__(self, bridge: Bridge, calls: Ending) -> None:
         self._bridge, self._calls = bridge, calls
         self._errands = Errands()
 
@@ -37,6 +48,8 @@ class Sessions:
         try:
             await self._bridge.prepare(news.after)
         except AgentUnavailable as error:
+            if error.reason == CALL_OVER:
+                return
             log.warning("agent-unavailable", call_id=news.after.id, error=str(error))
             await self._calls.hang_up(news.after.id, "agent-unavailable")
 

@@ -10,7 +10,7 @@ The server should speak no permessage-deflate and take no message above `media_s
 import asyncio
 from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -18,6 +18,7 @@ from carriers.contract import Carrier
 from gateway.domain.errors import HoldlineError, StoreUnavailable
 from gateway.domain.media import StreamStarted
 from gateway.runtime.bridge import Bridge, Count, Unwanted
+from gateway.runtime.leases import LeaseLost
 from gateway.runtime.stream import Stream
 from gateway.runtime.telemetry.masking import mask_media_path
 from gateway.web.media_admission import STATUS, Admission, Admitted, Knock, Load, Refused, may_be_heard, start_belongs
@@ -40,6 +41,14 @@ def takes(scope: Scope) -> bool:
     return scope["type"] == "websocket" and str(scope["path"]).startswith("/carriers/")
 
 
+class Place(Protocol):
+    """Where the sessions of calls are."""
+
+    async def elsewhere(self, admitted: Admitted, receive: Receive, send: Send) -> bool:
+        """True if the connection was carried to another process, to its end; False: its session is here. Raise Refused."""
+        ...
+
+
 class MediaSockets:
     """`load` reads a call from the store; `clock` is unix time in seconds, the bridge's too."""
 
@@ -53,23 +62,27 @@ class MediaSockets:
         clock: Callable[[], float],
         count: Count,
         start_within_s: float = 5.0,
+        place: Place | None = None,
     ) -> None:
-        self._admission = Admission(carriers, load, public_url, clock)
+        self.admission = Admission(carriers, load, public_url, clock)
         self._bindings = Bindings()
         self._bridge, self._clock, self._count = bridge, clock, count
-        self._start_within_s = start_within_s
+        self._start_within_s, self._place = start_within_s, place
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One WebSocket connection, from its upgrade request to its end."""
         await receive()  # websocket.connect, always the first
         knock = _knock(scope)
         try:
-            admitted = await self._admission.admit(knock)
-            socket, again = self._bound(admitted, receive, send)
+            admitted = await self.admission.admit(knock)
+            if self._place is None or not await self._place.elsewhere(admitted, receive, send):
+                await self.serve(admitted, receive, send)
         except Refused as refused:
-            await self._refuse(scope, send, refused)
-            await _until_gone(receive)
-            return
+            await self.refuse(scope, receive, send, refused)
+
+    async def serve(self, admitted: Admitted, receive: Receive, send: Send) -> None:
+        """An admitted connection whose session is here; raise Refused before anything was sent."""
+        socket, again = self._bound(admitted, receive, send)
         try:
             await self._serve(socket, again=again, send=send)
         finally:
@@ -90,6 +103,11 @@ class MediaSockets:
         )
         self._bindings.add(socket)
         return socket, again
+
+    async def refuse(self, scope: Scope, receive: Receive, send: Send, refused: Refused) -> None:
+        """Answer the upgrade with the refusal."""
+        await self._refuse(scope, send, refused)
+        await _until_gone(receive)
 
     async def _refuse(self, scope: Scope, send: Send, refused: Refused) -> None:
         self._count("media_sockets_total", carrier=refused.carrier or "unknown", result=refused.reason)
@@ -156,7 +174,7 @@ class MediaSockets:
         """The start is the leg's own, and no other socket of the leg is alive: the others give way."""
         admitted = socket.admitted
         try:
-            leg = await self._admission.leg(admitted.call_id, admitted.leg.id, admitted.carrier.name)
+            leg = await self.admission.leg(admitted.call_id, admitted.leg.id, admitted.carrier.name)
             may_be_heard(leg)
         except Refused as refused:
             return self._turn_away(socket, refused.reason)
@@ -185,6 +203,8 @@ class MediaSockets:
             return await self._bridge.open_stream(call_id, leg_id, socket.port)
         except Unwanted as unwanted:
             self._turn_away(socket, str(unwanted))
+        except LeaseLost:
+            self._turn_away(socket, "moved", TRY_AGAIN_LATER)
         except StoreUnavailable:
             self._turn_away(socket, "store-unavailable", TRY_AGAIN_LATER)
         except HoldlineError:

@@ -31,6 +31,9 @@ STATUS: Mapping[str, int] = {
     "already-bound": 409,
     "bound-too-often": 409,
     "store-unavailable": 503,
+    "not-here": 409,
+    "bad-relay": 403,
+    "relay-full": 503,
 }
 """Every reason for which a socket is refused, and the HTTP status that says so."""
 
@@ -81,6 +84,15 @@ class Admission:
             return await self._admit(knock, carrier, found["call"], found["leg"], found["token"])
         except Refused as refused:
             raise Refused(refused.reason, carrier.name, found["call"], found["leg"]) from None
+
+    async def relayed(self, name: str, call_id: str, leg_id: str, *, signed: bool) -> Admitted:
+        """What another gateway has admitted, looked at once more; raise Refused."""
+        carrier = self._carriers.get(name)
+        if carrier is None:
+            raise Refused("unknown-carrier")
+        leg = await self.leg(call_id, leg_id, name)
+        may_be_heard(leg)
+        return Admitted(carrier=carrier, call_id=call_id, leg=leg, signed=signed)
 
     async def leg(self, call_id: str, leg_id: str, carrier: str) -> Leg:
         """The leg as it stands now, if it is this carrier's and may be heard."""

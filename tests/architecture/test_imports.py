@@ -77,7 +77,7 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
         | {"agent/testing.py"}
     ),
     "h11": frozenset({"carriers/lab/http_listener.py"}),
-    "websockets": frozenset({"carriers/lab/media_client.py", "agent/socket.py"}),
+    "websockets": frozenset({"carriers/lab/media_client.py", "agent/socket.py", "gateway/web/peers.py"}),
     "redis": frozenset({"gateway/runtime/store/*"}),
     "litestar": frozenset(
         {"gateway/web/*", "gateway/web/console/*", "carriers/lab/control.py", "carriers/lab/control_server.py"}

@@ -148,7 +148,11 @@ class World:
                 config.health, idle_every_s=self._knobs.get("health_s", 1.0), failing_every_s=self._knobs.get("health_s", 1.0)
             ),
             store=replace(config.store, url=self._store_url, tag=self._tag),
-            server=replace(config.server, max_live_calls=self._knobs.get("max_live_calls", 0)),
+            server=replace(
+                config.server,
+                max_live_calls=self._knobs.get("max_live_calls", 0),
+                public_url=self._knobs.get("public_url", config.server.public_url),
+            ),
         )
 
     def staff(self, agents: tuple[AgentConfig, ...]) -> None:

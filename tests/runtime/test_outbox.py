@@ -133,7 +133,7 @@ class Swallowing(MemoryStore):
         super().__init__()
         self.asked = asyncio.Event()
 
-    async def claim(self, now: float, lease_s: float, limit: int) -> tuple[Claim, ...]:
+    async def claim(self, now: float, lease_s: float, limit: int, holder: str = "") -> tuple[Claim, ...]:
         self.asked.set()
         try:
             await asyncio.get_running_loop().create_future()
