@@ -180,8 +180,9 @@ class TelnyxSimulator:
 
 
 def _unknown(request: RestRequest) -> RestReply:
-    """A path that the lab does not have; Telnyx may."""
-    return rest.failure(501, "not-simulated", f"{rest.NOT_SIMULATED} {request.method} {request.path}")
+    """A path that the lab does not have; Telnyx may. The SDK would ask twice more, if it were not told."""
+    what = f"{rest.NOT_SIMULATED} {request.method} {request.path}"
+    return rest.failure(501, "not-simulated", what, headers={"x-should-retry": "false"})
 
 
 def _route(request: RestRequest) -> tuple[str, rest.Words]:

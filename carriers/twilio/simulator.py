@@ -166,7 +166,8 @@ class TwilioSimulator:
             return handler(now, request, *match.groups()) if known or public else error(401, 20003)
         if not known:
             return error(401, 20003)
-        raise NoSuch(404, 20404, f"{request.method} {request.path}")
+        mine = request.path.startswith(self._account.root)
+        raise NoSuch(404, 20404, f"{'not simulated: ' if mine else ''}{request.method} {request.path}")
 
     def _refused(self, now: float, request: RestRequest, refusal: NoSuch) -> None:
         if refusal.code in LOUD:

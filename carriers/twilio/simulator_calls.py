@@ -56,16 +56,20 @@ class Calls:
             raise NoSuch(400, 21210)
         limit = self._site.knobs.get("concurrent_calls", 0)
         if limit and self.live() >= limit:
-            raise NoSuch(400, 10004)
+            raise NoSuch(self._limit_status, 10004)
         turn = max(now, self._next_turn)
         if turn - now > LONGEST_QUEUE_S:
-            raise NoSuch(400, 22005)
+            raise NoSuch(self._limit_status, 22005)
         self._next_turn = turn + 1 / self._site.knobs.get("calls_per_second", 1.0)
         call = self._new_call(now, order, round((turn - now) * 1000))
         call.requests.append((now, _creation(request)))
         self.keep(call)
         self._site.emit(Wake(at=turn + self._site.knobs.get("dial_after_s", 0.05), key=f"dial {call.sid} 0"))
         return answer(call_json(call), 201)
+
+    @property
+    def _limit_status(self) -> int:
+        return int(self._site.knobs.get("limit_status", 400))
 
     def _may_call_from(self, order: Order) -> bool:
         """A number of the account, or with CallToken the caller of an inbound call that is being passed on."""

@@ -106,6 +106,8 @@ class Messages:
         self._become(now, message, event.kind)
 
     def _check(self, to: str, caller_id: str, body: str) -> None:
+        rules.telephone("To", to)
+        rules.telephone("From", caller_id)
         problems = (
             (not to, 21604),
             (not rules.E164.fullmatch(to), 21211),

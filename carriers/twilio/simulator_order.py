@@ -172,6 +172,8 @@ def _check_numbers(to: str, caller_id: str) -> None:
         raise NoSuch(400, 21201)
     if not caller_id:
         raise NoSuch(400, 21213)
+    rules.telephone("To", to)
+    rules.telephone("From", caller_id)
     if to in MAGIC_TO or caller_id in MAGIC_FROM:
         raise NoSuch(400, MAGIC_TO.get(to) or MAGIC_FROM[caller_id])
     if not rules.E164.fullmatch(to):

@@ -22,3 +22,9 @@ def test_digits_of_another_alphabet(new_world: Any, number: str) -> None:
     """Digits of other scripts are no telephone number."""
     world = new_world()
     assert world.error(world.ask("POST", "/v2/calls", world.wish(to=number))) == (422, "10016", "/to")
+
+
+def test_a_path_that_is_not_simulated_is_asked_once(new_world: Any) -> None:
+    """The SDK repeats what ends in 5xx, but not where it is told not to."""
+    reply = new_world().ask("POST", "/v2/conferences", {})
+    assert (reply.status, reply.headers) == (501, {"x-should-retry": "false"})

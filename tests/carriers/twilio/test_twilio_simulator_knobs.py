@@ -109,6 +109,17 @@ def test_status_of_a_suspended_account(make_world, status: int) -> None:
     assert (reply.status, verdict(reply)) == (status, "account-suspended")
 
 
+@pytest.mark.knob("twilio", "limit_status")
+@pytest.mark.parametrize("status", [400, 403, 429])
+def test_status_of_a_limit(make_world, status: int) -> None:
+    """Too many calls at once are a matter of the code 10004, whatever HTTP status it comes with."""
+    world = make_world(limit_status=status, concurrent_calls=1)
+    world.place()
+    reply, normal = world.place(), make_world(concurrent_calls=1)
+    normal.place()
+    assert (reply.status, verdict(reply)) == (status, verdict(normal.place()))
+
+
 # --- ringing and ending --------------------------------------------------------------------------------------------
 
 

@@ -101,3 +101,24 @@ def test_overrides_without_effect(world, fragment: str, words: str) -> None:
         world.answered_call("<Response><Pause length='9'/></Response>", StatusCallback=f"http://gw.test/status#{fragment}")
         world.pass_time(1)
     assert [entry["detail"] for entry in world.refused] == ([f"connection override without effect: {words}"] if words else [])
+
+
+@pytest.mark.parametrize("address", ["sip:ada@example.com", "sips:ada@example.com", "client:ada"])
+@pytest.mark.parametrize("name", ["To", "From"])
+def test_an_address_of_another_network(world, name: str, address: str) -> None:
+    """What is good at Twilio and not simulated is refused by name, not called a bad number."""
+    assert code(world.place(**{name: address})) == (400, 20001)
+    assert world.refused[-1]["detail"] == f"not simulated: {name}={address}"
+
+
+def test_a_text_to_another_network(world) -> None:
+    """The same for texts."""
+    reply = world.api("POST", "/Messages.json", {"To": "whatsapp:+15550100001", "From": "+15550190001", "Body": "Hello"})
+    assert (code(reply), world.refused[-1]["detail"]) == ((400, 20001), "not simulated: To=whatsapp:+15550100001")
+
+
+def test_a_resource_that_is_not_simulated(world) -> None:
+    """Whoever asks for conferences learns that the lab has none, and not that a sid is wrong."""
+    reply = world.api("GET", "/Conferences.json")
+    assert "not simulated: GET" in json.loads(reply.body)["message"]
+    assert world.refused[-1]["detail"].startswith("not simulated: GET")
