@@ -156,6 +156,20 @@ class Setting(Struct, frozen=True, kw_only=True):
         return self.found == self.wanted
 
 
+class MessageLeft(Struct, frozen=True, kw_only=True):
+    """A recording at the carrier: what a caller of ours said to a fallback document (`Markup.voicemail`). Times are unix
+    seconds, numbers E.164; an empty caller withheld theirs.
+    """
+
+    recording_id: str
+    to: str
+    caller: str
+    left_at: float
+    seconds: float
+    handle: dict[str, str] = {}
+    """The folder's own, for `message_audio`."""
+
+
 # --- what a carrier posts to us ----------------------------------------------------------------------------------
 
 
@@ -330,6 +344,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Whether an inbound call can be turned away before it is answered, and billed."""
     answers_by_command: bool = False
     """Whether an inbound call is taken and turned away by `answer` and `reject`, since its webhook's answer is ignored."""
+    keeps_messages: bool = False
+    """Whether what callers said to a fallback document can be asked for afterwards, by `messages_left`."""
 
 
 class CarrierSettings(Struct, frozen=True, kw_only=True):
@@ -398,6 +414,20 @@ class Carrier(Protocol):
 
     async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
         """Set what `survey` has just found wrong and given without a `cure`. CarrierError at the first refusal."""
+        ...
+
+    async def messages_left(self, numbers: tuple[str, ...], since: float) -> tuple[MessageLeft, ...]:
+        """What callers of these numbers said to a fallback document, begun at `since` or later, oldest first, as far as its
+        sound can be had by now. Nothing that this gateway recorded or heard. Empty unless `keeps_messages`. CarrierError.
+        """
+        ...
+
+    async def message_audio(self, message: MessageLeft) -> bytes:
+        """Its sound, a WAV file of whatever format. CarrierError if it cannot be had."""
+        ...
+
+    async def forget_message(self, message: MessageLeft) -> None:
+        """Delete it at the carrier; gone is success. CarrierError."""
         ...
 
     def media(self) -> MediaCodec:

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from carriers.contract import Gate, Health, Placed, Setting, Wanted
+from carriers.no_messages import NoMessages
 from carriers.sdk_threads import UNREACHABLE, unknown, unsent
 from carriers.shot import HttpAnswer, Shot
 from gateway.domain.errors import CarrierError, NotSent
@@ -30,8 +31,10 @@ CONTROL_S = 6.0
 """As long as `sdk_threads` waits for anything but a dial."""
 
 
-class NothingToSet:
-    """The part of `carriers.contract.Carrier` that a simulation does without: its numbers are set by the world."""
+class NothingToSet(NoMessages):
+    """The part of `carriers.contract.Carrier` that a simulation does without: its numbers are set by the world, and no
+    fallback document takes messages.
+    """
 
     async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
         return ()

@@ -4,17 +4,19 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from requests import PreparedRequest, Response
+from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from carriers import shot
 from carriers.shot import HttpAnswer
+from gateway.domain.errors import CarrierError
 
 CONNECT_TIMEOUT_S = 3.0
 IDLE_LIMIT_S = 3.0
 """A kept connection older than this may have been closed by the other side; a dial on it could be lost in an ambiguous way."""
+_CHUNK_BYTES = 65_536
 
 
 class _Fresh:
@@ -46,6 +48,20 @@ class _HttpPool(HTTPConnectionPool):
 
 class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _HttpsConnection
+
+
+def download(session: Session, url: str, auth: Any, most_bytes: int) -> HttpAnswer:
+    """GET a file, whatever is answered. `auth` is (user, password), or what changes the request, and is given to no other host
+    that this one points at. CarrierError for a larger file; what `requests` raises.
+    """
+    with session.get(url, auth=auth, stream=True) as response:
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            body += chunk
+            if len(body) > most_bytes:
+                raise CarrierError("too-large", f"a file of more than {most_bytes} bytes")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return HttpAnswer(status=response.status_code, headers=headers, body=bytes(body))
 
 
 class Wire(HTTPAdapter):

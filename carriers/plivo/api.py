@@ -298,7 +298,12 @@ def _no_access(error: CarrierError) -> Finding:
 
 # --- messages that callers left ----------------------------------------------------------------------------------
 
-_RECORDING = ("recording_id", "from_number", "to_number", "recording_format", "conference_name") + (
+_RECORDING = (
+    "recording_id",
+    "from_number",
+    "to_number",
+    "recording_format",
+    "conference_name",
     "recording_start_ms",
     "recording_duration_ms",
     "recording_url",

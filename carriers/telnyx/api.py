@@ -40,6 +40,7 @@ from carriers.contract import (
     Webhooks,
 )
 from carriers.httpx_wire import CONNECT_TIMEOUT_S, Wire
+from carriers.no_messages import NoMessages
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
 from carriers.telnyx import CAPABILITIES, Credentials, provisioning, sightings, verdicts
@@ -64,7 +65,7 @@ GONE = frozenset({"90018", "90015", "10005"})
 """Call has already ended; no such call control id; no such resource (a wrong key gets 401, never this)."""
 
 
-class TelnyxCarrier:
+class TelnyxCarrier(NoMessages):
     """One Telnyx account, opened; every method may be called from the event loop at any time."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float]) -> None:

@@ -27,16 +27,17 @@ from carriers.contract import (
     Handle,
     Health,
     Markup,
+    MessageLeft,
     Placed,
     Setting,
     Sighting,
     Wanted,
     Webhooks,
 )
-from carriers.requests_wire import Wire
+from carriers.requests_wire import Wire, download
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
-from carriers.twilio import CAPABILITIES, Credentials, account, lookup, provisioning, verdicts
+from carriers.twilio import CAPABILITIES, Credentials, account, lookup, messages, provisioning, verdicts
 from carriers.twilio.markup import TwilioMarkup
 from carriers.twilio.media import TwilioMedia
 from carriers.twilio.webhooks import RETRIES, TwilioWebhooks
@@ -46,6 +47,9 @@ from gateway.domain.verdict import Attribution, Verdict, next_carrier
 
 ORIGIN = "https://api.twilio.com"
 MOST_NUMBERS = 2000
+MOST_RECORDINGS = 5000
+LISTING_S = 30.0
+"""Of the recordings: several pages, of all that the account records."""
 STATUS_EVENTS = ["initiated", "ringing", "answered", "completed"]
 _GONE = frozenset({"20404", "20409", "21220"})
 """Answers to a hang-up that mean: not known any more, or not in progress any more."""
@@ -72,6 +76,8 @@ class Twilio(ByDocument):
         self._base_url, self._clock = settings.base_url, clock
         self.webhooks: Webhooks = TwilioWebhooks(self._credentials.auth_token)
         self.markup: Markup = TwilioMarkup()
+        self._calls: dict[str, messages.Called] = {}
+        """Of recordings that were listed lately, by call SID."""
         self._threads: SdkThreads[Client] = SdkThreads(settings.name, self._client, clock, settings.threads)
 
     async def place(self, attempt: Attempt, deadline: float, gate: Gate) -> Placed:
@@ -125,6 +131,21 @@ class Twilio(ByDocument):
         for sid, fields in provisioning.changes(settings).items():
             await self._ask(partial(_set_number, sid=sid, fields=fields))
 
+    async def messages_left(self, numbers: tuple[str, ...], since: float) -> tuple[MessageLeft, ...]:
+        """A recording names its call, and only the call its numbers: each is asked for once."""
+        recordings = await self._ask(partial(_recordings, since=since), LISTING_S)
+        self._calls = {one.call_sid: self._calls[one.call_sid] for one in recordings if one.call_sid in self._calls}
+        for one in recordings:
+            if one.call_sid not in self._calls:
+                self._calls[one.call_sid] = await self._ask(partial(_called, call_sid=one.call_sid))
+        return tuple(messages.left(recordings, self._calls, numbers))
+
+    async def message_audio(self, message: MessageLeft) -> bytes:
+        return await self._ask(partial(_sound, sid=messages.checked(message.recording_id)), messages.DOWNLOAD_S)
+
+    async def forget_message(self, message: MessageLeft) -> None:
+        await self._ask(partial(_forget, sid=messages.checked(message.recording_id)))
+
     def media(self) -> TwilioMedia:
         return TwilioMedia()
 
@@ -137,10 +158,10 @@ class Twilio(ByDocument):
         account_sid, auth_token = self._credentials.account_sid, self._credentials.auth_token
         return Client(account_sid, auth_token, http_client=http, environment=_NO_ENVIRONMENT)
 
-    async def _ask(self, job: Callable[[Client], T]) -> T:
+    async def _ask(self, job: Callable[[Client], T], timeout_s: float = 6.0) -> T:
         """Run anything but a dial; every way of failing becomes a CarrierError."""
         try:
-            return await self._threads.control(job)
+            return await self._threads.control(job, timeout_s)
         except TwilioException as error:
             raise _refusal(error) from error
         except requests.RequestException as error:
@@ -224,6 +245,60 @@ def _owned(client: Client, wanted: Wanted) -> dict[str, dict[str, str]]:
 
 def _set_number(client: Client, *, sid: str, fields: dict[str, str]) -> None:
     client.incoming_phone_numbers(sid).update(**fields)
+
+
+# --- messages that callers left --------------------------------------------------------------------------------
+
+
+def _recordings(client: Client, since: float) -> list[messages.Recorded]:
+    """Newest first as they come, so the first that is too old is the last that is looked at. The list's own filter goes by the
+    time of the file, and compares dates in one spelling and times in another: it is left alone.
+    """
+    found: list[messages.Recorded] = []
+    for one in client.recordings.stream(limit=MOST_RECORDINGS, page_size=100):
+        began: datetime | None = one.start_time or one.date_created
+        if began is None or began.timestamp() < since - messages.LONGEST_S:
+            break
+        recorded = messages.Recorded(
+            sid=str(one.sid),
+            call_sid=str(one.call_sid),
+            status=str(one.status),
+            source=str(one.source),
+            began=began.timestamp(),
+            seconds=float(one.duration or 0),
+        )
+        if messages.is_message(recorded) and recorded.began >= since:
+            found.append(recorded)
+    return found[::-1]
+
+
+def _called(client: Client, call_sid: str) -> messages.Called:
+    """A call that Twilio has forgotten has no numbers, and its recording is nobody's."""
+    try:
+        call = client.calls(call_sid).fetch()
+    except TwilioException as error:
+        if _refusal(error).verdict.code in _GONE:
+            return messages.Called()
+        raise
+    caller = getattr(call, "_from", None) or ""  # `from` is a keyword, and the SDK shows the field under no other public name
+    return messages.Called(to=str(call.to or ""), caller=str(caller), inbound=call.direction == "inbound")
+
+
+def _sound(client: Client, sid: str) -> bytes:
+    url = f"{ORIGIN}/2010-04-01/Accounts/{client.account_sid}/Recordings/{sid}.wav"
+    answer = download(client.http_client.session, url, client.auth, messages.LARGEST_BYTES)
+    if answer.status != 200:
+        verdict = verdicts.of_answer(answer.status, answer.headers, answer.body)
+        raise Refusal(verdict.reason, verdict.detail, verdict)
+    return answer.body
+
+
+def _forget(client: Client, sid: str) -> None:
+    try:
+        client.recordings(sid).delete()
+    except TwilioException as error:
+        if _refusal(error).verdict.code not in _GONE:
+            raise
 
 
 # --- failures ----------------------------------------------------------------------------------------------------

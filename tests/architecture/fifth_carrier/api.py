@@ -19,6 +19,7 @@ from carriers.contract import (
     Sighting,
     Webhooks,
 )
+from carriers.no_messages import NoMessages
 from carriers.requests_wire import Wire
 from carriers.sdk_threads import SdkThreads
 from gateway.domain.errors import CarrierError
@@ -45,7 +46,7 @@ class Refused(CarrierError):
         self.verdict, self.status = verdict, status
 
 
-class Sparrow:
+class Sparrow(NoMessages):
     """`carriers.contract.Carrier` for one account."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float]) -> None:
