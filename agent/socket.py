@@ -1,7 +1,8 @@
 """A WebSocket to an agent that lives elsewhere: connects once, sends without blocking, reports what comes and how it ends.
 
-The one file of `agent/` that touches the network. What an agent does not read in time is dropped, oldest first: sound
-that is two seconds late is of no use to a conversation.
+The one file of `agent/` that touches the network. Sound that an agent does not read in time is dropped, oldest first: two
+seconds late it is of no use to a conversation. Everything else waits (a `clear` gives back a thousand marks in one go), up to
+a number that no agent reaches which reads at all.
 """
 
 import asyncio
@@ -16,7 +17,9 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 log = structlog.get_logger(__name__)
 
 MAX_WAITING = 200
-"""Messages that may wait for an agent that does not read; sound makes 50 a second."""
+"""Messages behind which sound is dropped; it makes 50 a second."""
+MAX_WORDS = 5000
+"""Messages that may wait at all; then even marks and keys give way."""
 MAX_MESSAGE = 8 << 20
 """Bytes; a minute of mu-law in base64 has less than one MiB, and some agents send a whole sentence at once."""
 CLOSE_TIMEOUT_S = 2.0
@@ -52,7 +55,8 @@ class AgentSocket:
 
     def __init__(self, reports: Reports, max_waiting: int = MAX_WAITING) -> None:
         self._reports = reports
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[str, bool]] = deque()
+        """(message, whether it is sound), in order."""
         self._max_waiting = max_waiting
         self._news, self._said = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -81,14 +85,21 @@ class AgentSocket:
             raise AgentRefused(f"{type(error).__name__}: {error}") from error
         self._tasks = [asyncio.create_task(work(self._connection)) for work in (self._read, self._write)]
 
-    def send(self, message: str) -> None:
-        """Queue one text message; the oldest gives way when the agent does not read."""
-        if len(self._waiting) >= self._max_waiting:
-            self._waiting.popleft()
-            self.dropped += 1
-        self._waiting.append(message)
+    def send(self, message: str, *, sound: bool = False) -> None:
+        """Queue one text message; when the agent does not read, the oldest sound gives way."""
+        if len(self._waiting) >= (self._max_waiting if sound else MAX_WORDS):
+            self._drop_oldest(sound=sound)
+        self._waiting.append((message, sound))
         self._said.clear()
         self._news.set()
+
+    def _drop_oldest(self, *, sound: bool) -> None:
+        place = next((place for place, waiting in enumerate(self._waiting) if waiting[1]), None)
+        if place is not None:
+            del self._waiting[place]
+        elif not sound:
+            self._waiting.popleft()
+        self.dropped += 1
 
     async def close(self) -> None:
         """Say what is queued, close normally, and report nothing any more."""
@@ -119,9 +130,8 @@ class AgentSocket:
         try:
             while True:
                 while self._waiting:
-                    await connection.send(self._waiting[0])
-                    if self._waiting:
-                        self._waiting.popleft()
+                    message, _sound = self._waiting.popleft()
+                    await connection.send(message)
                 self._said.set()
                 self._news.clear()
                 await self._news.wait()

@@ -56,7 +56,8 @@ class RealtimeSession:
             self._tell(events.speak_first())
 
     def on_audio(self, frame: bytes) -> None:
-        self._tell(events.append(frame))
+        if self._socket is not None:
+            self._socket.send(events.append(frame), sound=True)
 
     def on_digit(self, digit: str) -> None:
         self._tell(events.note(f"The caller pressed the key {digit}."))

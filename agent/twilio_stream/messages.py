@@ -78,9 +78,12 @@ def read(message: str | bytes, stream_sid: str) -> Play | Mark | Clear | Refused
 
 def _played(payload: str) -> Play | Refused:
     try:
-        return Play(base64.b64decode(payload, validate=True))
+        sound = base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError):
         return Refused("31951", "payload is not base64")
+    if sound.startswith(b"RIFF") and sound[8:12] == b"WAVE":
+        return Refused("31951", "payload is a WAV file; Media Streams take raw mu-law at 8 kHz, without a header")
+    return Play(sound)
 
 
 class Told:

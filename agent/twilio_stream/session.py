@@ -20,7 +20,7 @@ class Socket(Protocol):
     """`agent.socket.AgentSocket`."""
 
     async def open(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None: ...
-    def send(self, message: str) -> None: ...
+    def send(self, message: str, *, sound: bool = False) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -62,7 +62,8 @@ class TwilioStreamSession:
         self._send(self._told.start(self._parameters))
 
     def on_audio(self, frame: bytes) -> None:
-        self._send(self._told.media(frame))
+        if self._socket is not None:
+            self._socket.send(self._told.media(frame), sound=True)
 
     def on_digit(self, digit: str) -> None:
         self._send(self._told.dtmf(digit))

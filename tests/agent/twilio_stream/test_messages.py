@@ -40,6 +40,10 @@ def test_what_is_told_has_twilios_shapes() -> None:
     assert json.loads(CONNECTED) == {"event": "connected", "protocol": "Call", "version": "1.0.0"}
 
 
+WAV = base64.b64encode(b"RIFF\x24\x00\x00\x00WAVEfmt ").decode()
+"""How agents begin that add a header to each frame."""
+
+
 @pytest.mark.parametrize(
     ("message", "meant"),
     [
@@ -65,6 +69,7 @@ def test_an_agents_wish_is_read(message: dict[str, object], meant: object) -> No
         (json.dumps({"event": "clear", "streamSid": "MZ2"}), "31951"),
         (json.dumps({"event": "media", "streamSid": SID}), "31951"),
         (json.dumps({"event": "media", "streamSid": SID, "media": {"payload": "*"}}), "31951"),
+        (json.dumps({"event": "media", "streamSid": SID, "media": {"payload": WAV}}), "31951"),
         (json.dumps({"event": "mark", "streamSid": SID, "mark": {"name": 5}}), "31951"),
         (json.dumps({"event": "stop", "streamSid": SID}), "31951"),
     ],

@@ -48,7 +48,7 @@ class Paper:
     async def open(self, *_how: Any) -> None:
         """There at once."""
 
-    def send(self, message: str) -> None:
+    def send(self, message: str, *, sound: bool = False) -> None:
         self.sent.append(message)
 
     def __getattr__(self, name: str) -> Any:
