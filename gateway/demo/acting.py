@@ -1,7 +1,8 @@
 """Plays one step: kills a carrier, sets Alex' phone, places the call by REST, follows it, and has the witness judge it."""
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -9,10 +10,12 @@ from msgspec import Struct
 
 from gateway.demo import witness
 from gateway.demo.alex import phone_setup
+from gateway.demo.callers import Callers
 from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.following import Case, Following
+from gateway.demo.parrot import Parrot
 from gateway.demo.recording import Hearing, NotStereo, listen
-from gateway.demo.story import Step
+from gateway.demo.story import Carrier, Step
 from gateway.demo.telling import Teller
 from gateway.demo.witness import Finding
 
@@ -20,6 +23,11 @@ PHONE = "+15550100001"
 CALL_TAKES_S = 30.0
 BACK_WITHIN_S = 45.0
 """From the return of a carrier to the end of the call: it is noticed with the next health request."""
+WELL_WITHIN_S = 30.0
+"""A carrier that was dead is trusted again after some good health requests."""
+
+Acted = tuple[tuple[Finding, ...], str | None]
+"""What must have held, and the lab's word for the carrier that rang the phone."""
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -39,16 +47,43 @@ class Actor:
 
     async def play(self, number: int, step: Step) -> Result:
         """Play and judge; whatever goes wrong becomes a finding."""
+        self._teller.step(number, step.title, step.dies[1].told if step.dies else "")
+        return await self._judged(step.name, lambda: self._act(number, step), lambda seconds: _held(step, seconds))
+
+    async def play_outside(self, number: int, step: Step, parrot: Parrot) -> Result:
+        """The same with the demo's agent from outside, which is a witness, too."""
+
+        async def act() -> Acted:
+            await self._gateway.until_well(tuple(carrier.name for carrier in (*step.tried, step.through)), WELL_WITHIN_S)
+            findings, carrier = await self._act(number, step)
+            return (*findings, *witness.judge_outside(parrot.seen)), carrier
+
+        self._teller.step(number, step.title, step.dies[1].told if step.dies else "")
+        held = f"the agent saw one socket and one start; one ring, through {step.through.title}"
+        return await self._judged(step.name, act, lambda seconds: f"{held} ({seconds:.1f}s)")
+
+    async def play_callers(self, number: int, carriers: Sequence[Carrier]) -> Result:
+        """People call us."""
+        scene = Callers(self._lab, self._teller, carriers)
+
+        async def act() -> Acted:
+            findings = await scene.play()
+            self._save(await self._lab.recording(scene.first.number), f"{number}-{scene.first.name.lower()}", scene.first.name)
+            return findings, None
+
+        self._teller.step(number, scene.title)
+        return await self._judged("callers", act, lambda seconds: f"{scene.held} ({seconds:.1f}s)")
+
+    async def _judged(self, name: str, act: Callable[[], Awaitable[Acted]], held: Callable[[float], str]) -> Result:
         began = time.monotonic()
-        self._teller.step(number, step)
         carrier: str | None = None
         try:
-            findings, carrier = await self._act(number, step)
+            findings, carrier = await act()
         except (httpx.HTTPError, NotStereo, OSError) as error:
             findings = (_no_answer(error),)
         seconds = time.monotonic() - began
-        self._teller.verdict(findings, _held(step, seconds), self._logs)
-        return Result(name=step.name, ok=all(finding.ok for finding in findings), seconds=round(seconds, 2), carrier=carrier)
+        self._teller.verdict(findings, held(seconds), self._logs)
+        return Result(name=name, ok=all(finding.ok for finding in findings), seconds=round(seconds, 2), carrier=carrier)
 
     async def totals(self, steps: int) -> Finding:
         """Over the whole story: as many rings and answers as calls."""
@@ -70,8 +105,10 @@ class Actor:
     async def _place(self, step: Step) -> tuple[int, Following]:
         """The request's status, and its call to follow."""
         since, placed_at = len(await self._lab.ledger(PHONE)), time.time()
-        status, call = await self._gateway.place(PHONE)
-        self._teller.at(0.0, f'POST /v1/calls {{"to": "{PHONE}"}} → {status}')
+        more = {"agent": step.agent} if step.agent else {}
+        status, call = await self._gateway.place(PHONE, **more)
+        asked = json.dumps({"to": PHONE, **more})
+        self._teller.at(0.0, f"POST /v1/calls {asked} → {status}")
         case = Case(step=step, number=PHONE, call_id=call["id"], since=since, placed_at=placed_at)
         return status, Following(self._gateway, self._lab, self._teller, case)
 
@@ -90,12 +127,15 @@ class Actor:
 
     async def _listen(self, number: int, step: Step) -> Hearing:
         wav = await self._lab.recording(PHONE)
-        path = self._folder / f"{number}-{step.through.name}.wav"
-        path.write_bytes(wav)
         heard = listen(wav)
         self._teller.heard(heard)
-        self._teller.saved(path)
+        self._save(wav, f"{number}-{step.through.name}", "Alex")
         return heard
+
+    def _save(self, wav: bytes, name: str, who: str) -> None:
+        path = self._folder / f"{name}.wav"
+        path.write_bytes(wav)
+        self._teller.saved(path, who)
 
 
 def _no_answer(error: Exception) -> Finding:

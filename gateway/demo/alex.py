@@ -21,16 +21,18 @@ PHONE_AFTER_THE_STORY = {"behavior": "answer", "answer_after_s": 1.0, "says": "s
 
 def phone_setup(step: Step) -> dict[str, Any]:
     """The body of `PUT /lab/phones/{number}` for this step."""
-    said = SILENCE * round(VOICE_STARTS_S / _FRAME_S) + sentence(step.voice)
-    answered_s = len(said) / RATE + ANSWERED_IN_S
-    setup = {"behavior": "answer", "answer_after_s": 0.5, "says": _data_url(said), "hangup_after_s": answered_s}
+    answered_s = VOICE_STARTS_S + len(sentence(step.voice)) / RATE + ANSWERED_IN_S
+    says = spoken(step.voice, VOICE_STARTS_S)
+    setup = {"behavior": "answer", "answer_after_s": 0.5, "says": says, "hangup_after_s": answered_s}
     if step.agent_hangs_up:
         setup |= {"dtmf": _key_at(answered_s, "9"), "hangup_after_s": answered_s + GOODBYE_S}
     return setup
 
 
-def _data_url(mulaw: bytes) -> str:
-    return "data:audio/wav;base64," + base64.b64encode(to_wav(mulaw)).decode()
+def spoken(voice: str, after_s: float) -> str:
+    """A sentence, so long after the answer, as the lab's phones take it."""
+    said = SILENCE * round(after_s / _FRAME_S) + sentence(voice)
+    return "data:audio/wav;base64," + base64.b64encode(to_wav(said)).decode()
 
 
 def _key_at(seconds: float, key: str) -> str:

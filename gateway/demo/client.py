@@ -1,6 +1,8 @@
 """The REST calls of the demo: to the gateway as any customer would make them, and to the lab's control surface."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -8,6 +10,7 @@ import httpx
 import msgspec
 
 _TIMEOUT_S = 10.0
+_LOOK_EVERY_S = 0.2
 
 
 class _Client:
@@ -42,9 +45,9 @@ class GatewayClient(_Client):
     def __init__(self, url: str, key: str) -> None:
         super().__init__(url, {"Authorization": f"Bearer {key}"})
 
-    async def place(self, to: str) -> tuple[int, dict[str, Any]]:
-        """`POST /v1/calls`: status and Call."""
-        answer = (await self._http.post("/v1/calls", json={"to": to})).raise_for_status()
+    async def place(self, to: str, **more: str) -> tuple[int, dict[str, Any]]:
+        """`POST /v1/calls`: status and Call. `more`: other fields of the request."""
+        answer = (await self._http.post("/v1/calls", json={"to": to, **more})).raise_for_status()
         return answer.status_code, msgspec.json.decode(answer.content)
 
     async def call(self, call_id: str) -> dict[str, Any]:
@@ -63,6 +66,16 @@ class GatewayClient(_Client):
         """`GET /v1/carriers`, by priority."""
         found = await self._json("GET", "/v1/carriers")
         return sorted(found["items"], key=lambda carrier: int(carrier["priority"]))
+
+    async def until_well(self, names: Collection[str], within_s: float) -> None:
+        """Wait until calls would be placed with these carriers again, or the time is over."""
+        deadline = time.monotonic() + within_s
+        while not await self._well(names) and time.monotonic() < deadline:  # noqa: ASYNC110 - other processes' state
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def _well(self, names: Collection[str]) -> bool:
+        states = {carrier["name"]: carrier["breaker"]["place"]["state"] for carrier in await self.carriers()}
+        return all(states.get(name) == "closed" for name in names)
 
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """`GET /v1/events` from now on, until the gateway goes."""
@@ -88,6 +101,10 @@ class LabClient(_Client):
     async def set_phone(self, number: str, **setup: Any) -> None:
         """How a phone behaves from its next call on."""
         await self._json("PUT", f"/lab/phones/{number}", json=setup)
+
+    async def dial(self, number: str, **call: Any) -> None:
+        """A person calls one of our numbers."""
+        await self._json("POST", f"/lab/phones/{number}/call", json=call)
 
     async def phone(self, number: str) -> dict[str, Any]:
         """Its rings, answers and calls."""

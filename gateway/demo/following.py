@@ -116,8 +116,7 @@ class Following:
 
     async def _hangup(self, entry: Mapping[str, Any]) -> None:
         if entry["answered"]:
-            agent = "Alex presses 9; the agent says goodbye and hangs up"
-            self._say(entry["at"], "Alex hangs up" if entry["by"] == "phone" else agent)
+            self._say(entry["at"], "Alex hangs up" if entry["by"] == "phone" else self._case.step.goodbye)
 
     def _tell_failovers(self, legs: list[dict[str, Any]], ring_at: float | None) -> None:
         """Every attempt that ended without ringing, once; `ring_at` is the ring that ended the search."""

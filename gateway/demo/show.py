@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,14 +18,17 @@ from gateway.demo.acting import Actor, Result
 from gateway.demo.alex import PHONE_AFTER_THE_STORY
 from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.live import Live
-from gateway.demo.own_store import own_store
+from gateway.demo.own_config import OUTSIDE_KIND, own_config
+from gateway.demo.parrot import Parrot
 from gateway.demo.paste import OWN_PHONE, commands, edit, pages
 from gateway.demo.stage import GATEWAY_READY_S, HOST, LAB_READY_S, Stage, free_port, some_free_port
-from gateway.demo.story import REJECT_CAUSES, Carrier, story
+from gateway.demo.story import REJECT_CAUSES, Carrier, from_outside, story
 from gateway.demo.telling import Teller
 from gateway.domain.errors import HoldlineError
 
 GATEWAY_PORT, LAB_PORT = 8080, 4010
+OUTSIDE = "demo-parrot"
+"""The agent that the demo adds to the config."""
 INTERRUPTED = 130
 """The exit code of a story that Ctrl-C cut short and that nobody may take for a whole one."""
 
@@ -46,6 +51,7 @@ class Show:
         self._teller, self._once, self._port, self._config = teller, once, port, config
         self._runs = folder
         self._key = f"demo-{secrets.token_hex(8)}"
+        self._parrot = Parrot()
         self.outcome = Outcome()
 
     async def run(self) -> int:
@@ -106,7 +112,9 @@ class Show:
 
     async def _start_gateway(self, stage: Stage, stack: AsyncExitStack, lab_url: str) -> GatewayClient:
         gateway = await stack.enter_async_context(GatewayClient(f"http://{HOST}:{self._port}", self._key))
-        config, changed = own_store(self._config, stage.folder)
+        port = some_free_port(self._port)
+        await stack.enter_async_context(self._parrot.served(port))
+        config, changed = own_config(self._config, stage.folder, _outside_agent(port))
         if changed:
             self._teller.plain(f"{self._config} names a store; the demo leaves that alone and uses one of its own.")
         with self._teller.starting("the gateway"):
@@ -123,16 +131,21 @@ class Show:
     async def _play(self, carriers: tuple[Carrier, ...], actor: Actor, stage: Stage) -> None:
         began = time.monotonic()
         steps = story(carriers)
-        for number, step in enumerate(steps, 1):
-            result = await actor.play(number, step)
+        scenes = [partial(actor.play, step=step) for step in steps]
+        scenes += [
+            partial(actor.play_callers, carriers=carriers),
+            partial(actor.play_outside, step=from_outside(carriers, OUTSIDE), parrot=self._parrot),
+        ]
+        for number, scene in enumerate(scenes, 1):
+            result = await scene(number)
             self.outcome.steps.append(result)
             if not result.ok:
                 await stage.settle()
                 stage.raise_if_ended()
-        total = await actor.totals(len(steps))
+        total = await actor.totals(len(steps) + 1)
         self.outcome.ok = total.ok and all(result.ok for result in self.outcome.steps)
         held = sum(result.ok for result in self.outcome.steps)
-        told = f"{held} of {len(steps)} steps held in {time.monotonic() - began:.0f}s; on Alex' phone: {total.saw}"
+        told = f"{held} of {len(scenes)} steps held in {time.monotonic() - began:.0f}s; on Alex' phone: {total.saw}"
         self._teller.summary(told, ok=self.outcome.ok)
 
     async def _stay(
@@ -189,6 +202,12 @@ async def _carriers(gateway: GatewayClient, lab: LabClient) -> tuple[Carrier, ..
             ),
         )
     return tuple(found.values())
+
+
+def _outside_agent(port: int) -> dict[str, Any]:
+    """As config.yaml would have it."""
+    settings = {"url": f"ws://{HOST}:{port}/media", "auth_token": secrets.token_hex(16)}
+    return {"name": OUTSIDE, "kind": OUTSIDE_KIND, "settings": settings}
 
 
 def _new_folder(runs: Path) -> Path:

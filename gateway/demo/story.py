@@ -41,6 +41,9 @@ class Step(Struct, frozen=True, kw_only=True):
     """Which sentence Alex says."""
     agent_hangs_up: bool = False
     """Alex presses 9 for it; otherwise Alex hangs up."""
+    agent: str | None = None
+    """Who talks, if it is not the one of the route."""
+    goodbye: str = "Alex presses 9; the agent says goodbye and hangs up"
 
 
 REJECT_CAUSES: Mapping[str, str] = {"twilio": "503", "telnyx": "503", "plivo": "2000", "vonage": "internal_error"}
@@ -70,6 +73,23 @@ def story(carriers: Sequence[Carrier]) -> tuple[Step, ...]:
             comes_back=True,
             voice="back",
         ),
+    )
+
+
+def from_outside(carriers: Sequence[Carrier], agent: str) -> Step:
+    """The call of an agent behind a WebSocket: the first carrier takes it and fails it, and the agent need not know."""
+    first, heir = carriers[0], carriers[1] if len(carriers) > 1 else carriers[0]
+    through = f"{first.title} fails the call, {heir.title} carries it" if heir != first else f"{first.title} carries the call"
+    return Step(
+        name="agent-from-outside",
+        title=f"An agent behind a WebSocket talks: {through}, and it sees one conversation",
+        through=heir,
+        tried=(first,) if heir != first else (),
+        dies=(first, _rejects(first)) if heir != first else None,
+        voice="hello",
+        agent_hangs_up=True,
+        agent=agent,
+        goodbye="Alex presses 9; the agent closes its socket, and that ends the call",
     )
 
 

@@ -14,13 +14,12 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway.demo.recording import Hearing
-from gateway.demo.story import Step
 from gateway.demo.witness import Finding
 
 _INTRO = (
     "Holdline places the calls of a voice agent, and gets them through when a carrier fails. Here an agent calls Alex, "
-    "again and again, while one carrier after the other dies. Carriers and phone are simulated on this machine; what "
-    "you read of rings and voices is what they recorded, not what the gateway believes."
+    "again and again, while one carrier after the other dies; then people call the agent. Carriers and phones are "
+    "simulated on this machine; what you read of rings and voices is what they recorded, not what the gateway believes."
 )
 _KNOWN = {None: "not sent", "not_sent": "not sent", "unknown": "fate unknown, given up"}
 """What is known of a failed attempt, where the API's own word needs help."""
@@ -64,12 +63,12 @@ class Teller:
 
     # --- a step --------------------------------------------------------------------------------------------------
 
-    def step(self, number: int, step: Step) -> None:
-        """Its headline, and the death that it begins with."""
+    def step(self, number: int, title: str, death: str = "") -> None:
+        """Its headline, and the death that it begins with, if any."""
         self.console.print()
-        self._row(f"{number}", Text(step.title, style="bold"))
-        if step.dies is not None:
-            self._row("kill", Text(step.dies[1].told, style="red"))
+        self._row(f"{number}", Text(title, style="bold"))
+        if death:
+            self._row("kill", Text(death, style="red"))
 
     def at(self, seconds: float, text: str, style: str = "") -> None:
         """Something happened so many seconds after the request."""
@@ -78,11 +77,15 @@ class Teller:
     def heard(self, heard: Hearing) -> None:
         """Who heard whom, off the recording."""
         answer = "" if heard.answered_after_s is None else f" and answered {heard.answered_after_s:.1f}s later"
-        self._row("sound", Text(f"Alex heard {heard.agent_s:.1f}s of speech; the agent heard {heard.person_s:.1f}s{answer}"))
+        self.sound(f"Alex heard {heard.agent_s:.1f}s of speech; the agent heard {heard.person_s:.1f}s{answer}")
 
-    def saved(self, path: Path) -> None:
+    def sound(self, text: str) -> None:
+        """What was heard, in words."""
+        self._row("sound", Text(text))
+
+    def saved(self, path: Path, who: str = "Alex") -> None:
         """Where a recording is; a path stays in one piece."""
-        self._line(Text.assemble((f"{'wav':>{_LABEL}}", "dim"), " " * _GAP, (str(path), "cyan"), "  left Alex, right agent"))
+        self._line(Text.assemble((f"{'wav':>{_LABEL}}", "dim"), " " * _GAP, (str(path), "cyan"), f"  left {who}, right agent"))
 
     def verdict(self, findings: Sequence[Finding], held: str, logs: Sequence[Path]) -> None:
         """What held, in one line; or what did not: what was expected, what was seen, and where to look."""

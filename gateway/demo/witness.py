@@ -5,11 +5,15 @@ from typing import Any
 
 from msgspec import Struct
 
+from gateway.demo.parrot import Seen
 from gateway.demo.recording import Hearing
 from gateway.demo.story import Carrier, Step
 
 HEARD_S = 1.0
 """So much of the agent's speech must have reached the phone."""
+
+MARKS = 2
+"""Of its chime, and of what it repeats."""
 
 Entry = Mapping[str, Any]
 """A line of the lab's ledger."""
@@ -65,6 +69,19 @@ def judge_waiting(status: int, call: Mapping[str, Any], seen: Sighting) -> tuple
         _finding("201, then scheduled with a due time", saw, ok=ok),
         _finding("no ring while no carrier is left", _rings(seen), ok=not seen.rings),
     )
+
+
+def judge_outside(seen: Seen) -> tuple[Finding, ...]:
+    """The agent's own log of its one call: whatever carriers were tried, to it that is one conversation."""
+    sids = {start.get("streamSid") for start in seen.starts}
+    return (
+        _finding("the agent sees one socket and one start", f"{seen.sockets} and {len(seen.starts)}", ok=_once(seen, sids)),
+        _finding("a mark comes back when Alex has heard its words", f"{seen.marks} marks", ok=seen.marks >= MARKS),
+    )
+
+
+def _once(seen: Seen, sids: set[Any]) -> bool:
+    return seen.sockets == len(seen.starts) == len(sids) == 1
 
 
 def judge_story(rings: int, answers: int, steps: int) -> Finding:

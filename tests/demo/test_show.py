@@ -9,9 +9,10 @@ import pytest
 
 from gateway.config.document import read_document
 from gateway.demo import run
-from gateway.demo.own_store import own_store
+from gateway.demo.own_config import own_config
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
+AGENT = {"name": "demo-parrot", "kind": "twilio_stream", "settings": {"url": "ws://127.0.0.1:1/media"}}
 
 
 @pytest.fixture
@@ -50,9 +51,13 @@ def test_a_missing_config_is_one_sentence_with_the_cure(tmp_path: Path, capsys: 
     assert "run the demo in Holdline's own folder" in told
 
 
-def test_the_shipped_config_is_used_as_it_is(tmp_path: Path) -> None:
-    """Without a store of somebody's own there is nothing to copy."""
-    assert own_store(CONFIG, tmp_path) == (CONFIG, False)
+def test_the_demo_adds_its_agent_and_nothing_else(tmp_path: Path) -> None:
+    """The shipped config is copied with one more agent; its routes, carriers and times are as they were."""
+    copy, changed = own_config(CONFIG, tmp_path, AGENT)
+    document, original = (read_document(path.read_text()).document for path in (copy, CONFIG))
+    assert not changed
+    assert document.pop("agents") == [*original.pop("agents"), AGENT]
+    assert document == original
 
 
 def test_somebodys_own_store_is_left_alone(tmp_path: Path) -> None:
@@ -61,10 +66,28 @@ def test_somebodys_own_store_is_left_alone(tmp_path: Path) -> None:
     mine.write_text(CONFIG.read_text().replace("url: null ", "url: redis://10.0.0.1:6379/0 "))
     before = mine.read_text()
     (tmp_path / "run").mkdir()
-    copy, changed = own_store(mine, tmp_path / "run")
+    copy, changed = own_config(mine, tmp_path / "run", AGENT)
     assert changed
     document, original = (read_document(path.read_text()).document for path in (copy, mine))
     assert document["store"].pop("url") is None
     assert original["store"].pop("url") == "redis://10.0.0.1:6379/0"
+    assert document.pop("agents") != original.pop("agents")
     assert document == original
     assert mine.read_text() == before
+
+
+def test_who_answers_no_callers_sees_how_it_would_be(tmp_path: Path) -> None:
+    """Without an inbound route the demo's copy gets one, with the agent of the first route."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text('routes: [{name: out, direction: outbound, prefix: "+1", agent: bo}]\nagents: []\n')
+    (tmp_path / "run").mkdir()
+    copy, _ = own_config(mine, tmp_path / "run", AGENT)
+    routes = read_document(copy.read_text()).document["routes"]
+    assert [(route["direction"], route["agent"]) for route in routes] == [("outbound", "bo"), ("inbound", "bo")]
+
+
+def test_what_is_no_config_is_left_to_the_gateway_to_refuse(tmp_path: Path) -> None:
+    """A list is handed on as it is."""
+    mine = tmp_path / "config.yaml"
+    mine.write_text("[1, 2]")
+    assert own_config(mine, tmp_path, AGENT) == (mine, False)

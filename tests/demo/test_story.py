@@ -4,7 +4,7 @@ import pytest
 
 from carriers.lab.phones import read_phone
 from gateway.demo.alex import PHONE_AFTER_THE_STORY, VOICE_STARTS_S, phone_setup
-from gateway.demo.story import Carrier, Step, story
+from gateway.demo.story import Carrier, Step, from_outside, story
 
 
 def _carriers(count: int) -> list[Carrier]:
@@ -62,3 +62,13 @@ def test_the_key_comes_after_the_answer_and_before_the_end() -> None:
 def test_the_phone_for_the_users_calls_is_one_that_the_lab_takes() -> None:
     """Calls that the user places end by themselves."""
     assert read_phone(PHONE_AFTER_THE_STORY).hangup_after_s is not None
+
+
+def test_the_agent_from_outside_survives_a_failover() -> None:
+    """The first carrier takes its call and fails it, the second one carries it; a single carrier just carries it."""
+    step = from_outside(_carriers(4), "bot")
+    assert (step.through.name, [carrier.name for carrier in step.tried], step.agent) == ("c2", ["c1"], "bot")
+    assert step.dies is not None
+    assert step.dies[1].fault == {"kind": "reject", "cause": "503"}
+    alone = from_outside(_carriers(1), "bot")
+    assert (alone.through.name, alone.tried, alone.dies) == ("c1", (), None)

@@ -8,14 +8,12 @@ from rich.console import Console
 
 from gateway.demo.paste import commands, edit, pages
 from gateway.demo.recording import Hearing
-from gateway.demo.story import Carrier, Death, Step
 from gateway.demo.telling import Teller, failed_over
 from gateway.demo.witness import Finding
 
 TITLES = {"twilio": "Twilio", "telnyx": "Telnyx", "plivo": "Plivo"}
 LEG = {"carrier": "telnyx", "knowledge": "refused", "verdict": {"reason": "service-unavailable"}}
 HEIR = {"carrier": "plivo", "from": "+15550190001"}
-CARRIER = Carrier(name="twilio", lab="twilio", title="Twilio", numbers=("+15550190021",))
 KEY = "demo-0123456789abcdef"
 
 
@@ -63,8 +61,7 @@ def test_sentences_wrap_under_themselves(width: int) -> None:
 def test_a_pipe_gets_no_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:
     """Plain output holds text only, whatever is told."""
     teller = Teller(plain=True)
-    death = Death(fault={"kind": "down"}, told="Twilio is off the air")
-    teller.step(1, Step(name="s", title="A call", through=CARRIER, voice="hello", dies=(CARRIER, death)))
+    teller.step(1, "A call", "Twilio is off the air")
     with teller.starting("the lab"):
         teller.started("lab", "http://127.0.0.1:4010", "phones", 1.0)
     teller.heard(Hearing(seconds=6.0, person_s=1.0, agent_s=3.0, answered_after_s=0.7))
