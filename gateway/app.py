@@ -34,7 +34,7 @@ from gateway.runtime.health import HealthWatch
 from gateway.runtime.heartbeat import Heartbeat
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.leases import Leases
-from gateway.runtime.live import LiveCalls
+from gateway.runtime.live import LiveCalls, Room
 from gateway.runtime.outbox import Handler, Outbox
 from gateway.runtime.provisioning import Provisioning
 from gateway.runtime.reconciler import Reconciler
@@ -81,16 +81,21 @@ class Means:
 class Desk:
     """What the web asks of calls, and whether this process takes new ones."""
 
-    def __init__(self, calls: Calls) -> None:
-        self._calls = calls
+    def __init__(self, calls: Calls, room: Room) -> None:
+        self._calls, self._room = calls, room
         self.draining = False
+
+    def full(self) -> bool:
+        """As many calls live in this process as the config allows."""
+        return self._room.full()
 
     def ready(self) -> bool:
         """Started and not draining; a carrier's outage never makes the gateway unready."""
         return not self.draining
 
     async def accept(self, call: Call, idempotency: IdempotencyRecord) -> CommitResult:
-        return await self._calls.accept(call, idempotency)
+        with self._room.coming(call.id):
+            return await self._calls.accept(call, idempotency)
 
     async def cancel(self, call_id: str) -> Call:
         return await self._calls.cancel(call_id)
@@ -162,6 +167,7 @@ class Works:
         self._config, self._store, self._fleet, self._means = config, store, fleet, means
         self._clock = clock = means.clock
         self.metrics, self.live = Metrics(), LiveCalls()
+        self.room = Room(self.live, config.server.max_live_calls)
         self._known_secret = ""
         policy = policy_of(config)
         self.calls = calls = Calls(store, clock, means.new_id, policy)
@@ -212,7 +218,7 @@ class Works:
 
     def gateway(self, lab_url: str | None = None, web: Callable[[Services], Any] = create_app) -> Gateway:
         """The application over all of it; `web` makes the part that is no media socket."""
-        desk = Desk(self.calls)
+        desk = Desk(self.calls, self.room)
         services = Services(
             config=self._config,
             store=self._store,
@@ -241,11 +247,6 @@ class Works:
             self._known_secret = await self._store.shared_secret(self._means.new_token())
         return self._known_secret
 
-    def full(self) -> bool:
-        """As many calls live in this process as the config allows."""
-        most = self._config.server.max_live_calls
-        return bool(most) and len(self.live) >= most
-
     def _arrivals(self) -> Arrivals:
         return Arrivals(
             self.calls,
@@ -255,7 +256,7 @@ class Works:
             clock=self._clock,
             new_id=self._means.new_id,
             new_token=self._means.new_token,
-            full=self.full,
+            room=self.room,
             count=self.metrics.count,
         )
 

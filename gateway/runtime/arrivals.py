@@ -5,6 +5,7 @@ the document that connects the agent, or turns the caller away; nothing slow hap
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from gateway.runtime.calls import Calls
 from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.inbox import MARK_KEPT_S, Inbox, UnknownHook
+from gateway.runtime.live import Room
 from gateway.runtime.store.contract import HookMark
 
 
@@ -33,7 +35,7 @@ class InboundTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrivals:
-    """`receive` is all that the web needs. `full` says whether this process can carry no more calls."""
+    """`receive` is all that the web needs."""
 
     def __init__(
         self,
@@ -45,12 +47,12 @@ class Arrivals:
         clock: Clock,
         new_id: Callable[[str], str],
         new_token: Callable[[], str],
-        full: Callable[[], bool],
+        room: Room,
         count: Callable[..., None],
     ) -> None:
         self._calls, self._fleet, self._inbox, self._terms = calls, fleet, inbox, terms
         self._clock, self._new_id, self._new_token = clock, new_id, new_token
-        self._full, self._count = full, count
+        self._room, self._count = room, count
 
     async def receive(self, carrier: str, request: HookRequest) -> Document:
         """Answer one webhook. Raise BadSignature, Malformed, UnknownHook, StoreUnavailable."""
@@ -77,7 +79,7 @@ class Arrivals:
 
     async def _create(self, member: Member, request: HookRequest, arrival: Arrival, key: str) -> Document | None:
         """The answer to the caller's first webhook; None if another process has just stored the call."""
-        admission = self._admission(member, arrival)
+        admission = self._admission(member, arrival, request.call_id)
         call = self._call(request.call_id, arrival, admission)
         event = CallArrived(
             leg_id=request.leg_id,
@@ -96,7 +98,8 @@ class Arrivals:
         def mark(stored: Call) -> HookMark:
             return HookMark(key=key, answer=msgspec.json.encode(answer(stored)), expires_at=self._clock.now() + MARK_KEPT_S)
 
-        stored = await self._calls.arrive(call, event, mark)
+        with nullcontext() if admission.refusal else self._room.coming(call.id):
+            stored = await self._calls.arrive(call, event, mark)
         if stored is None:
             return None
         self._count("webhooks_total", carrier=member.carrier.name, result="ok")
@@ -104,13 +107,13 @@ class Arrivals:
             self._count("inbound_refused_total", reason=_reason(admission))
         return answer(stored)
 
-    def _admission(self, member: Member, arrival: Arrival) -> Admission:
+    def _admission(self, member: Member, arrival: Arrival, call_id: str) -> Admission:
         return admit(
             self._terms.rules,
             carrier=member.carrier.name,
             to=arrival.to,
             caller_id=arrival.caller_id,
-            full=self._full(),
+            full=self._room.full(call_id),
             now=self._clock.now(),
         )
 

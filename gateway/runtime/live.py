@@ -1,6 +1,8 @@
 """Calls that this process has written and that still hold, or may soon hold, a line."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from gateway.domain.outcome import CallStatus
 from gateway.domain.records import Call
@@ -51,3 +53,29 @@ class LiveCalls:
     async def none_left(self) -> None:
         """Wait until nothing is live."""
         await self._quiet.wait()
+
+
+class Room:
+    """Whether this process may take one more call: at most `most` live ones (0: as many as come).
+
+    A call counts from before it is written, so that calls that come together do not all find the last place free.
+    """
+
+    def __init__(self, live: LiveCalls, most: int) -> None:
+        self._live, self._most = live, most
+        self._coming: set[str] = set()
+
+    def full(self, call_id: str = "") -> bool:
+        """No place is left. The call of this id has one already if it is on its way."""
+        if not self._most or call_id in self._coming:
+            return False
+        return len(self._live) + sum(self._live.get(coming) is None for coming in self._coming) >= self._most
+
+    @contextmanager
+    def coming(self, call_id: str) -> Iterator[None]:
+        """While it is being written."""
+        self._coming.add(call_id)
+        try:
+            yield
+        finally:
+            self._coming.discard(call_id)

@@ -54,9 +54,7 @@ async def create_call(
     known = await services.store.idempotency(record(key, scope, "", wanted).key)
     if known is not None:
         return await _replayed(known, key, wanted, services)
-    if services.calls.draining:
-        services.metrics.count("load_shed_total", reason="draining")
-        raise unavailable("This gateway is being stopped; another one, or this one restarted, will take the call.")
+    _shed(services)
     call = new_call(data, services.config, services.clock.now(), services.new_id)
     result = await services.calls.accept(call, record(key, scope, call.id, wanted))
     if isinstance(result, Replayed):
@@ -147,6 +145,16 @@ async def load(call_id: str, services: Services) -> Call:
 async def view(call: Call, services: Services) -> CallView:
     """The call as it is shown, with its legs' media counters."""
     return call_view(call, await services.store.media(call.id) if call.legs else {})
+
+
+def _shed(services: Services) -> None:
+    """What this process may not carry is refused before it is accepted; `max_live_calls` binds calls for later as well."""
+    if services.calls.draining:
+        services.metrics.count("load_shed_total", reason="draining")
+        raise unavailable("This gateway is being stopped; another one, or this one restarted, will take the call.")
+    if services.calls.full():
+        services.metrics.count("load_shed_total", reason="full")
+        raise unavailable("This gateway carries as many calls as it may. Nothing was accepted; send the request again.")
 
 
 def _refuse_ended(call: Call) -> None:

@@ -38,6 +38,10 @@ class CallDesk(Protocol):
         """The process is on its way out and takes no new calls."""
         ...
 
+    def full(self) -> bool:
+        """So many calls live in this process that it takes no new ones."""
+        ...
+
     def ready(self) -> bool:
         """Started, and not draining."""
         ...

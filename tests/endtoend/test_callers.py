@@ -132,7 +132,12 @@ async def test_a_full_gateway_turns_callers_away(new_world: Any) -> None:
         assert world.told("bridge", caller) == []
 
     await asyncio.gather(*(one(carrier) for carrier in world.carriers))
+    assert (await world.post(world.phone())).status_code == 503
     assert world.lab.phones.get(first).live
+    world.lab.phones.hang_up(first)
+    await world.ended((await inbound(world, first))["id"])
+    answers = await asyncio.gather(*(world.post(world.phone()) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [201, 503, 503, 503, 503]
 
 
 async def test_numbers_are_set_again_when_somebody_changed_them(world: Any) -> None:

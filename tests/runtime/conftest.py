@@ -45,7 +45,7 @@ from gateway.runtime.dialer import Dialer
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.health import HealthWatch
 from gateway.runtime.inbox import Inbox
-from gateway.runtime.live import LiveCalls
+from gateway.runtime.live import LiveCalls, Room
 from gateway.runtime.outbox import Outbox
 from gateway.runtime.reconciler import Reconciler
 from gateway.runtime.store.contract import IdempotencyRecord
@@ -183,6 +183,7 @@ class Rig:
             InboundRule(name="nuisance", from_prefix="+1666", refuse="busy"),
         )
         self.terms = InboundTerms(rules=rules, max_duration_s=3600, ring_timeout_s=45)
+        self.most_live = 0
         self._numbers = count(1)
         self.counted: list[tuple[str, dict[str, str]]] = []
         self.restart()
@@ -201,7 +202,6 @@ class Rig:
         self.live = LiveCalls()
         self.inbox = Inbox(self.calls, self.fleet, self.live, self.clock, self._count)
         self.answering = Answering(self.calls, self.fleet)
-        self.full = False
         self.arrivals = Arrivals(
             self.calls,
             self.fleet,
@@ -210,7 +210,7 @@ class Rig:
             clock=self.clock,
             new_id=self.new_id,
             new_token=lambda: "token",
-            full=lambda: self.full,
+            room=Room(self.live, self.most_live),
             count=self._count,
         )
         self.health = HealthWatch(self.store, self.fleet, self.clock, self.breaker_policy, random.Random(1))
@@ -227,6 +227,11 @@ class Rig:
         self.news: list[News] = []
         for observer in (self.dialer.heed, self.live.heed, self.health.heed, self._keep):
             self.calls.observe(observer)
+
+    def at_most(self, calls: int) -> None:
+        """Live in this process; starts it anew."""
+        self.most_live = calls
+        self.restart()
 
     async def _keep(self, news: News) -> None:
         self.news.append(news)

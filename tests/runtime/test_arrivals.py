@@ -1,5 +1,6 @@
 """Callers over the in-memory store: one write, one answer, and every later webhook finds the same call."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -131,11 +132,31 @@ async def test_a_caller_without_a_route_is_rejected_before_it_costs(called: Any)
 
 async def test_a_full_gateway_is_busy(called: Any) -> None:
     """New callers are turned away, and those who talk go on."""
+    called.at_most(1)
     await called.arrive("a")
-    called.full = True
     called.a.arrival = replace(FIRST, carrier_call_id="x-2")
     assert (await called.arrive("a", b"second")).body == b"reject busy"
     assert not (await taken(called)).ended
+
+
+async def test_callers_that_come_together_share_the_last_place(called: Any) -> None:
+    """A place is taken before the call is written: of three at once, one is connected, and the same one asked twice."""
+    called.at_most(1)
+    writes, going = asyncio.Event(), called.store.commit
+
+    async def slow(*arguments: Any) -> Any:
+        await writes.wait()
+        return await going(*arguments)
+
+    called.store.commit = slow
+    answers = []
+    for number, body in ((1, b"first"), (1, b"fallback"), (2, b"second"), (3, b"third")):
+        called.a.arrival = replace(FIRST, carrier_call_id=f"x-{number}")
+        answers.append(asyncio.create_task(called.arrive("a", body)))
+        await asyncio.sleep(0)
+    writes.set()
+    bodies = [(await answer).body for answer in answers]
+    assert [body.startswith(b"connect") for body in bodies] == [True, True, False, False]
 
 
 async def test_a_parked_caller_is_answered_by_command(parked: Any) -> None:
@@ -160,11 +181,13 @@ async def test_an_answer_that_the_carrier_did_not_obey_is_repeated(parked: Any) 
 
 async def test_a_parked_caller_is_rejected_by_command(parked: Any) -> None:
     """With the cause that the rule says."""
-    parked.full = True
-    assert (await parked.arrive("a")).status == 204
+    parked.at_most(1)
+    await parked.arrive("a")
+    parked.a.arrival = replace(FIRST, carrier_call_id="x-2", hook=Hook())
+    assert (await parked.arrive("a", b"second")).status == 204
     await parked.settle()
-    assert parked.a.rejected == [("x-1", "busy")]
-    assert parked.a.answered == []
+    assert parked.a.rejected == [("x-2", "busy")]
+    assert parked.a.answered == ["x-1"]
 
 
 async def test_a_caller_whom_nothing_connects_is_let_go(parked: Any) -> None:

@@ -10,7 +10,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.runtime.callbacks import Callbacks
 from gateway.runtime.calls import Calls
-from gateway.runtime.live import LiveCalls
+from gateway.runtime.live import LiveCalls, Room
 from gateway.runtime.store.contract import IdempotencyRecord
 from gateway.runtime.store.memory_store import MemoryStore
 
@@ -47,7 +47,7 @@ async def test_a_promise_that_comes_due_in_a_drain_waits() -> None:
     await calls.accept(call, IdempotencyRecord(key="k", fingerprint="f", call_id="call_1"))
     draining, other = Callbacks(calls, clock), Callbacks(calls, clock)
     nobody: Any = None
-    await Gateway(nobody, nobody, nobody, Desk(calls), cast(Any, Parts(draining))).drain(1.0)
+    await Gateway(nobody, nobody, nobody, Desk(calls, Room(LiveCalls(), 0)), cast(Any, Parts(draining))).drain(1.0)
     clock.time = 1011.0
     assert await draining.keep_once() == 0
     assert await other.keep_once() == 1

@@ -95,8 +95,12 @@ class Desk:
     store: MemoryStore
     clock: StoppedClock
     draining: bool = False
+    crowded: bool = False
     accepted: list[Call] = field(default_factory=list)
     raises: Exception | None = None
+
+    def full(self) -> bool:
+        return self.crowded
 
     def ready(self) -> bool:
         return not self.draining

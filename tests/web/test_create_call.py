@@ -216,6 +216,18 @@ async def test_what_cannot_be_stored_is_refused_before_it_is_accepted(gateway: A
     assert gateway.desk.accepted == []
 
 
+async def test_a_full_gateway_sheds_new_calls(gateway: Any) -> None:
+    """503 with Retry-After, counted, nothing accepted; a repetition of what it has accepted still finds its call."""
+    first = await gateway.post(None, **{"Idempotency-Key": "k"})
+    gateway.desk.crowded = True
+    response = await gateway.post()
+    assert (response.status_code, response.json()["type"]) == (503, "unavailable")
+    assert int(response.headers["retry-after"]) > 0
+    assert gateway.counted('load_shed_total{reason="full"} 1.0')
+    assert (await gateway.post(None, **{"Idempotency-Key": "k"})).json()["id"] == first.json()["id"]
+    assert len(gateway.desk.accepted) == 1
+
+
 async def test_a_bug_is_a_problem_without_details(gateway: Any) -> None:
     """An exception that nobody foresaw is answered with 500 and tells the client nothing of its inside."""
     gateway.desk.raises = RuntimeError("secret inside")
