@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from carriers.messages_left import Messages
 from gateway.domain.events import AnyLegEvent
 from gateway.domain.media import AudioFormat, StreamEvent
 from gateway.domain.outcome import Knowledge
@@ -154,20 +155,6 @@ class Setting(Struct, frozen=True, kw_only=True):
     def right(self) -> bool:
         """Nothing is to be done."""
         return self.found == self.wanted
-
-
-class MessageLeft(Struct, frozen=True, kw_only=True):
-    """A recording at the carrier: what a caller of ours said to a fallback document (`Markup.voicemail`). Times are unix
-    seconds, numbers E.164; an empty caller withheld theirs.
-    """
-
-    recording_id: str
-    to: str
-    caller: str
-    left_at: float
-    seconds: float
-    handle: dict[str, str] = {}
-    """The folder's own, for `message_audio`."""
 
 
 # --- what a carrier posts to us ----------------------------------------------------------------------------------
@@ -367,7 +354,7 @@ class Gate(Protocol):
         ...
 
 
-class Carrier(Protocol):
+class Carrier(Messages, Protocol):
     """One account at one provider, opened. All methods are safe to call from the event loop at any time."""
 
     name: str
@@ -414,20 +401,6 @@ class Carrier(Protocol):
 
     async def amend(self, wanted: Wanted, settings: tuple[Setting, ...]) -> None:
         """Set what `survey` has just found wrong and given without a `cure`. CarrierError at the first refusal."""
-        ...
-
-    async def messages_left(self, numbers: tuple[str, ...], since: float) -> tuple[MessageLeft, ...]:
-        """What callers of these numbers said to a fallback document, begun at `since` or later, oldest first, as far as its
-        sound can be had by now. Nothing that this gateway recorded or heard. Empty unless `keeps_messages`. CarrierError.
-        """
-        ...
-
-    async def message_audio(self, message: MessageLeft) -> bytes:
-        """Its sound, a WAV file of whatever format. CarrierError if it cannot be had."""
-        ...
-
-    async def forget_message(self, message: MessageLeft) -> None:
-        """Delete it at the carrier; gone is success. CarrierError."""
         ...
 
     def media(self) -> MediaCodec:

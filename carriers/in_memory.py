@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from carriers.contract import Gate, Health, Placed, Setting, Wanted
-from carriers.no_messages import NoMessages
+from carriers.messages_left import NoMessages
 from carriers.sdk_threads import UNREACHABLE, unknown, unsent
 from carriers.shot import HttpAnswer, Shot
 from gateway.domain.errors import CarrierError, NotSent

@@ -23,13 +23,13 @@ from carriers.contract import (
     LegAtCarrier,
     Markup,
     MediaCodec,
-    MessageLeft,
     Placed,
     Setting,
     Sighting,
     Wanted,
     Webhooks,
 )
+from carriers.messages_left import MessageLeft
 from carriers.plivo import CAPABILITIES, lookup, messages, provisioning, verdicts
 from carriers.plivo.lookup import AnswerRefused
 from carriers.plivo.markup import LASTING_RETRIES, QUICK_RETRIES, PlivoMarkup

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from carriers.contract import MessageLeft
+from carriers.messages_left import MessageLeft
 from gateway.domain.errors import CarrierError
 
 LARGEST_BYTES = 50_000_000

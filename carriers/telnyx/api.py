@@ -40,7 +40,7 @@ from carriers.contract import (
     Webhooks,
 )
 from carriers.httpx_wire import CONNECT_TIMEOUT_S, Wire
-from carriers.no_messages import NoMessages
+from carriers.messages_left import NoMessages
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
 from carriers.telnyx import CAPABILITIES, Credentials, provisioning, sightings, verdicts

@@ -27,13 +27,13 @@ from carriers.contract import (
     Handle,
     Health,
     Markup,
-    MessageLeft,
     Placed,
     Setting,
     Sighting,
     Wanted,
     Webhooks,
 )
+from carriers.messages_left import MessageLeft
 from carriers.requests_wire import Wire, download
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from carriers.contract import MessageLeft
+from carriers.messages_left import MessageLeft
 from gateway.domain.errors import CarrierError
 
 LONGEST_S = 3600.0

@@ -33,7 +33,7 @@ from carriers.contract import (
     Wanted,
     Webhooks,
 )
-from carriers.no_messages import NoMessages
+from carriers.messages_left import NoMessages
 from carriers.requests_wire import Wire
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer

@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from carriers.contract import Carrier, CarrierSettings, Document, Kind, MessageLeft, Wanted
+from carriers.contract import Carrier, CarrierSettings, Document, Kind, Wanted
 from carriers.lab.contract import RestReply, RestRequest
 from carriers.lab.http_listener import HttpListener
 from carriers.lab.lab import Lab
 from carriers.lab.orders import Answer
+from carriers.messages_left import MessageLeft
 from carriers.registry import kinds
 from gateway.domain.errors import CarrierError
 

@@ -19,7 +19,7 @@ from carriers.contract import (
     Sighting,
     Webhooks,
 )
-from carriers.no_messages import NoMessages
+from carriers.messages_left import NoMessages
 from carriers.requests_wire import Wire
 from carriers.sdk_threads import SdkThreads
 from gateway.domain.errors import CarrierError
