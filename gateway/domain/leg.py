@@ -258,7 +258,8 @@ def _stream_opened(leg: Leg, event: StreamOpened, now: float, policy: Policy) ->
     if opened.hangup_wanted:
         return LegStep(leg=opened, commands=answered.commands)
     assert opened.answered_at is not None
-    return _armed(opened, opened.answered_at + leg.max_duration_s + policy.overtime_s)
+    overtime = policy.overtime_s if leg.limit_at_carrier else 0.0
+    return _armed(opened, opened.answered_at + leg.max_duration_s + overtime)
 
 
 def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -> LegStep:

@@ -22,7 +22,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     stream_start_s: float = 5.0
     """An answered leg without a stream after this has a media failure."""
     overtime_s: float = 30.0
-    """The carrier's own maximum duration is trusted this much longer."""
+    """The carrier's own maximum duration is trusted this much longer, where the carrier was told of it."""
     hangup_every_s: float = 2.0
     hangup_limit: int = 6
     """So often a hang-up is tried before the leg is presumed to have ended."""

@@ -49,6 +49,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_duration_s: int = 3600
     by_command: bool = False
     """Inbound, at a carrier that is told by commands what to do with it."""
+    limit_at_carrier: bool = True
+    """The carrier was told `max_duration_s` with the dial. Of a caller's leg it knows none: our own timer alone ends it."""
     # how far it came
     fence: int = 0
     deadline: float = 0.0

@@ -201,6 +201,21 @@ async def test_a_caller_whom_nothing_connects_is_let_go(parked: Any) -> None:
     assert (await taken(parked)).outcome is Outcome.FAILED
 
 
+async def test_a_caller_who_talks_too_long_is_hung_up(called: Any) -> None:
+    """At the second that the route says: no carrier was told of it, so nobody else will; and it is a completed call."""
+    called.terms = replace(called.terms, max_duration_s=60)
+    called.restart()
+    await called.arrive("a")
+    await called.calls.report(CALL_ID, LEG_ID, StreamOpened(carrier_call_id="x-1"))
+    await called.wait(59)
+    assert called.a.hung_up == []
+    await called.wait(1)
+    assert called.a.hung_up == [LEG_ID]
+    await called.calls.report(CALL_ID, LEG_ID, LegEnded(verdict=ended_normally(), answered=True))
+    call = await taken(called)
+    assert (call.outcome, call.reason) == (Outcome.COMPLETED, "max-duration")
+
+
 async def test_a_caller_without_a_store_is_told_to_try_elsewhere(called: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """503, so that the carrier's fallback URL works."""
 
