@@ -86,7 +86,7 @@ class Callers:
         if self.victim is None:
             return f"Now {self.first.name} calls us"
         count = _COUNTED.get(len(self._people), str(len(self._people)))
-        return f"Now {count} people call us, each through another carrier; then {self.victim.carrier.title} dies in mid-call"
+        return f"Now {count} people call us, each through another carrier; then {self.victim.carrier.title} dies"
 
     @property
     def held(self) -> str:
@@ -107,7 +107,9 @@ class Callers:
         talks = await asyncio.gather(*(self._talk(*pair) for pair in zip(self._people, before, strict=True)))
         others = _listed([person.name for person in self._people if person != self.victim])
         self._say(f"{others} talked on, and then hung up")
-        self._teller.sound(", ".join(f"{talk.caller.name} heard {talk.heard_s:.1f}s" for talk in talks) + " of the agent")
+        first, *more = talks
+        also = "".join(f", {talk.caller.name} {talk.heard_s:.1f}s" for talk in more)
+        self._teller.sound(f"{first.caller.name} heard the agent for {first.heard_s:.1f}s{also}")
         return judge(talks, self.victim)
 
     async def _call(self, person: Caller) -> None:

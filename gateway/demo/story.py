@@ -79,10 +79,10 @@ def story(carriers: Sequence[Carrier]) -> tuple[Step, ...]:
 def from_outside(carriers: Sequence[Carrier], agent: str) -> Step:
     """The call of an agent behind a WebSocket: the first carrier takes it and fails it, and the agent need not know."""
     first, heir = carriers[0], carriers[1] if len(carriers) > 1 else carriers[0]
-    through = f"{first.title} fails the call, {heir.title} carries it" if heir != first else f"{first.title} carries the call"
+    through = f"{first.title} fails its call, {heir.title} carries it" if heir != first else f"{first.title} carries its call"
     return Step(
         name="agent-from-outside",
-        title=f"An agent behind a WebSocket talks: {through}, and it sees one conversation",
+        title=f"An agent behind a WebSocket: {through}",
         through=heir,
         tried=(first,) if heir != first else (),
         dies=(first, _rejects(first)) if heir != first else None,

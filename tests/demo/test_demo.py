@@ -76,7 +76,7 @@ def test_the_people_who_call_are_told(demo: tuple[subprocess.CompletedProcess[st
     told = " ".join(done.stdout.split())
     assert len(re.findall(r"\w+ calls \+1555019\d{4}, our number at \w+", told)) == 4
     assert "Vonage dies in mid-call; it takes Eli's call with it" in told
-    assert re.search(r"Bo heard \d\.\ds, Cleo heard \d\.\ds, Dana heard \d\.\ds, Eli heard \d\.\ds of the agent", told)
+    assert re.search(r"Bo heard the agent for \d\.\ds, Cleo \d\.\ds, Dana \d\.\ds, Eli \d\.\ds", told)
 
 
 def test_nothing_is_left_behind(demo: tuple[subprocess.CompletedProcess[str], Path]) -> None:
