@@ -47,6 +47,8 @@ from gateway.runtime.supervision import for_ever
 from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.ticker import Ticker
 from gateway.runtime.upkeep import Upkeep
+from gateway.runtime.voicemail_files import VoicemailFiles
+from gateway.runtime.voicemails import Voicemails
 from gateway.web import relay as relays
 from gateway.web.app import create_app
 from gateway.web.media import MediaSockets, takes
@@ -154,7 +156,11 @@ async def open_gateway(
         stack.push_async_callback(works.sessions.aclose)
         stack.push_async_callback(works.heartbeat.retire)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)
-        jobs = works.jobs(lab_url) | {"purge": upkeep.run_purge, "server": upkeep.run_server}
+        jobs = works.jobs(lab_url) | {
+            "purge": upkeep.run_purge,
+            "server": upkeep.run_server,
+            "voicemails": works.collecting().run,
+        }
         tasks = [asyncio.create_task(for_ever(name, job, clock), name=f"gateway-{name}") for name, job in jobs.items()]
         stack.push_async_callback(_stop, tasks)
         yield works.gateway(lab_url)
@@ -168,6 +174,7 @@ class Works:
         self._clock = clock = means.clock
         self.metrics, self.live = Metrics(), LiveCalls()
         self.room = Room(self.live, config.server.max_live_calls)
+        self.voicemail_files = VoicemailFiles(Path(config.voicemail_dir), config.storage.max_total_mb)
         self._known_secret = ""
         policy = policy_of(config)
         self.calls = calls = Calls(store, clock, means.new_id, policy)
@@ -216,6 +223,18 @@ class Works:
         wanted = {name: Wanted(carrier=name, public_url=url, numbers=member.numbers) for name, member in members.items()}
         return Provisioning({name: member.carrier for name, member in members.items()}, wanted, self._clock)
 
+    def collecting(self) -> Voicemails:
+        """What brings messages home that were left at the carriers. No part of `jobs`: a simulation writes no files."""
+        storage = self._config.storage
+        return Voicemails(
+            {name: (member.carrier, member.numbers) for name, member in self._fleet.members.items()},
+            self._store,
+            self.voicemail_files,
+            self._clock,
+            keep_days=storage.keep_days,
+            delete_at_carrier=storage.delete_at_carrier,
+        )
+
     def gateway(self, lab_url: str | None = None, web: Callable[[Services], Any] = create_app) -> Gateway:
         """The application over all of it; `web` makes the part that is no media socket."""
         desk = Desk(self.calls, self.room)
@@ -228,6 +247,7 @@ class Works:
             inbox=self.inbox,
             arrivals=self.arrivals,
             metrics=self.metrics,
+            voicemail_files=self.voicemail_files,
             lab_url=lab_url,
         )
         sockets = MediaSockets(

@@ -69,6 +69,17 @@ class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     )
 
 
+class StorageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where voicemails are kept, and for how long. All processes on one store share the directory."""
+
+    dir: Annotated[str, Meta(min_length=1, description="Of the WAV files; null is `voicemails` in store.dir.")] | None = None
+    keep_days: Annotated[int, Meta(ge=1, le=3650, description="Voicemails are deleted after so many days.")] = 90
+    max_total_mb: Annotated[
+        int, Meta(ge=1, le=10_000_000, description="More is not collected, and stays at the carrier until there is room.")
+    ] = 2000
+    delete_at_carrier: Annotated[bool, Meta(description="Delete a recording at its carrier once it is stored here.")] = False
+
+
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How hard a carrier may be used. What is not given is taken from the carrier kind's own defaults."""
 
@@ -186,9 +197,15 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: Server = Server()
     keys: tuple[ApiKey, ...] = ()
     store: StoreSettings = StoreSettings()
+    storage: StorageSettings = StorageSettings()
     dialing: Dialing = Dialing()
     breaker: BreakerPolicy = BreakerPolicy()
     health: HealthSettings = HealthSettings()
+
+    @property
+    def voicemail_dir(self) -> str:
+        """Where the WAV files are."""
+        return self.storage.dir or f"{self.store.dir}/voicemails"
 
     def carrier(self, name: str) -> CarrierConfig | None:
         """The carrier of this name."""

@@ -12,6 +12,7 @@ from gateway.domain.records import Call
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
 from gateway.runtime.telemetry.metrics import Metrics
+from gateway.runtime.voicemail_files import VoicemailFiles
 
 
 class Inbox(Protocol):
@@ -72,6 +73,7 @@ class Services:
     inbox: Inbox
     arrivals: Arrivals
     metrics: Metrics
+    voicemail_files: VoicemailFiles
     lab_url: str | None = None
     """Where the lab is, if the carriers are simulated: the console links its telephone."""
 

@@ -85,6 +85,28 @@ class CallPage(Struct, frozen=True, kw_only=True):
     next: Annotated[str, Meta(description="The cursor of the following page; null on the last.")] | None
 
 
+class VoicemailView(Struct, frozen=True, kw_only=True):
+    """A message that somebody left."""
+
+    id: Annotated[str, Meta(description="`vm_...`")]
+    from_: Annotated[str, Meta(description="The caller; null where the number was withheld.")] | None = field(name="from")
+    to: Annotated[str, Meta(description="The number called.")]
+    carrier: Annotated[str, Meta(description="The config's name of the carrier that brought the caller.")]
+    call_id: Annotated[str, Meta(description="Our call; null for a message that was left while no gateway ran.")] | None
+    reason: Annotated[str, Meta(description="Why there was nobody: `gateway-down` ...")]
+    left_at: Annotated[str, Meta(description="When the message began.")]
+    collected_at: Annotated[str, Meta(description="When it was stored here.")]
+    seconds: Annotated[float, Meta(description="Its length.")]
+    silent: Annotated[bool, Meta(description="Nothing that could be speech is in it.")]
+
+
+class VoicemailPage(Struct, frozen=True, kw_only=True):
+    """Voicemails, newest first."""
+
+    items: Annotated[tuple[VoicemailView, ...], Meta(description="Whole voicemails.")]
+    next: Annotated[str, Meta(description="The cursor of the following page; null on the last.")] | None
+
+
 class EventView(Struct, frozen=True, kw_only=True):
     """One line of the event log."""
 

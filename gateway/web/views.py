@@ -10,6 +10,7 @@ from gateway.domain.records import Call, Leg, MediaCounters, Promise
 from gateway.domain.verdict import Verdict
 from gateway.runtime.explain import Explained
 from gateway.runtime.store.contract import LogEntry
+from gateway.runtime.store.voicemail_contract import Voicemail
 from gateway.web.shapes import (
     BreakerView,
     CallbackView,
@@ -21,6 +22,7 @@ from gateway.web.shapes import (
     LimitsView,
     SessionView,
     VerdictView,
+    VoicemailView,
 )
 from gateway.web.times import rfc3339
 
@@ -66,6 +68,22 @@ def leg_view(leg: Leg, media: MediaCounters) -> LegView:
         answered_at=_time(leg.answered_at),
         ended_at=_time(leg.ended_at),
         media=media,
+    )
+
+
+def voicemail_view(voicemail: Voicemail) -> VoicemailView:
+    """Without the carrier's own id of the recording."""
+    return VoicemailView(
+        id=voicemail.id,
+        from_=voicemail.caller or None,
+        to=voicemail.to,
+        carrier=voicemail.carrier,
+        call_id=voicemail.call_id or None,
+        reason=voicemail.reason,
+        left_at=rfc3339(voicemail.left_at),
+        collected_at=rfc3339(voicemail.collected_at),
+        seconds=voicemail.seconds,
+        silent=voicemail.silent,
     )
 
 

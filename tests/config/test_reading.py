@@ -324,7 +324,7 @@ def _defaults(struct: type[Struct]) -> dict[str, Any]:
 def test_the_shipped_file_shows_every_default() -> None:
     """Each section of config.yaml names every key that the section has, with the value that it has anyway."""
     shown = yaml.safe_load(SHIPPED.read_text())
-    for section in ("server", "store", "dialing", "breaker", "health"):
+    for section in ("server", "store", "storage", "dialing", "breaker", "health"):
         assert _defaults(_section(section)) == shown[section]
     for carrier in shown["carriers"]:
         assert set(carrier) == {"name", "kind", "credentials", "numbers", "base_url", "fallback_url", "limits"}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from gateway.domain.records import Call
 from gateway.runtime.store.contract import Change, CommitResult, Committed, IdempotencyRecord, LogEntry
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.runtime.telemetry.metrics import Metrics
+from gateway.runtime.voicemail_files import VoicemailFiles
 from gateway.web.app import create_app
 from gateway.web.services import Services
 
@@ -188,7 +190,7 @@ def _ids() -> Iterator[str]:
 
 
 @pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
     """A gateway's web layer, fresh for each test."""
     clock, store, inbox, ids = StoppedClock(), FailingStore(), Letterbox(), _ids()
     desk = Desk(store=store, clock=clock)
@@ -201,6 +203,7 @@ async def gateway() -> AsyncIterator[Gateway]:
         inbox=inbox,
         arrivals=inbox,
         metrics=Metrics(),
+        voicemail_files=VoicemailFiles(tmp_path / "voicemails", max_total_mb=1),
     )
     app = create_app(services)
     transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]

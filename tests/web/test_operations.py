@@ -78,6 +78,9 @@ async def test_the_schema_describes_every_operation(gateway: Any) -> None:
         "/v1/carriers/{name}/enable",
         "/v1/routes/explain",
         "/v1/events",
+        "/v1/voicemails",
+        "/v1/voicemails/{voicemail_id}",
+        "/v1/voicemails/{voicemail_id}/audio",
         "/carriers/{name}/hooks/{call_id}/{leg_id}/{step}",
         "/healthz",
         "/readyz",
@@ -100,7 +103,7 @@ async def test_the_schema_describes_every_operation(gateway: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", ["CallView", "LegView", "EventView", "CarrierView", "CreateCall", "ProblemDetails", "FieldError"]
+    "shape", ["CallView", "LegView", "EventView", "CarrierView", "VoicemailView", "CreateCall", "ProblemDetails", "FieldError"]
 )
 async def test_the_schema_describes_every_field(gateway: Any, shape: str) -> None:
     """A field says what it holds, or is of a type that does."""
