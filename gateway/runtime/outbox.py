@@ -83,6 +83,7 @@ class Outbox:
     async def work_once(self) -> int:
         """Claim what is due and start it; how many."""
         if self._resting():
+            self._awake.clear()  # or the pause would be none
             return 0
         room = min(self._at_once - len(self._ours), self._most - len(self._in_hand))
         if room <= 0:

@@ -10,6 +10,8 @@ from contextvars import Context
 from random import Random
 from typing import Any, cast
 
+from msgspec.structs import replace
+
 from carriers.contract import Carrier, CarrierSettings
 from carriers.in_memory import Heard, Request
 from carriers.registry import kinds
@@ -22,6 +24,7 @@ from gateway.runtime.ticker import Ticker
 from gateway.simulation.agents import Actors, Coupled
 from gateway.simulation.history import History
 from gateway.simulation.loop import OWNER, Owner, VirtualLoop
+from gateway.simulation.peers import peers_of
 from gateway.simulation.sockets import Answer, HttpExchange, WebSocket
 from gateway.simulation.stores import Deed, Reach, Sky
 from gateway.simulation.web import shared_web
@@ -63,6 +66,8 @@ class Surroundings:
         self.config, self.loop, self.store, self.sky = config, loop, store, sky
         self.history, self.coupled, self.seed, self.begin = history, coupled, seed, begin
         self.line, self.seen = line, seen
+        self.processes: list[Process] = []
+        """All of them, for each to find the others."""
 
 
 class Process:
@@ -70,6 +75,7 @@ class Process:
 
     def __init__(self, name: str, around: Surroundings) -> None:
         self.name, self._around = name, around
+        around.processes.append(self)
         self.clock = ProcessClock(around.loop, around.begin)
         self.life = 0
         self.owners: list[Owner] = []
@@ -107,7 +113,8 @@ class Process:
         )
         means = self._means(chance)
         self._fleet = Fleet([self._member(entry) for entry in around.config.carriers], around.config.server.public_url)
-        self.works = Works(around.config, store, self._fleet, means)
+        server = replace(around.config.server, internal_url=f"http://{self.owner.name}")
+        self.works = Works(replace(around.config, server=server), store, self._fleet, means)
         self.gateway: Gateway = self.works.gateway(web=shared_web)
         self._jobs = [
             around.loop.create_task(for_ever(name, job, self.clock), name=f"{self.name}-{name}")
@@ -124,6 +131,7 @@ class Process:
             jitter=chance,
             ticker=ticker,
             agent_of=lambda *_given: Actors(self.name, self._around.coupled, self.clock.now),
+            connect=peers_of(self._around.processes),
             commands_poll_s=0.5,
             promises_poll_s=1.0,
         )
