@@ -23,6 +23,11 @@ MAX_WORDS = 5000
 MAX_MESSAGE = 8 << 20
 """Bytes; a minute of mu-law in base64 has less than one MiB, and some agents send a whole sentence at once."""
 CLOSE_TIMEOUT_S = 2.0
+PING_EVERY_S = 2.5
+DEAF_AFTER_S = 10.0
+"""An agent that answers no ping for so long, or takes nothing off a full connection, is lost: a machine without power says
+no goodbye. Agents do stop for seconds at a time, to load a model; nobody waits longer for them on the telephone.
+"""
 CLEAN = frozenset({1000, 1001, 1005})
 """Close codes of an agent that meant it; anything else is a broken connection."""
 
@@ -53,8 +58,8 @@ class _Connect(connect):
 class AgentSocket:
     """From `open` to `close`."""
 
-    def __init__(self, reports: Reports, max_waiting: int = MAX_WAITING) -> None:
-        self._reports = reports
+    def __init__(self, reports: Reports, max_waiting: int = MAX_WAITING, deaf_after_s: float = DEAF_AFTER_S) -> None:
+        self._reports, self._deaf_after_s = reports, deaf_after_s
         self._waiting: deque[tuple[str, bool]] = deque()
         """(message, whether it is sound), in order."""
         self._max_waiting = max_waiting
@@ -73,6 +78,8 @@ class AgentSocket:
                 user_agent_header="Holdline",
                 open_timeout=timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
+                ping_interval=min(PING_EVERY_S, self._deaf_after_s),
+                ping_timeout=self._deaf_after_s,
                 max_size=MAX_MESSAGE,
                 compression=None,  # sound in base64 gains nothing, and costs a millisecond a call
                 proxy=None,
@@ -123,6 +130,9 @@ class AgentSocket:
                 self._reports.on_message(message)
         except ConnectionClosed:
             pass
+        except Exception:  # a bug in reading it must not leave a person with an agent whom nobody hears
+            log.exception("agent-message-failed")
+            connection.transport.abort()
         code = connection.close_code
         self._reports.on_closed(1006 if code is None else code)
 
@@ -131,9 +141,11 @@ class AgentSocket:
             while True:
                 while self._waiting:
                     message, _sound = self._waiting.popleft()
-                    await connection.send(message)
+                    async with asyncio.timeout(self._deaf_after_s):
+                        await connection.send(message)
                 self._said.set()
                 self._news.clear()
                 await self._news.wait()
-        except ConnectionClosed:
+        except (ConnectionClosed, TimeoutError):
+            connection.transport.abort()  # pings wait behind a full connection too, so that they would not tell
             self._said.set()  # nobody is left to say it to; the reader tells how it ended

@@ -62,7 +62,7 @@ class Event(Struct, frozen=True):
         """A tool call's arguments; empty if they are no object."""
         try:
             read = json.loads(self.arguments or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return read if isinstance(read, dict) else {}
 
@@ -74,7 +74,7 @@ def read(message: str | bytes) -> Event | None:
     """None for what is no event."""
     try:
         return _decode(message)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 

@@ -63,7 +63,7 @@ def read(message: str | bytes, stream_sid: str) -> Play | Mark | Clear | Refused
         return Refused("31950", "a binary message; Media Streams are text")
     try:
         said = _decode(message)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         return Refused("31951", f"not a message: {error}")
     if said.streamSid != stream_sid:
         return Refused("31951", "streamSid is not the one of `start`")

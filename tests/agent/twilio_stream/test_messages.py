@@ -65,6 +65,7 @@ def test_an_agents_wish_is_read(message: dict[str, object], meant: object) -> No
         (b"\xff\xff", "31950"),
         ("", "31951"),
         ("[]", "31951"),
+        ('{"event":"media","extra":' + "[" * 5000 + "]" * 5000 + "}", "31951"),
         ('{"event":"media"}', "31951"),
         (json.dumps({"event": "clear", "streamSid": "MZ2"}), "31951"),
         (json.dumps({"event": "media", "streamSid": SID}), "31951"),
