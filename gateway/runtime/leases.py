@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateway.domain.errors import HoldlineError
+from gateway.domain.errors import HoldlineError, StoreUnavailable
 from gateway.domain.events import AnyLegEvent, CallEvent, HangupRequested, LegReported
 from gateway.domain.records import Call, MediaCounters
 from gateway.runtime.calls import Calls, News
@@ -92,8 +92,13 @@ class Leases:
             log.info("end-is-anothers", call_id=call_id, by=by)
 
     async def store_media(self, call_id: str, leg_id: str, counters: MediaCounters) -> None:
-        """As `Store.put_media`."""
-        if not await self._calls.store.put_media(call_id, leg_id, counters, self._token(call_id)):
+        """As `Store.put_media`; while the store is away nothing is kept, for the next counters are a second away."""
+        try:
+            ours = await self._calls.store.put_media(call_id, leg_id, counters, self._token(call_id))
+        except StoreUnavailable as error:
+            log.warning("media-not-stored", call_id=call_id, error=str(error))
+            return
+        if not ours:
             await self._lost(call_id)
 
     async def say(self, call_id: str, event: CallEvent) -> Call:

@@ -9,6 +9,7 @@ of the gateway's log that says that something went wrong inside it.
 import asyncio
 import itertools
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -148,6 +149,7 @@ class World:
                 config.health, idle_every_s=self._knobs.get("health_s", 1.0), failing_every_s=self._knobs.get("health_s", 1.0)
             ),
             store=replace(config.store, url=self._store_url, tag=self._tag),
+            storage=replace(config.storage, dir=self._knobs.get("voicemails", f"{tempfile.gettempdir()}/holdline-no-voicemails")),
             server=replace(
                 config.server,
                 max_live_calls=self._knobs.get("max_live_calls", 0),
@@ -332,7 +334,7 @@ async def new_world(store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
         logs = stack.enter_context(structlog.testing.capture_logs(processors=[structlog.processors.format_exc_info]))
 
         async def open_world(**knobs: Any) -> World:
-            return await stack.enter_async_context(opened(store_url, f"e2e{next(_tags)}", **knobs))
+            return await stack.enter_async_context(opened(knobs.pop("store_url", store_url), f"e2e{next(_tags)}", **knobs))
 
         yield open_world
     wrong = [line for line in logs if line["event"] in WRONG_WORDS or line["log_level"] in {"critical", "error"}]
