@@ -31,7 +31,7 @@ def run(path: Path, *, yes: bool, documents: Path | None, as_json: bool) -> int:
     require_file(path, "holdline provision --config FILE")
     config = load_config(path, os.environ)
     if documents is not None:
-        return _write_documents(config, documents)
+        return write_documents(config, documents)
     surveyed = asyncio.run(_survey_all(config, yes=yes))
     (_tell_machine if as_json else _tell)(surveyed, yes=yes)
     return FAILED if any(one.error or one.wrong for one in surveyed) else 0
@@ -120,7 +120,7 @@ def _tell_machine(surveyed: Sequence[Surveyed], *, yes: bool) -> None:
 # --- fallback documents ------------------------------------------------------------------------------------------
 
 
-def _write_documents(config: Config, folder: Path) -> int:
+def write_documents(config: Config, folder: Path) -> int:
     """One file a carrier that obeys documents: a voicemail that works while this gateway does not."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,8 @@ def _written(entry: CarrierConfig, folder: Path) -> str:
         return "obeys no documents; its calls ring on until the gateway is back, or end"
     path = folder / f"{entry.name}-voicemail.{_SUFFIX.get(document.content_type, 'xml')}"
     path.write_bytes(document.body)
-    return f"{path} ({document.content_type})"
+    after = "" if kinds()[entry.kind].capabilities.keeps_messages else "; messages stay at the carrier and cannot be collected"
+    return f"{path} ({document.content_type}){after}"
 
 
 def _document(entry: CarrierConfig) -> Document | None:

@@ -111,6 +111,7 @@ def test_fallback_documents_are_written_for_carriers_that_obey_them(account: Acc
     actions = json.loads((tmp_path / "static" / "vonage-voicemail.json").read_text())
     assert [action["action"] for action in actions] == ["talk", "record", "talk"]
     assert "telnyx: obeys no documents" in told.stdout
+    assert [line.partition(":")[0] for line in told.stdout.splitlines() if "cannot be collected" in line] == ["vonage"]
 
 
 def test_all_is_well(account: Account) -> None:

@@ -91,8 +91,12 @@ class World:
         self.config = self._configured()
         async with AsyncExitStack() as stack:
             stack.callback(listener.close)
-            await stack.enter_async_context(served(self.config, listener))
+            self.running = await stack.enter_async_context(served(self.config, listener))
             self._gateway = stack.pop_all()
+
+    async def seat(self, call_id: str) -> None:
+        """Give this gateway the lease of the call's session, as its first media socket would."""
+        assert await self.running._works.seats.sit(call_id)
 
     async def stop(self) -> None:
         """End every task of the gateway, whatever it is doing; what it had in hand stays in the store as it was."""
