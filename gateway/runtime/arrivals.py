@@ -4,6 +4,7 @@ The first webhook about a call decides everything in one write (call, leg, mark,
 the document that connects the agent, or turns the caller away; nothing slow happens before that.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -22,6 +23,8 @@ from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.inbox import MARK_KEPT_S, Inbox, UnknownHook
 from gateway.runtime.live import Room
 from gateway.runtime.store.contract import HookMark
+
+_LONGEST_NAME = 64
 
 
 class InboundTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +115,7 @@ class Arrivals:
             self._terms.rules,
             carrier=member.carrier.name,
             to=arrival.to,
-            caller_id=arrival.caller_id,
+            caller_id=_number(arrival.caller_id) or "",
             full=self._room.full(call_id),
             now=self._clock.now(),
         )
@@ -124,8 +127,8 @@ class Arrivals:
             direction=Direction.INBOUND,
             session_id=self._new_id("ses"),
             to=arrival.to,
-            from_number=arrival.caller_id or None,
-            caller_name=arrival.caller_name,
+            from_number=_number(arrival.caller_id),
+            caller_name=_name(arrival.caller_name),
             attestation=arrival.attestation,
             created_at=now,
             expires_at=now + self._terms.answer_within_s,
@@ -140,3 +143,14 @@ class Arrivals:
 def _reason(admission: Admission) -> str:
     """A label of few values: a route's own name is in the call."""
     return "route" if admission.refusal.startswith("route-") else admission.refusal
+
+
+def _number(given: str) -> str | None:
+    """Callers write into it what they like: what is no number at all is withheld."""
+    return given if re.fullmatch(r"\+[0-9]{1,20}", given) else None
+
+
+def _name(given: str) -> str:
+    """The same: one line, no longer than a name may be. Agents are told of it, and some tell a model."""
+    plain = "".join(character if character.isprintable() else " " for character in given[: 4 * _LONGEST_NAME])
+    return " ".join(plain.split())[:_LONGEST_NAME]

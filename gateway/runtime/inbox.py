@@ -12,7 +12,7 @@ import structlog
 
 from carriers.contract import Document, Expectation, Hook, HookRequest
 from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
-from gateway.domain.events import AnyLegEvent, CallEvent, LegReported, StreamClosed, StreamFailed
+from gateway.domain.events import AnyLegEvent, CallEvent, LegAnswered, LegReported, StreamClosed, StreamFailed
 from gateway.domain.outcome import Direction, LegPhase, Outcome
 from gateway.domain.records import Call, Leg
 from gateway.runtime.calls import CallNotFound, Calls
@@ -111,8 +111,8 @@ class Inbox:
         if not member.carrier.capabilities.hooks_sign_url and _of_another_call(leg, hook):
             raise UnknownHook("another-call", leg_id)
         events = _about_our_streams(call, leg, hook, orphaned=orphaned)
-        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.phase is LegPhase.ANSWERED and not leg.streams:
-            events.append(StreamFailed(reason="never-opened"))
+        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and not leg.streams:
+            events += _never_opened(call, leg)
         return [LegReported(leg_id=leg_id, event=event) for event in events]
 
     def answer(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
@@ -157,6 +157,16 @@ def _about_our_streams(call: Call, leg: Leg, hook: Hook, *, orphaned: bool) -> l
     if orphaned or leg.orphaned or call.resumed:
         events = [event for event in events if not isinstance(event, StreamFailed)]
     return [*events, StreamClosed(orphaned=True)] if orphaned and leg.stream_open else events
+
+
+def _never_opened(call: Call, leg: Leg) -> list[AnyLegEvent]:
+    """The carrier has carried out the document, and no stream came of it. A caller was answered by that, and often no other
+    word tells of it.
+    """
+    failed = StreamFailed(reason="never-opened")
+    if leg.phase is LegPhase.RINGING and call.direction is Direction.INBOUND:
+        return [LegAnswered(), failed]
+    return [failed] if leg.phase is LegPhase.ANSWERED else []
 
 
 def _of_another_call(leg: Leg, hook: Hook) -> bool:
