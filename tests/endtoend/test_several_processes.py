@@ -15,6 +15,8 @@ from zlib import crc32
 
 import pytest
 import yaml
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from gateway.config.lab import with_lab
 
@@ -41,9 +43,14 @@ class Balancer:
 
     async def aclose(self) -> None:
         self._server.close()
-        for task in self._tasks:
+        await self.cut()
+
+    async def cut(self) -> None:
+        """Break every connection that is open."""
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
@@ -132,18 +139,29 @@ async def resumed(world: Any, call_id: str, within_s: float = 10.0) -> None:
     await world.eventually(look, within_s, lambda: f"{call_id} was not resumed: {world.lab_story()}")
 
 
-async def test_a_socket_that_lands_elsewhere_is_carried_to_its_session(world: Any, balancer: Balancer) -> None:
-    """The session sits in one gateway; a second socket of the leg comes to the other one: it gets the owner's own answer."""
+@pytest.mark.parametrize("carrier", ["twilio", "telnyx", "plivo", "vonage"])
+async def test_a_socket_that_lands_elsewhere_is_carried_to_its_session(world: Any, balancer: Balancer, carrier: str) -> None:
+    """The session sits in one gateway, everything of the carrier's comes to the other: both hear each other all the same."""
     other = await world.twin()
     balancer.members.append(port_of(other))
-    balancer.pinned = port_of(world)
-    number = world.phone()
-    call_id = await world.place(number, carriers=["twilio"], agent="echo")
-    await world.hears(number)
-    leg = (await world.call(call_id))["legs"][0]
-    assert leg["status"] == "answered"
+    balancer.pinned = port_of(other)
+    number = world.phone(answer_after_s=1.0, says="tone")
+    call_id = await world.place(number, carriers=[carrier], agent="echo")
+    await world.seat(call_id)
+    await world.hears(number, 1.0)
+    assert not [event for event in await world.events(call_id) if event["kind"] == "session-resumed"]
+    assert f'media_sockets_total{{carrier="{carrier}",result="accepted"}} 1.0' in await world.metrics()
+    assert f'media_sockets_total{{carrier="{carrier}",result="accepted"}}' not in await other.metrics()
     world.lab.phones.hang_up(number)
     assert (await world.ended(call_id))["outcome"] == "completed"
+    assert world.rang(number) == [carrier]
+
+
+async def test_nobody_else_comes_in_between_the_gateways(world: Any) -> None:
+    """The internal paths answer 403 to whoever has not the gateways' own secret."""
+    for path in ("/internal/holds/call_1", "/internal/relay/twilio/call_1/leg_1"):
+        with pytest.raises(InvalidStatus, match="403"):
+            await connect(world.url.replace("http", "ws", 1) + path, proxy=None)
 
 
 @pytest.mark.parametrize("carrier", COMES_BACK)
@@ -211,3 +229,29 @@ async def test_a_killed_gateways_call_goes_on_in_another(world: Any, balancer: B
         world.lab.phones.hang_up(number)
         assert (await world.ended(call_id))["outcome"] == "completed"
         assert world.rang(number) == world.dialled(number) == [carrier]
+
+
+async def test_a_paused_gateway_that_wakes_up_speaks_to_nobody(world: Any, balancer: Balancer, tmp_path: Path) -> None:
+    """SIGSTOP, and the way to it breaks: the session goes on elsewhere. Woken, it is refused and ends nothing."""
+    async with process(world, tmp_path, balancer.url) as (sleeper, port):
+        balancer.members.append(port)
+        balancer.pinned = port
+        number = world.phone()
+        call_id = await world.place(number, carriers=["twilio"], agent="receptionist")
+        await world.hears(number, within_s=20)
+        heard = world.heard_speech_s(number)
+        sleeper.send_signal(signal.SIGSTOP)
+        balancer.pinned = port_of(world)
+        await balancer.cut()
+        await resumed(world, call_id)
+        sleeper.send_signal(signal.SIGCONT)
+
+        async def fenced() -> bool:
+            return b"session-lost" in (tmp_path / "log").read_bytes()
+
+        await world.eventually(fenced, 10.0, lambda: (tmp_path / "log").read_text(encoding="utf-8")[-3000:])
+        await world.hears(number, heard + 0.3)
+        assert (await world.call(call_id))["status"] == "in_progress"
+        world.lab.phones.hang_up(number)
+        assert (await world.ended(call_id))["outcome"] == "completed"
+        assert world.rang(number) == ["twilio"]
