@@ -35,8 +35,8 @@ FAST = {
     "plivo": {"cps": 100, "cdr_lag_s": 0.2},
     "vonage": {"calls_per_second": 100, "requests_per_second": 100},
 }
-BARGES_IN = SILENCE * 75 + builtin("person")[:12000] + SILENCE * 500
-"""Speaks for 1.5 s, a second and a half after the answer, then listens for ten."""
+BARGES_IN = SILENCE * 175 + builtin("person")[:12000] + SILENCE * 500
+"""Speaks for 1.5 s, three and a half after the answer (the bot's first call takes it a second or two), then listens for ten."""
 SPEAKS_AT_ONCE = SILENCE * 25 + builtin("person")[:16000] + SILENCE * 500
 
 
@@ -196,9 +196,9 @@ async def test_its_sentence_is_heard_until_the_person_interrupts(bot: Bot, gatew
 
     def judge(told: dict[str, Any], wav: bytes) -> None:
         heard = Ear(wav, 1)
-        assert heard.hertz(slice(5, 20)) == pytest.approx(CANNED_HZ, rel=0.05)
+        assert heard.hertz(slice(2, 10)) == pytest.approx(CANNED_HZ, rel=0.05)
         assert heard.hertz(slice(-12, -2)) == pytest.approx(GOODBYE_HZ, rel=0.05)
-        assert heard.seconds < 6, "not twelve"
+        assert heard.seconds < 8, "not twelve"
         assert told["interrupted"]
         assert told["end"]["heard_s"] >= 0.2
 
