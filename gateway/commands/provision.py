@@ -55,13 +55,20 @@ def wanted_of(entry: CarrierConfig, public_url: str) -> Wanted:
 
 
 async def _survey_all(config: Config, *, yes: bool) -> list[Surveyed]:
-    return list(await asyncio.gather(*(_survey(entry, config.server.public_url, yes=yes) for entry in config.carriers)))
+    # All are opened before any is asked: opening imports an SDK, which takes seconds on a busy machine, of another's time-out.
+    opened = [(entry, _open(entry)) for entry in config.carriers]
+    url = config.server.public_url
+    return list(await asyncio.gather(*(_survey(entry, carrier, url, yes=yes) for entry, carrier in opened)))
 
 
-async def _survey(entry: CarrierConfig, public_url: str, *, yes: bool) -> Surveyed:
-    wanted = wanted_of(entry, public_url)
+def _open(entry: CarrierConfig) -> Carrier:
     settings = CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url)
     carrier: Carrier = kinds()[entry.kind].open(settings, time.time)
+    return carrier
+
+
+async def _survey(entry: CarrierConfig, carrier: Carrier, public_url: str, *, yes: bool) -> Surveyed:
+    wanted = wanted_of(entry, public_url)
     try:
         found = await carrier.survey(wanted)
         todo = to_amend(found)
@@ -143,8 +150,7 @@ def _written(entry: CarrierConfig, folder: Path) -> str:
 
 
 def _document(entry: CarrierConfig) -> Document | None:
-    settings = CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url)
-    carrier: Carrier = kinds()[entry.kind].open(settings, time.time)
+    carrier = _open(entry)
     try:
         return carrier.markup.voicemail()
     finally:
