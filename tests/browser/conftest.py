@@ -88,6 +88,10 @@ class World:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
 
+    async def take_back(self, call_id: str) -> None:
+        answer = await self._client.delete(f"/v1/calls/{call_id}")
+        assert answer.status_code == 202, answer.text
+
     async def seen(self, call_id: str) -> dict[str, Any]:
         found: dict[str, Any] = (await self._client.get(f"/v1/calls/{call_id}")).json()
         return found

@@ -319,3 +319,14 @@ async def test_a_link_fills_the_form_and_places_nothing(world: Any, visit: Any) 
     await expect(one.page.locator("#calls-none")).to_be_visible()
     link = one.page.get_by_role("link", name="The phone")
     await expect(link).to_have_attribute("href", "/phone")
+
+
+async def test_a_call_that_was_taken_back_before_its_time_says_that_nobody_was_tried(world: Any, visit: Any) -> None:
+    """And not that a carrier is still being waited for."""
+    call_id = await world.call(world.person(), not_before="2027-01-01T00:00:00Z", expires_at="2027-01-01T01:00:00Z")
+    one = await visit()
+    await one.enter()
+    lanes = one.page.locator(".lanes").first
+    await expect(lanes).to_contain_text("no carrier yet")
+    await world.take_back(call_id)
+    await expect(lanes).to_contain_text("no carrier was tried")

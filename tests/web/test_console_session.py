@@ -47,6 +47,18 @@ async def test_over_https_the_cookie_is_secure(gateway: Any, origin: str, secure
     assert ("Secure" in response.headers["set-cookie"]) is secure
 
 
+async def test_who_logs_in_again_leaves_no_session_behind(gateway: Any) -> None:
+    """A copy of the cookie that the browser has just thrown away opens nothing."""
+    await log_in(gateway)
+    copy = gateway.client.cookies["holdline_console"]
+    await log_in(gateway)
+    assert gateway.client.cookies["holdline_console"] != copy
+    assert (await gateway.client.get("/v1/calls")).status_code == 200
+    gateway.client.cookies.clear()
+    old = await gateway.client.get("/v1/calls", headers={"Cookie": f"holdline_console={copy}"})
+    assert old.status_code == 401
+
+
 async def test_neither_key_nor_secret_is_kept_or_told(gateway: Any) -> None:
     """The store holds hashes only, and no answer repeats what was typed."""
     response = await log_in(gateway)

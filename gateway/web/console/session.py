@@ -103,6 +103,8 @@ async def log_in(request: AnyRequest, services: GivenServices) -> Response[Sessi
             "unauthorized", "This key is not one of this gateway's. The demo prints its own; see `keys` in config.yaml."
         )
     tries.succeeded(address)
+    if COOKIE in request.cookies:  # the browser forgets it now, so nobody could ever log it out
+        await services.store.drop_session(_id(request.cookies[COOKIE]))
     secret = services.new_id("con")
     session = ConsoleSession(id=_id(secret), key_hash=key.hash or "", expires_at=now + LASTS_S)
     await services.store.put_session(session, now)

@@ -40,7 +40,12 @@ export function lanes(call, now, { most = 4 } = {}) {
   return h("div", { class: "lanes", role: "img", "aria-label": said(call) },
     hidden > 0 && h("p", { class: "earlier" }, `${hidden} earlier ${hidden === 1 ? "leg" : "legs"}`),
     shown.map((leg) => lane(leg, leg.ended_at ? seconds(leg.ended_at) : last, place)),
-    call.legs.length === 0 && h("p", { class: "earlier" }, call.callback ? `no carrier yet: ${plain(call.callback.reason)}` : "no carrier yet"));
+    call.legs.length === 0 && h("p", { class: "earlier" }, legless(call)));
+}
+
+function legless(call) {
+  if (call.ended_at) return "no carrier was tried";
+  return call.callback ? `no carrier yet: ${plain(call.callback.reason)}` : "no carrier yet";
 }
 
 function lane(leg, end, place) {
