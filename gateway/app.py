@@ -3,7 +3,7 @@
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +128,7 @@ class Gateway:
         self._works.callbacks.rest()
         log.info("draining", live_calls=len(self._live), for_s=for_s)
         try:
-            await asyncio.wait_for(self._live.none_left(), for_s)
+            await asyncio.wait_for(_first(self._live.none_left(), self._works.nothing_here()), for_s)
         except TimeoutError:
             log.warning("drained-with-live-calls", live_calls=len(self._live))
         await self.leave()
@@ -267,6 +267,13 @@ class Works:
             self._known_secret = await self._store.shared_secret(self._means.new_token())
         return self._known_secret
 
+    async def nothing_here(self) -> None:
+        """Wait until we are relieved, and no session, no relayed socket and no command is in this process: calls that live in
+        others are theirs to wait for.
+        """
+        while not self.heartbeat.relieved() or self.bridge.call_ids or self.relay.carried or self.outbox.busy:
+            await self._clock.sleep(1.0)
+
     def _arrivals(self) -> Arrivals:
         return Arrivals(
             self.calls,
@@ -374,6 +381,17 @@ def policy_of(config: Config) -> Policy:
 def _routes(config: Config) -> Mapping[str, RouteRule]:
     every = tuple(carrier.name for carrier in config.carriers)
     return {route.name: RouteRule(carriers=route.carriers or every, compliance=route.compliance) for route in config.routes}
+
+
+async def _first(*waits: Coroutine[Any, Any, None]) -> None:
+    """Until one of them is over; the others are given up."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _stop(jobs: list[asyncio.Task[None]]) -> None:

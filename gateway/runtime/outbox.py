@@ -102,6 +102,11 @@ class Outbox:
             place.add(task)
             task.add_done_callback(place.discard)
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is in hand."""
+        return bool(self._in_hand)
+
     async def idle(self) -> None:
         """Wait until everything in hand is done (tests and shutdown)."""
         while self._in_hand:

@@ -68,7 +68,8 @@ class Relay:
 
     def __init__(self, connect: Connect, secret: SECRET, clock: Callable[[], float]) -> None:
         self._connect, self._secret, self._clock = connect, secret, clock
-        self._carried = 0
+        self.carried = 0
+        """Sockets that go through this process now."""
 
     async def holds(self, lease: Lease) -> bool:
         """Whether the lease's owner answers, and has the session."""
@@ -82,7 +83,7 @@ class Relay:
     async def carry(self, lease: Lease, admitted: Admitted, receive: Receive, send: Send) -> bool:
         """From its upgrade to its end; False if nobody is there to carry it to. Raise Refused, as the owner does."""
         name, leg_id = admitted.carrier.name, admitted.leg.id
-        if self._carried >= CARRIED_LIMIT:
+        if self.carried >= CARRIED_LIMIT:
             raise Refused("relay-full", name, admitted.call_id, leg_id)
         try:
             link = await self._link(lease, f"/internal/relay/{name}/{admitted.call_id}/{leg_id}", signed=admitted.signed)
@@ -93,12 +94,12 @@ class Relay:
                 return False
             raise Refused(str(refused), name, admitted.call_id, leg_id) from None
         log.info("media-socket-relayed", call_id=admitted.call_id, leg_id=leg_id, to=lease.owner)
-        self._carried += 1
+        self.carried += 1
         try:
             await send({"type": "websocket.accept"})
             await _pump(link, receive, send)
         finally:
-            self._carried -= 1
+            self.carried -= 1
         return True
 
     async def _link(self, lease: Lease, path: str, *, signed: bool) -> Link:

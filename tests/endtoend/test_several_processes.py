@@ -184,6 +184,21 @@ async def test_a_drained_gateway_leaves_its_calls_to_the_others(world: Any, bala
     assert other.rang(number) == other.dialled(number) == [carrier]
 
 
+async def test_a_drain_does_not_wait_for_the_calls_of_others(world: Any, balancer: Balancer) -> None:
+    """A gateway that accepted a call which lives in another one has nothing to wait for, and the call goes on."""
+    other = await world.twin()
+    balancer.members.append(port_of(other))
+    balancer.pinned = port_of(world)
+    number = world.phone()
+    call_id = await other.place(number, carriers=["twilio"], agent="receptionist")
+    await world.hears(number)
+    async with asyncio.timeout(20):
+        await other.running.drain(120)
+    assert (await world.call(call_id))["status"] == "in_progress"
+    world.lab.phones.hang_up(number)
+    assert (await world.ended(call_id))["outcome"] == "completed"
+
+
 # --- real processes ------------------------------------------------------------------------------------------------
 
 

@@ -35,6 +35,9 @@ class Parts:
         self.heartbeat = self.seats = self
         self.draining = False
 
+    async def nothing_here(self) -> None:
+        await asyncio.Event().wait()
+
     async def leave(self) -> None:
         assert self.draining
 
