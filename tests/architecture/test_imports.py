@@ -78,7 +78,9 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
         | {"agent/testing.py"}
     ),
     "h11": frozenset({"carriers/lab/http_listener.py"}),
-    "websockets": frozenset({"carriers/lab/media_client.py", "agent/socket.py", "gateway/demo/parrot.py", "gateway/web/peers.py"}),
+    "websockets": frozenset(
+        {"carriers/lab/media_client.py", "agent/socket.py", "gateway/demo/parrot.py", "gateway/web/peers.py"}
+    ),
     "redis": frozenset({"gateway/runtime/store/*"}),
     "litestar": frozenset(
         {"gateway/web/*", "gateway/web/console/*", "carriers/lab/control.py", "carriers/lab/control_server.py"}
