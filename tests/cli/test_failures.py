@@ -125,7 +125,7 @@ def test_a_store_that_does_not_answer(cli: Any, free_port: int) -> None:
     """A store.url where nobody listens is said before anything is served; its password is not."""
     cli.keep("twilio")
     config = cli.folder / "config.yaml"
-    config.write_text(config.read_text().replace("url: null", f"url: redis://:geheim@127.0.0.1:{free_port}"))
+    config.write_text(config.read_text().replace("\n  url: null", f"\n  url: redis://:geheim@127.0.0.1:{free_port}"))
     with answering(lab_answer("twilio")) as lab:
         told = cli.run("serve", "--lab", lab, "--port", "0")
     assert told.returncode == 1
@@ -139,7 +139,7 @@ def test_data_and_a_store_url_exclude_each_other(cli: Any) -> None:
     """--data would be ignored beside store.url, so it is refused."""
     cli.keep("twilio")
     config = cli.folder / "config.yaml"
-    config.write_text(config.read_text().replace("url: null", "url: redis://:geheim@127.0.0.1:6379"))
+    config.write_text(config.read_text().replace("\n  url: null", "\n  url: redis://:geheim@127.0.0.1:6379"))
     with answering(lab_answer("twilio")) as lab:
         told = cli.run("serve", "--lab", lab, "--data", "here")
     assert told.returncode == 2

@@ -191,7 +191,7 @@ async def test_a_call_that_moved_on_while_we_looked_is_a_conflict(gateway: Any) 
         ("POST", "/v1/calls/call_1/dtmf", 404),
         ("POST", "/v1/calls/call_1/recording", 404),
         ("POST", "/v1/carriers/nobody/drain", 404),
-        ("GET", "/v1/voicemails", 404),
+        ("GET", "/v1/voicemails/vm_none", 404),
         ("GET", "/v1/carriers/none", 404),
         ("GET", "/nothing", 404),
         ("PUT", "/v1/calls", 405),
