@@ -41,7 +41,7 @@ def telephone_routes() -> list[BaseRouteHandler]:
     folder = files("carriers.lab") / "telephone"
     found = {file.name: file.read_bytes() for file in folder.iterdir() if file.name.rpartition(".")[2] in _TYPES}
 
-    @get("/lab/phone")
+    @get("/lab/phone", opt={"takes": ("console", "number")})
     async def page() -> Response[bytes]:
         return _answer("phone.html", found["phone.html"])
 
