@@ -25,6 +25,14 @@ const CURES = {
 let word = "";
 let onLoggedOut = () => {};
 
+let reading = new AbortController();
+
+// Let go of every question that is under way: nobody waits for the answer any more, and it would come as a 401.
+export function askNoMore() {
+  reading.abort();
+  reading = new AbortController();
+}
+
 export function act(as) {
   word = as;
 }
@@ -45,9 +53,11 @@ export async function api(method, path, body = undefined, headers = {}) {
 }
 
 async function asked(path, request) {
+  const signal = request.method === "GET" ? reading.signal : undefined;
   try {
-    return await fetch(path, request);
+    return await fetch(path, { ...request, signal });
   } catch {
+    if (signal?.aborted) return new Promise(() => {});
     throw new Trouble(0, "The gateway does not answer", "See that it runs and that this machine reaches it; the page tries again by itself");
   }
 }

@@ -1,6 +1,6 @@
 // The page: log in or show the console, and draw it when the model has changed, once a frame, and once a second for ages.
 
-import { act, api, whenLoggedOut } from "./api.js";
+import { act, api, askNoMore, whenLoggedOut } from "./api.js";
 import { drawBoard, standing } from "./board.js";
 import { drawCalls, forget as forgetCalls, listenToTools } from "./calls.js";
 import { find, show, write } from "./dom.js";
@@ -98,6 +98,8 @@ async function logIn(event) {
 }
 
 async function logOut() {
+  end();
+  askNoMore();
   try {
     await api("DELETE", "/console/session");
     leave();
