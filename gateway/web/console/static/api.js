@@ -25,15 +25,18 @@ const CURES = {
 let word = "";
 let onLoggedOut = () => {};
 
-let reading = new AbortController();
+const reading = new Set();
 
-// Let go of every question that is under way: nobody waits for the answer any more, and it would come as a 401.
-export function askNoMore() {
-  reading.abort();
-  reading = new AbortController();
+let leaving = false;
+
+// Before a log-out: nothing more is asked, and what is under way gets its answer, which would be a 401 afterwards.
+export async function askNoMore() {
+  leaving = true;
+  await Promise.allSettled([...reading]);
 }
 
 export function act(as) {
+  leaving = false;
   word = as;
 }
 
@@ -53,11 +56,15 @@ export async function api(method, path, body = undefined, headers = {}) {
 }
 
 async function asked(path, request) {
-  const signal = request.method === "GET" ? reading.signal : undefined;
+  if (leaving && request.method === "GET") return new Promise(() => {});
+  const question = fetch(path, request);
+  if (request.method === "GET") {
+    reading.add(question);
+    question.finally(() => reading.delete(question)).catch(() => {});
+  }
   try {
-    return await fetch(path, { ...request, signal });
+    return await question;
   } catch {
-    if (signal?.aborted) return new Promise(() => {});
     throw new Trouble(0, "The gateway does not answer", "See that it runs and that this machine reaches it; the page tries again by itself");
   }
 }

@@ -99,7 +99,7 @@ async function logIn(event) {
 
 async function logOut() {
   end();
-  askNoMore();
+  await askNoMore();
   try {
     await api("DELETE", "/console/session");
     leave();
