@@ -54,11 +54,13 @@ class Actor:
         """The same with the demo's agent from outside, which is a witness, too."""
 
         async def act() -> Acted:
-            await self._gateway.until_well(tuple(carrier.name for carrier in (*step.tried, step.through)), WELL_WITHIN_S)
             findings, carrier = await self._act(number, step)
             return (*findings, *witness.judge_outside(parrot.seen)), carrier
 
+        needed = (*step.tried, step.through)
         self._teller.step(number, step.title, step.dies[1].told if step.dies else "")
+        self._teller.waiting(f"until the breakers of {' and '.join(one.title for one in needed)} have closed again (up to 30s)")
+        await self._gateway.until_well(tuple(carrier.name for carrier in needed), WELL_WITHIN_S)
         held = f"the agent saw one socket and one start; one ring, through {step.through.title}"
         return await self._judged(step.name, act, lambda seconds: f"{held} ({seconds:.1f}s)")
 

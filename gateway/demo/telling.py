@@ -70,6 +70,10 @@ class Teller:
         if death:
             self._row("kill", Text(death, style="red"))
 
+    def waiting(self, text: str) -> None:
+        """Why nothing happens for a while."""
+        self._row("wait", Text(text, style="dim"))
+
     def at(self, seconds: float, text: str, style: str = "") -> None:
         """Something happened so many seconds after the request."""
         self._row(f"{max(0.0, seconds):.1f}s", Text(text, style=style))
