@@ -209,9 +209,14 @@ class Visit:
         await self.page.get_by_role("button", name="Log in").click()
 
     async def enter(self, key: str = KEY) -> None:
-        """Log in, and wait until the console is up and hears events."""
+        """Log in, and wait until the console hears events and has drawn what there is."""
         await self.log_in(key)
+        await self.drawn()
+
+    async def drawn(self) -> None:
+        """Wait for the first look at everything, which comes after the line is live: before it the board is empty."""
         await self.page.locator("#line[data-state=live]").wait_for()
+        await self.page.locator("#console[aria-busy=false]").wait_for()
 
     async def wide(self) -> bool:
         """Whether the page can be scrolled sideways."""

@@ -83,7 +83,7 @@ async def test_the_keyboard_reaches_everything_and_is_held_nowhere(world: Any, v
     one = await visit()
     await one.enter()
     await one.page.reload()
-    await one.page.locator("#line[data-state=live]").wait_for()
+    await one.drawn()
     await one.page.keyboard.press("Tab")
     assert await one.page.evaluate("document.activeElement.textContent") == "Skip to the calls"
     seen = []

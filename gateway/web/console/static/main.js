@@ -29,6 +29,7 @@ function draw() {
 }
 
 function drawLine() {
+  find("console").setAttribute("aria-busy", String(may.read && !model.loaded));
   find("line").dataset.state = model.line;
   write(find("line").lastElementChild, LINE[model.line]);
   const trouble = find("trouble");
