@@ -145,9 +145,9 @@ def test_each_failure_of_pip_is_one_sentence(machine: Machine, said: str, told: 
 
 
 def test_a_real_pip_without_a_network(machine: Machine) -> None:
-    """A real Python whose index is not there: the sentence, and a second try is possible."""
+    """A real Python whose way to its index leads nowhere: the sentence, and a second try is possible."""
     machine.has("python3.11", f'exec "{Path(sys.executable).resolve()}" "$@"')
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull}
+    nowhere = {"PIP_PROXY": "http://127.0.0.1:9", "PIP_CONFIG_FILE": os.devnull}
     (sentence,) = machine.sentences("install", **nowhere)
     assert "index cannot be reached" in sentence
     assert "PIP_INDEX_URL" in sentence

@@ -8,5 +8,5 @@ trap 'rm -rf "$tool"' EXIT INT TERM
 "../../${VENV:-.venv}/bin/python" -m venv "$tool"
 "$tool/bin/python" -m pip --disable-pip-version-check install --quiet uv
 UV_CUSTOM_COMPILE_COMMAND="make lock" "$tool/bin/uv" pip compile requirements.in \
-    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate \
+    --universal --python-version 3.11 --generate-hashes --no-annotate \
     ${UPGRADE:+--upgrade} --quiet --output-file requirements.lock
