@@ -5,7 +5,7 @@ ours, and a barge-in clears the line and truncates the model's own memory of the
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
@@ -95,7 +95,7 @@ class RealtimeSession:
         if event is None:
             log.warning("realtime-event-unreadable", call_id=self._call.call_id)
             return
-        reader = _READERS.get(event.type)
+        reader = self._READERS.get(event.type)
         if reader is not None:
             reader(self, event)
 
@@ -152,10 +152,9 @@ class RealtimeSession:
         if self._socket is not None:
             self._socket.send(message)
 
-
-_READERS: dict[str, Callable[[RealtimeSession, Event], None]] = {
-    "response.output_audio.delta": RealtimeSession._speak,  # noqa: SLF001 - the table of this very class
-    "input_audio_buffer.speech_started": RealtimeSession._barge_in,  # noqa: SLF001
-    "response.function_call_arguments.done": RealtimeSession._use_tool,  # noqa: SLF001
-    "error": RealtimeSession._complain,  # noqa: SLF001
-}
+    _READERS: ClassVar[dict[str, Callable[["RealtimeSession", Event], None]]] = {
+        "response.output_audio.delta": _speak,
+        "input_audio_buffer.speech_started": _barge_in,
+        "response.function_call_arguments.done": _use_tool,
+        "error": _complain,
+    }
