@@ -38,7 +38,8 @@ class CallAudio:
     def __init__(self, network: Network, carrier: str, ref: str) -> None:
         self._network, self.carrier, self.ref = network, carrier, ref
         self._clips: deque[Clip] = deque()
-        self._partner: CallAudio | None = None
+        self.partner: CallAudio | None = None
+        """The call that this one is joined with; `join` and `part` keep both sides alike."""
         self.said = SILENCE
         """The person's last frame, for the partner; one tick late at most."""
         self.heard = SILENCE
@@ -52,7 +53,7 @@ class CallAudio:
     @property
     def busy(self) -> bool:
         """Whether this call wants ticks."""
-        return bool(self._clips or self._partner or self.playback or self.recorders)
+        return bool(self._clips or self.partner or self.playback or self.recorders)
 
     @property
     def playing(self) -> bool:
@@ -73,18 +74,13 @@ class CallAudio:
         """Let both hear each other, instead of whomever they were joined with."""
         self.part()
         other.part()
-        self._partner, other._partner = other, self  # noqa: SLF001 - the other half of one bond
+        self.partner, other.partner = other, self
 
     def part(self) -> None:
         """Undo `join`, on both sides."""
-        if self._partner is not None:
-            self._partner._partner = None  # noqa: SLF001 - the other half of one bond
-            self._partner = None
-
-    @property
-    def partner(self) -> "CallAudio | None":
-        """The call that this one is joined with."""
-        return self._partner
+        if self.partner is not None:
+            other, self.partner = self.partner, None
+            other.partner = None
 
     def tick(self) -> Ticked:
         """One frame each way."""
@@ -101,7 +97,7 @@ class CallAudio:
         clip = next((clip for clip in self._clips if clip.frames), None)
         if clip is not None:
             return clip.frames.popleft()
-        return self._partner.said if self._partner is not None else streamed
+        return self.partner.said if self.partner is not None else streamed
 
     def _ended_clips(self) -> Iterable[str]:
         while self._clips and not self._clips[0].frames:
