@@ -98,7 +98,7 @@ def replayable(evidence: Evidence, check: Checks) -> None:
     begun = first_writes(evidence.watch.writes)
     for call_id, call in evidence.calls.items():
         replayed = _replayed(begun[call_id].after, evidence.entries[call_id][1:], evidence)
-        check(replace(replayed, version=call.version) == call, lambda: f"call {call.id} is not what its log makes of it")  # noqa: B023
+        check(replace(replayed, version=call.version) == call, f"call {call.id} is not what its log makes of it")
 
 
 def liveness(evidence: Evidence, check: Checks) -> None:
