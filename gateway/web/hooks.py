@@ -3,6 +3,7 @@
 What was signed is rebuilt from the configured public URL and the raw path and query, never from the Host header.
 """
 
+from functools import partial
 from typing import Annotated, Any
 
 import structlog
@@ -21,17 +22,22 @@ log = structlog.get_logger(__name__)
 
 BODY_LIMIT = 256 * 1024
 
-
-@route(
-    "/carriers/{name:str}/hooks/{call_id:str}/{leg_id:str}/{step:path}",
+carriers_own = partial(
+    route,
     http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
     request_max_body_size=BODY_LIMIT,
-    summary="A carrier's webhook",
-    response_description="Taken. The body is the carrier's next instructions, if it asked for some.",
     responses=hook_refusals(),
     security=[{}],
     status_code=200,
     tags=["carriers' own"],
+)
+"""A path that carriers call, each with the method it likes, signed in its own way."""
+
+
+@carriers_own(
+    "/carriers/{name:str}/hooks/{call_id:str}/{leg_id:str}/{step:path}",
+    summary="A carrier's webhook",
+    response_description="Taken. The body is the carrier's next instructions, if it asked for some.",
 )
 async def receive_hook(
     name: Annotated[str, PathParameter(description="The carrier, as the config names it.")],
@@ -66,16 +72,10 @@ async def _answered(name: str, hook: HookRequest, taker: Inbox | Arrivals, servi
     return Response(document.body, status_code=document.status, media_type=document.content_type)
 
 
-@route(
+@carriers_own(
     "/carriers/{name:str}/inbound/{step:path}",
-    http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
-    request_max_body_size=BODY_LIMIT,
     summary="A carrier's webhook about a caller",
     response_description="Taken. The body is the carrier's next instructions, if it asked for some.",
-    responses=hook_refusals(),
-    security=[{}],
-    status_code=200,
-    tags=["carriers' own"],
 )
 async def receive_arrival(
     name: Annotated[str, PathParameter(description="The carrier, as the config names it.")],
