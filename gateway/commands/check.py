@@ -37,11 +37,13 @@ def run(path: Path, *, as_json: bool) -> int:
 async def _look(config: Config) -> list[Found]:
     """All at the same time, told in the order of the file."""
     # Imported when the file has been read, because it takes most of a second to be ready to look.
-    from gateway.commands.check_carriers import look_at
+    from gateway.commands.check_carriers import look_at, opened
     from gateway.commands.check_public_url import look_at_public_url
 
+    ready = [(entry, opened(entry)) for entry in config.carriers]
     carriers, ours = await asyncio.gather(
-        asyncio.gather(*(look_at(carrier, config.server.public_url) for carrier in config.carriers)), look_at_public_url(config)
+        asyncio.gather(*(look_at(entry, carrier, config.server.public_url) for entry, carrier in ready)),
+        look_at_public_url(config),
     )
     of_carriers = [
         (entry.name, finding) for entry, findings in zip(config.carriers, carriers, strict=True) for finding in findings

@@ -18,17 +18,26 @@ _FIRST_PAGE = 20
 """A list this long may go on where the carrier's own look ended."""
 
 
-async def look_at(entry: CarrierConfig, public_url: str) -> tuple[Finding, ...]:
-    """Never raises: what fails is a finding."""
+def opened(entry: CarrierConfig) -> Carrier | tuple[Finding, ...]:
+    """The adapter, or why there is none. Open every carrier before the first is asked anything: importing one's SDK takes
+    seconds, and would eat another's time-out.
+    """
     settings = CarrierSettings(name=entry.name, credentials=entry.credentials, base_url=entry.base_url)
     try:
         carrier: Carrier = kinds()[entry.kind].open(settings, time.time)
+        return carrier
     except Misconfigured as error:
         return tuple(Finding(what=p.path.rpartition(".")[2], ok=False, detail=p.found, cure=p.allowed) for p in error.problems)
     # An SDK may raise whatever it likes about a key that is no key.
     except Exception as error:
         detail = f"cannot be used: {type(error).__name__}: {error}"
         return (Finding(what="credentials", ok=False, detail=_one_line(detail), cure="copy them anew, with every line of a key"),)
+
+
+async def look_at(entry: CarrierConfig, carrier: Carrier | tuple[Finding, ...], public_url: str) -> tuple[Finding, ...]:
+    """What `opened` gave, asked, and closed. Never raises: what fails is a finding."""
+    if isinstance(carrier, tuple):
+        return carrier
     try:
         findings = await asyncio.wait_for(carrier.check(), _LOOK_S)
         reached = all(finding.ok for finding in findings)
