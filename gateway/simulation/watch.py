@@ -63,8 +63,9 @@ class Watch:
 
     def seen(self, process: str, deed: Deed) -> None:
         """A process has done this at the store."""
-        if deed.name in _TELLS_TIME and deed.result:
-            self._clock = max(self._clock, deed.given[0])
+        told = _TELLS_TIME.get(deed.name)
+        if told is not None and (told.always or deed.result):
+            self._clock = max(self._clock, deed.given[told.place])
         handler = self._deeds.get(deed.name)
         if handler is not None:
             handler(process, deed)
@@ -128,8 +129,21 @@ class Watch:
                 self._history.note(process, "breaker", carrier, before.state.value, breaker.state.value, breaker.reason)
 
 
-_TELLS_TIME = frozenset({"claim", "due_promises", "hasten_promises"})
-"""These too, when they change anything, tell the store how late it is."""
+class _Told(Struct, frozen=True):
+    """Where in what was given to a command its time stands; `always`: also when the command has changed nothing."""
+
+    place: int
+    always: bool = False
+
+
+_TELLS_TIME: dict[str, _Told] = {
+    "claim": _Told(0),
+    "due_promises": _Told(0),
+    "hasten_promises": _Told(0),
+    "beat": _Told(1, always=True),
+    "retire": _Told(1, always=True),
+}
+"""Commands beside `commit` that move the store's clock on, by which paces are kept: as the scripts with `keep_clock` do."""
 
 
 def _legs(call: Call) -> str:
