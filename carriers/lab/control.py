@@ -65,19 +65,22 @@ def _lab_routes(lab: "Lab") -> list[BaseRouteHandler]:
     async def credentials() -> dict[str, Any]:
         return lab.exchange.credentials()
 
-    @get("/lab/ledger", opt={"takes": ("kind", "carrier", "number", "count", "wait_s")})
+    @get("/lab/ledger", opt={"takes": ("kind", "carrier", "number", "count", "wait_s", "after")})
     async def ledger(
         kind: FromQuery[str] = "",
         carrier: FromQuery[str] = "",
         number: FromQuery[str] = "",
         count: FromQuery[int] = 1,
         wait_s: FromQuery[float] = 0.0,
+        after: FromQuery[int | None] = None,
     ) -> dict[str, Any]:
         if not 0 <= wait_s <= MAX_WAIT_S:
             raise BadField("wait_s", f"must be a number from 0 to {MAX_WAIT_S:g}: how long to wait for count entries")
         kind = kind and lab.ledger.known(kind)
         carrier = carrier and lab.exchange.desk(carrier).name
         number = number and phone_number(number)
+        if after is not None:
+            return await _followed(lab, after, wait_s)
         if wait_s:
             await lab.wait(kind, count=count, carrier=carrier, number=number, wait_s=wait_s)
         entries = lab.ledger.entries(kind, carrier, number)
@@ -88,6 +91,16 @@ def _lab_routes(lab: "Lab") -> list[BaseRouteHandler]:
         lab.reset()
 
     return [credentials, ledger, reset]
+
+
+async def _followed(lab: "Lab", after: int, wait_s: float) -> dict[str, Any]:
+    """Everything that is newer than the first `after` entries, of whatever kind; `end` is the next question's `after`."""
+    if after < 0:
+        raise BadField("after", "must be 0, or the `end` of the answer before")
+    if wait_s:
+        await lab.wait("", count=after + 1 - lab.ledger.dropped, carrier="", number="", wait_s=wait_s)
+    entries, end = lab.ledger.after(after), lab.ledger.written
+    return {"entries": [entry.flat() for entry in entries], "dropped": lab.ledger.dropped, "end": end}
 
 
 def _carrier_routes(lab: "Lab") -> list[BaseRouteHandler]:

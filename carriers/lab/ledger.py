@@ -111,6 +111,15 @@ class LabLedger:
             and (not wanted or entry.number == wanted)
         ]
 
+    @property
+    def written(self) -> int:
+        """How many entries there ever were since the beginning."""
+        return self.dropped + len(self._entries)
+
+    def after(self, count: int) -> list[Entry]:
+        """What was written after the first `count` entries, as far as it is kept: for who follows along."""
+        return self._entries[max(0, count - self.dropped) :]
+
     @contextmanager
     def reading(self, reader: Callable[[Entry], None]) -> Iterator[None]:
         """Hand every entry to `reader` as it is written, for as long as the context lasts."""

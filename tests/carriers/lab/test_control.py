@@ -139,6 +139,7 @@ async def test_audio_is_wav_of_what_was_heard(lab: Lab, control: httpx.AsyncClie
         ("GET", "/lab/ledger?number=alice", b"", 422, "number"),
         ("GET", "/lab/ledger?knd=ring", b"", 422, "knd"),
         ("GET", "/lab/ledger?wait_s=61", b"", 422, "wait_s"),
+        ("GET", "/lab/ledger?after=-1", b"", 422, "after"),
         ("GET", f"/lab/phones/{TO}?calls=1", b"", 422, "calls"),
         ("GET", f"/lab/phones/{TO}/audio?stereo=1", b"", 422, "stereo"),
         ("DELETE", "/lab?hard=1", b"", 422, "hard"),
@@ -206,3 +207,17 @@ async def test_what_the_ledger_holds_is_known_to_it(lab: Lab) -> None:
     await lab.until("answer")
     lab.phones.hang_up(TO)
     assert {entry.kind for entry in lab.ledger.entries()} <= KINDS
+
+
+async def test_the_ledger_can_be_followed(lab: Lab, control: httpx.AsyncClient) -> None:
+    """`after` gives what is newer than so many entries, waits until there is something, and says where to go on."""
+    await dial(lab)
+    seen = (await control.get("/lab/ledger", params={"after": 0})).json()
+    assert [entry["kind"] for entry in seen["entries"]][:1] == ["dial"]
+    waiting = asyncio.create_task(control.get("/lab/ledger", params={"after": seen["end"], "wait_s": 5}))
+    await dial(lab, "+15550107002")
+    news = (await waiting).json()
+    assert news["entries"]
+    assert news["end"] == seen["end"] + len(news["entries"])
+    quiet = (await control.get("/lab/ledger", params={"after": 10_000, "wait_s": 0.05})).json()
+    assert quiet["entries"] == []
