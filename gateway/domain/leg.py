@@ -207,6 +207,8 @@ def _vanished(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegSt
     leg = replace(leg, unseen=leg.unseen + 1)
     if leg.unseen < 3:
         return _look_again(leg, None, now, policy)
+    if not alerted(leg, now, policy):  # a carrier that answers wrongly may let it ring all the same
+        return _condemn(replace(leg, verdict=leg.given_up or judged.VANISHED), None, now, policy)
     return _end(leg, LegEnded(verdict=judged.VANISHED), now, policy)
 
 

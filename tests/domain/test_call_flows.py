@@ -240,8 +240,8 @@ def test_a_phone_rings_no_longer_than_it_may() -> None:
 
 
 def test_a_leg_that_answers_after_its_presumed_end_is_hung_up() -> None:
-    """The carrier stopped listing it, we took it for ended, and it answers: nobody is left with silence."""
-    story = Story().placed()
+    """It rang, the carrier stopped listing it, we took it for ended, and it answers: nobody is left with silence."""
+    story = Story().placed().leg(LegRinging())
     for seconds in (11.0, 13.0, 15.0):
         story.at(seconds).leg(LegMissing())
     assert story.call.leg is not None
@@ -249,6 +249,18 @@ def test_a_leg_that_answers_after_its_presumed_end_is_hung_up() -> None:
     story.leg(LegAnswered(carrier_call_id="x"))
     assert story.asks == [HangUp]
     assert story.here.phase is LegPhase.ENDED
+
+
+def test_a_leg_that_vanished_before_it_rang_is_condemned() -> None:
+    """The carrier took it and lists it no more; it may ring all the same, so it is fenced before the next carrier is asked."""
+    story = Story().placed().at(11.0).leg(LegMissing()).at(13.0).leg(LegMissing())
+    assert story.here.phase is LegPhase.ACCEPTED
+    story.at(15.0).leg(LegMissing())
+    assert story.here.phase is LegPhase.CONDEMNED
+    assert {HangUp, Route} <= set(story.asks)
+    story.leg(LegAnswered())
+    assert HangUp in story.asks
+    assert story.here.answered_at is None
 
 
 def test_cancel_before_the_post_ends_at_once() -> None:
