@@ -15,6 +15,7 @@ from agent.contract import Agent
 from agent.registry import agent_of
 from carriers.contract import CarrierSettings, Wanted
 from carriers.registry import kinds
+from gateway.callback_terms import callback_terms
 from gateway.config.structs import Config
 from gateway.domain.commands import Answer, Command, Dial, HangUp, Reject, Resolve, Route, Timer
 from gateway.domain.policy import Policy
@@ -24,6 +25,7 @@ from gateway.runtime.answering import Answering
 from gateway.runtime.arrivals import Arrivals
 from gateway.runtime.bridge import Bridge
 from gateway.runtime.call_log import CallLog
+from gateway.runtime.callback_requests import CallbackRequests
 from gateway.runtime.callbacks import Callbacks
 from gateway.runtime.calls import Calls
 from gateway.runtime.clock import Clock, SystemClock, random_id, random_token
@@ -181,6 +183,7 @@ class Works:
         self.dialer = Dialer(calls, fleet, _routes(config), clock, means.new_id, means.new_token, policy, config.breaker)
         self.reconciler = Reconciler(calls, fleet, clock.sleep, means.jitter)
         self.callbacks = Callbacks(calls, clock, poll_s=means.promises_poll_s)
+        self.callback_requests = CallbackRequests(calls, callback_terms(config), clock)
         self.heartbeat = Heartbeat(
             store, clock, means.new_id("gw"), config.server.internal_url or "", lambda dead: self.seats.inherit(dead)
         )

@@ -119,11 +119,11 @@ def route_roles(document: Any) -> Iterator[Problem]:
 
 def opening_hours(document: Any) -> Iterator[Problem]:
     """Hours are kept in a time zone that exists."""
-    for path, route in entries(document, "routes"):
-        hours = route.get("hours")
+    given = [(f"{path}.hours", route.get("hours")) for path, route in entries(document, "routes")]
+    for path, hours in (*given, ("callbacks.window", _value(document, "callbacks", "window"))):
         zone = hours.get("timezone") if isinstance(hours, dict) else None
         if isinstance(zone, str) and zone not in available_timezones():
-            yield Problem(f"{path}.hours.timezone", describe(zone), "allowed: an IANA name, such as America/New_York")
+            yield Problem(f"{path}.timezone", describe(zone), "allowed: an IANA name, such as America/New_York")
 
 
 def _inbound(route: Mapping[str, Any]) -> bool:

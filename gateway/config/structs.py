@@ -181,6 +181,32 @@ class Dialing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 10.0
 
 
+class RetrySettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a call that reached nobody is tried again (`retry_on`); each pause is up to a quarter longer, never shorter."""
+
+    first_s: Annotated[float, Meta(ge=1, le=86400, description="Before the first retry.")] = 60.0
+    factor: Annotated[float, Meta(ge=1, le=10, description="Each following pause is so many times as long.")] = 2.0
+    limit_s: Annotated[float, Meta(ge=1, le=604800, description="But no longer than this.")] = 1800.0
+    attempts: Annotated[int, Meta(ge=1, le=100, description="Calls in all, the first one counted.")] = 3
+
+
+class CallbackSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How promises to call are kept; times in seconds."""
+
+    after_s: Annotated[
+        float, Meta(ge=0, le=86400, description="A callback is due so long after it was promised, unless it has a time.")
+    ] = 10.0
+    expires_after_s: Annotated[float, Meta(ge=10, le=604800, description="And given up so long after it was due.")] = 14400.0
+    window: (
+        Annotated[Hours, Meta(description="Callbacks are dialled only then, unless the earlier call has its own window.")] | None
+    ) = None
+    retry_on: Annotated[
+        tuple[Literal["busy", "no_answer", "declined"], ...],
+        Meta(description="Callbacks that end so are tried again."),
+    ] = ("busy", "no_answer")
+    retry: RetrySettings = RetrySettings()
+
+
 class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often a carrier is asked for its health with one cheap request."""
 
@@ -199,6 +225,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     store: StoreSettings = StoreSettings()
     storage: StorageSettings = StorageSettings()
     dialing: Dialing = Dialing()
+    callbacks: CallbackSettings = CallbackSettings()
     breaker: BreakerPolicy = BreakerPolicy()
     health: HealthSettings = HealthSettings()
 

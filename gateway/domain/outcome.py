@@ -41,6 +41,14 @@ class Outcome(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+class Priority(StrEnum):
+    """In which order promises that are due are kept."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
 class LegPhase(StrEnum):
     """Where a leg is, in the dial's own detail; `status` is the coarser word that the API shows."""
 

@@ -14,9 +14,11 @@ from gateway.domain.outcome import (
     Knowledge,
     LegPhase,
     Outcome,
+    Priority,
     Role,
 )
 from gateway.domain.verdict import Verdict
+from gateway.domain.window import Window
 
 SCHEMA = 1
 
@@ -98,6 +100,29 @@ class Promise(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
 
 
+class Loss(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An agent that could not take the call, or was lost in it."""
+
+    at: float
+    agent: str
+    reason: str
+    """Kebab-case: `socket-1006`, `no-first-word`, `breaker-open`."""
+    began: bool = False
+    """It had been ready for the person; else it never took the call."""
+
+
+class Descent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far down its ladder a call has come (domain/ladder.py)."""
+
+    talking: str = ""
+    """Who talks in place of the call's own agent; empty: nobody does."""
+    rung: int = -1
+    """The place of the last rung taken; the next one lies below it."""
+    holds: int = 0
+    lost: tuple[Loss, ...] = ()
+    """In order."""
+
+
 class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the user asked for: one conversation with one person, on whatever carrier."""
 
@@ -136,8 +161,30 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     promise: Promise | None = None
     promise_attempts: int = 0
     """How often a promise of this call has come due."""
+    promised_at: float | None = None
+    """When it first became a promise; None: it never was one."""
+    purpose: str = ""
+    """What for: one of the API's words, or of ours (`callback`); empty: nobody said."""
+    note: str = ""
+    """To the agent that calls back, from whoever promised it."""
+    priority: Priority = Priority.NORMAL
+    duplicate: bool = False
+    """It may stand beside another open promise for the same number and purpose."""
+    window: Window | None = None
+    """It is dialled only then."""
+    retry_on: tuple[Outcome, ...] = ()
+    """Ended so, it is tried again by a new call."""
+    retries: int = 0
+    """How many calls before it tried the same."""
+    retry_of: str = ""
+    """The call that it tries again."""
+    retried_as: str = ""
+    """The call that tries it again."""
+    callback_of: str = ""
+    """The earlier call that it was promised in."""
     cancel_wanted: bool = False
     legs: tuple[Leg, ...] = ()
+    ladder: Descent = Descent()
     resumed: int = 0
     schema: int = SCHEMA
     version: int = 0
@@ -147,6 +194,11 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def leg(self) -> Leg | None:
         """The leg that matters now: the newest."""
         return self.legs[-1] if self.legs else None
+
+    @property
+    def talks(self) -> str:
+        """The name of the agent that has the conversation now, or is to have it."""
+        return self.ladder.talking or self.agent
 
     @property
     def ended(self) -> bool:

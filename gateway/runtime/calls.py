@@ -70,8 +70,8 @@ class Calls:
         """Be told of every change that this process commits, after it is stored."""
         self._observers.append(observer)
 
-    async def accept(self, call: Call, idempotency: IdempotencyRecord) -> CommitResult:
-        """Store a new call, its idempotency record and its first command in one write."""
+    async def accept(self, call: Call, idempotency: IdempotencyRecord | None = None) -> CommitResult:
+        """Store a new call, its idempotency record and its first command in one write; Conflict if its id is known."""
         now = self._clock.now()
         step = calls.step(call, CallAccepted(), now, self._policy)
         entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)

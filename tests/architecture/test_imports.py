@@ -35,7 +35,8 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/__init__.py": frozenset(),
     "gateway/app.py": EVERYWHERE
     | {"agent.contract", "agent.registry", "carriers.contract", "carriers.registry"}
-    | {"gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.web"},
+    | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.web"},
+    "gateway/callback_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/cli.py": frozenset({"gateway.commands", "gateway.demo"}),
     "gateway/commands": EVERYWHERE
     | {"carriers.contract", "carriers.lab.serve", "carriers.registry"}
