@@ -5,6 +5,8 @@
         |                             | +-- next carrier (refused, not sent, condemned)
         +--expired, canceled--> ended +---> busy, declined, no answer, canceled ...
 
+    in_progress --a message is recorded--> voicemail --> ended
+
 A call owns its legs. A leg's event is first applied to the leg (leg.py); what that means for the call is decided here,
 in `_after_leg`, and nowhere else. Rules:
 
@@ -38,6 +40,9 @@ from gateway.domain.events import (
     RouteExhausted,
     SessionResumed,
     TimerFired,
+    VoicemailKept,
+    VoicemailStarted,
+    VoicemailTaken,
 )
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
@@ -190,6 +195,22 @@ def _timer(call: Call, event: TimerFired, now: float, policy: Policy) -> Step:
     return _end(call, Outcome.EXPIRED, "expired", now)
 
 
+# --- a message is taken ------------------------------------------------------------------------------------------
+
+
+def _recording(call: Call, _event: VoicemailStarted, _now: float, _policy: Policy) -> Step:
+    return Step(call=replace(call, status=CallStatus.VOICEMAIL))
+
+
+def _message(call: Call, event: VoicemailTaken | VoicemailKept, _now: float, _policy: Policy) -> Step:
+    return Step(call=replace(call, voicemail=event.voicemail_id))
+
+
+def _message_after_the_end(call: Call, _event: VoicemailKept, _now: float, _policy: Policy) -> Step:
+    """For the log alone: the outcome stands."""
+    return Step(call=call)
+
+
 # --- a leg moves -------------------------------------------------------------------------------------------------
 
 
@@ -218,6 +239,8 @@ def _moved(call: Call, before: Leg, moved: legs.LegStep, now: float, policy: Pol
 
 
 def _with_status(call: Call, leg: Leg) -> Call:
+    if call.status is CallStatus.VOICEMAIL:
+        return call
     status = _STATUS_OF_LEG.get(leg.phase, call.status)
     if status is CallStatus.IN_PROGRESS and call.answered_at is None:
         return replace(call, status=status, answered_at=leg.answered_at)
@@ -249,6 +272,8 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
 def _outcome_of_answered(call: Call, leg: Leg) -> Outcome:
     verdict = leg.verdict
     assert verdict is not None
+    if call.voicemail:
+        return Outcome.VOICEMAIL
     if call.cancel_wanted:
         return Outcome.CANCELED
     if verdict.reason in AGENT_FAULTS:
@@ -304,6 +329,11 @@ _STATUS_OF_LEG = {LegPhase.RINGING: CallStatus.RINGING, LegPhase.ANSWERED: CallS
 # --- the table ---------------------------------------------------------------------------------------------------
 
 _ANY_TIME: dict[type[CallEvent], Handler] = {TimerFired: _timer, LegReported: _leg_reported, SessionResumed: _resumed}
+_MESSAGE: dict[type[CallEvent], Handler] = {
+    VoicemailStarted: _recording,
+    VoicemailTaken: _message,
+    VoicemailKept: _message,
+}
 _BEFORE_ANSWER: dict[type[CallEvent], Handler] = {CancelRequested: _cancel, HangupRequested: _cancel}
 
 TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
@@ -319,12 +349,12 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
         **_ANY_TIME,
     },
     CallStatus.RINGING: {**_BEFORE_ANSWER, **_ANY_TIME},
-    CallStatus.IN_PROGRESS: {HangupRequested: _hang_up, **_ANY_TIME},
-    CallStatus.RECONNECTING: {HangupRequested: _hang_up, **_ANY_TIME},
-    CallStatus.VOICEMAIL: {HangupRequested: _hang_up, **_ANY_TIME},
-    CallStatus.ENDED: {LegReported: _leg_reported, TimerFired: _timer},
+    CallStatus.IN_PROGRESS: {HangupRequested: _hang_up, VoicemailStarted: _recording, **_ANY_TIME},
+    CallStatus.RECONNECTING: {HangupRequested: _hang_up, VoicemailStarted: _recording, **_ANY_TIME},
+    CallStatus.VOICEMAIL: {HangupRequested: _hang_up, **_MESSAGE, **_ANY_TIME},
+    CallStatus.ENDED: {LegReported: _leg_reported, TimerFired: _timer, VoicemailKept: _message_after_the_end},
 }
-"""What each status takes. `reconnecting` and `voicemail` are entered by no event yet."""
+"""What each status takes. `reconnecting` is entered by no event yet."""
 
 _ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
 _AFTER_THE_END: frozenset[type[CallEvent]] = frozenset({CancelRequested, HangupRequested, DialDenied, SessionResumed})
@@ -335,7 +365,7 @@ IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {
     CallStatus.RINGING: _ROUTER | {PromiseDue, CallArrived},
     CallStatus.IN_PROGRESS: _ROUTER | {PromiseDue, CallArrived},
     CallStatus.RECONNECTING: _ROUTER | {PromiseDue},
-    CallStatus.VOICEMAIL: _ROUTER | {PromiseDue},
-    CallStatus.ENDED: _ROUTER | _AFTER_THE_END | {PromiseDue, CallAccepted, CallArrived},
+    CallStatus.VOICEMAIL: _ROUTER | {PromiseDue, CallArrived},
+    CallStatus.ENDED: _ROUTER | _AFTER_THE_END | {PromiseDue, CallAccepted, CallArrived, VoicemailStarted, VoicemailTaken},
 }
 """Late or repeated: nothing changes."""

@@ -200,6 +200,31 @@ class HangupRequested(CallEvent, frozen=True, kw_only=True):
     by: str = "user"
 
 
+class VoicemailStarted(CallEvent, frozen=True, kw_only=True):
+    """A message is being recorded on the call's stream; its record and its file are there. `reason` as in the record."""
+
+    voicemail_id: str
+    reason: str
+
+
+class VoicemailTaken(CallEvent, frozen=True, kw_only=True):
+    """Enough of the message is on the disk: it is kept from here on, however the call ends."""
+
+    voicemail_id: str
+
+
+class VoicemailKept(CallEvent, frozen=True, kw_only=True):
+    """The recording is over and its record says so; often after the call has ended, since callers hang up to end it.
+
+    `ended_by` is the record's word for what ended the recording.
+    """
+
+    voicemail_id: str
+    seconds: float
+    silent: bool
+    ended_by: str
+
+
 class TimerFired(CallEvent, frozen=True, kw_only=True):
     """A timer that a step asked for: `name` says which, `leg_id` whose (empty: the call's own)."""
 
@@ -225,6 +250,9 @@ AnyCallEvent = (
     | PromiseDue
     | CancelRequested
     | HangupRequested
+    | VoicemailStarted
+    | VoicemailTaken
+    | VoicemailKept
     | TimerFired
     | LegReported
 )

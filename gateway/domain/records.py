@@ -183,6 +183,8 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     callback_of: str = ""
     """The earlier call that it was promised in."""
     cancel_wanted: bool = False
+    voicemail: str = ""
+    """The message that was left in it, once it is sure to be kept: `vm_...`."""
     legs: tuple[Leg, ...] = ()
     ladder: Descent = Descent()
     resumed: int = 0

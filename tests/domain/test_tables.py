@@ -29,6 +29,9 @@ from gateway.domain.events import (
     StreamFailed,
     StreamOpened,
     TimerFired,
+    VoicemailKept,
+    VoicemailStarted,
+    VoicemailTaken,
 )
 from gateway.domain.outcome import CallStatus, Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
@@ -60,6 +63,9 @@ CALL_EVENTS = [
     PromiseDue(),
     CancelRequested(),
     HangupRequested(),
+    VoicemailStarted(voicemail_id="vm_1", reason="routed"),
+    VoicemailTaken(voicemail_id="vm_1"),
+    VoicemailKept(voicemail_id="vm_1", seconds=3.0, silent=False, ended_by="hung-up"),
     TimerFired(name="expiry"),
     LegReported(leg_id="leg_1", event=LegProgressed()),
 ]

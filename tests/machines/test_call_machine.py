@@ -35,6 +35,9 @@ from gateway.domain.events import (
     StreamFailed,
     StreamOpened,
     TimerFired,
+    VoicemailKept,
+    VoicemailStarted,
+    VoicemailTaken,
 )
 from gateway.domain.outcome import CallStatus, Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
@@ -47,6 +50,7 @@ REFUSALS = st.sampled_from([next_carrier("service-unavailable"), stop("invalid-n
 ENDS = st.sampled_from(
     [next_carrier("carrier-error"), stop("user-busy", Outcome.BUSY), stop("normal-clearing", Outcome.COMPLETED)]
 )
+_WITH_A_PERSON = {CallStatus.IN_PROGRESS, CallStatus.VOICEMAIL}
 _CANCELABLE = {CallStatus.SCHEDULED, CallStatus.DIALING, CallStatus.RINGING}
 
 
@@ -87,6 +91,7 @@ class OneCall(RuleBasedStateMachine):
             on_exhausted="fail" if fails else "callback",
         )
         self.ended_as: tuple | None = None
+        self.message = ""
         self._apply(CallAccepted())
 
     @rule(data=st.data())
@@ -273,6 +278,18 @@ class OneCall(RuleBasedStateMachine):
         if chance == 7:
             self._apply(HangupRequested())
 
+    @rule(what=st.sampled_from(["started", "taken", "kept"]))
+    @precondition(lambda self: self.call.status in _WITH_A_PERSON or self.message != "")
+    def a_message_is_taken(self, what: str) -> None:
+        """The person speaks to the machine; its words are repeated, and the last one may come after the end."""
+        if what == "started" and (self.call.status in _WITH_A_PERSON or self.call.ended):
+            self.message = self.message or ("" if self.call.ended else "started")
+            self._apply(VoicemailStarted(voicemail_id="vm_1", reason="routed"))
+        elif self.message and (self.call.status is CallStatus.VOICEMAIL or self.call.ended):
+            self.message = self.message if self.call.ended else "taken"
+            kept = VoicemailKept(voicemail_id="vm_1", seconds=2.0, silent=False, ended_by="hung-up")
+            self._apply(VoicemailTaken(voicemail_id="vm_1") if what == "taken" else kept)
+
     @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 7.0]))
     def time_passes(self, seconds: float) -> None:
         """The clock goes on."""
@@ -296,6 +313,18 @@ class OneCall(RuleBasedStateMachine):
         if self.ended_as is not None:
             assert (self.call.outcome, self.call.ended_at) == self.ended_as
             assert not any(leg.live for leg in self.call.legs)
+
+    @invariant()
+    def a_kept_message_is_the_outcome(self) -> None:
+        """A call in which a message was sure to be kept before its end says so, and no other does."""
+        if self.call.ended:
+            assert (self.call.outcome is Outcome.VOICEMAIL) == (self.message == "taken")
+
+    @invariant()
+    def a_recording_is_never_forgotten(self) -> None:
+        """Once a message is being recorded the call shows it until it ends."""
+        if self.message:
+            assert self.call.status in {CallStatus.VOICEMAIL, CallStatus.ENDED}
 
     @invariant()
     def nothing_is_forgotten(self) -> None:
