@@ -427,6 +427,10 @@ class Kind(Struct, frozen=True, kw_only=True):
     """(site: carriers.lab.contract.Site) -> carriers.lab.contract.Simulator."""
     in_memory: Any = None
     """(settings, clock, line: carriers.in_memory.Line) -> Carrier, for the simulation; None: `holdline sim` leaves it out."""
+    look_up_lags: Mapping[str, tuple[float, ...]] = {}
+    """Knobs by which the simulator's look-ups lag behind, and values in seconds that `holdline sim` draws from: below
+    `lookup_settles_s`, for what is listed later than that nobody waits.
+    """
     sdk_snippet: str = ""
     """Python that points the carrier's official SDK at the lab, in as few lines as that SDK allows. Filled in are the lab's
     credentials by name, `{base_url}`, and `{host}` (host:port of it).

@@ -32,8 +32,8 @@ CONTROL_S = 6.0
 
 
 class NothingToSet(NoMessages):
-    """The part of `carriers.contract.Carrier` that a simulation does without: its numbers are set by the world, and no
-    fallback document takes messages.
+    """The part of `carriers.contract.Carrier` that a simulation does without: its numbers are set by the world, through the
+    `point_here(ask, wanted)` of each carrier's `in_memory.py`, and no fallback document takes messages.
     """
 
     async def survey(self, wanted: Wanted) -> tuple[Setting, ...]:
@@ -149,6 +149,13 @@ class _Errand:
         if heard.answer is None or self.waited_s >= self._timeout_s:
             raise CarrierError(UNREACHABLE, heard.lost or "late")
         return heard.answer
+
+
+def told(answer: HttpAnswer) -> HttpAnswer:
+    """The answer of a request that nothing may hinder, such as those that set a world up."""
+    if answer.status >= 300:
+        raise CarrierError("not-set-up", f"{answer.status} {answer.body[:200].decode(errors='replace')}")
+    return answer
 
 
 # --- building and reading ----------------------------------------------------------------------------------------

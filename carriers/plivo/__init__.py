@@ -64,5 +64,6 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    look_up_lags={"listing_lag_s": (0.0, 1.0, 5.0), "cdr_lag_s": (2.0, 5.0)},
     sdk_snippet=SDK_SNIPPET,
 )

@@ -23,10 +23,11 @@ from carriers.contract import (
     MediaCodec,
     Placed,
     Sighting,
+    Wanted,
     Webhooks,
 )
-from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json
-from carriers.plivo import CAPABILITIES, lookup, verdicts
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json, told
+from carriers.plivo import CAPABILITIES, lookup, provisioning, verdicts
 from carriers.plivo.lookup import AnswerRefused
 from carriers.plivo.markup import LASTING_RETRIES, QUICK_RETRIES, PlivoMarkup
 from carriers.plivo.media import PlivoMedia
@@ -106,6 +107,14 @@ class PlivoInMemory(ByDocument, NothingToSet):
 
     async def aclose(self) -> None:
         """Holds nothing."""
+
+    def point_here(self, ask: Ask, wanted: Wanted) -> None:
+        """What `amend` does, before the first caller."""
+        fields = {"app_name": provisioning.application_name(wanted), **provisioning.wishes(wanted)}
+        made = document(told(ask(json("POST", f"{self._root}Application/", self._authorization, fields))))
+        for number in wanted.numbers:
+            path = f"{self._root}Number/{number.removeprefix('+')}/"
+            told(ask(json("POST", path, self._authorization, {"app_id": made["app_id"]})))
 
     async def _look(self, look: Callable[[Any], Sighting]) -> Sighting:
         def job(ask: Ask) -> Sighting:

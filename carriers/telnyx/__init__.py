@@ -66,5 +66,6 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    look_up_lags={"active_calls_lag_s": (0.0, 1.0, 4.0)},
     sdk_snippet=SDK_SNIPPET,
 )

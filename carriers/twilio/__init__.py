@@ -64,5 +64,6 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    look_up_lags={"list_lag_s": (0.0, 1.0, 4.0), "events_lag_s": (0.0, 1.0, 4.0)},
     sdk_snippet=SDK_SNIPPET,
 )

@@ -9,10 +9,22 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode
 
 from carriers.by_document import ByDocument
-from carriers.contract import Attempt, CarrierSettings, Finding, Gate, Handle, Health, Markup, Placed, Sighting, Webhooks
-from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, form
+from carriers.contract import (
+    Attempt,
+    CarrierSettings,
+    Finding,
+    Gate,
+    Handle,
+    Health,
+    Markup,
+    Placed,
+    Sighting,
+    Wanted,
+    Webhooks,
+)
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, form, told
 from carriers.shot import HttpAnswer
-from carriers.twilio import CAPABILITIES, Credentials, lookup, verdicts
+from carriers.twilio import CAPABILITIES, Credentials, lookup, provisioning, verdicts
 from carriers.twilio.markup import TwilioMarkup
 from carriers.twilio.media import TwilioMedia
 from carriers.twilio.webhooks import RETRIES, TwilioWebhooks
@@ -90,6 +102,14 @@ class TwilioInMemory(ByDocument, NothingToSet):
     async def aclose(self) -> None:
         """Holds nothing."""
 
+    def point_here(self, ask: Ask, wanted: Wanted) -> None:
+        """What `amend` does, before the first caller."""
+        wishes = {name: value for name, value in provisioning.wishes(wanted).items() if value}
+        fields: dict[str, str | int | list[str]] = {name.title().replace("_", ""): value for name, value in wishes.items()}
+        for owned in _list(self._get(ask, "/IncomingPhoneNumbers.json"), "incoming_phone_numbers"):
+            path = f"{self._root}/IncomingPhoneNumbers/{owned['sid']}.json"
+            told(ask(form("POST", path, self._authorization, fields)))
+
     def _by_id(self, ask: Ask, call_sid: str) -> Sighting:
         try:
             return lookup.sighting(_seen(self._get(ask, f"/Calls/{call_sid}.json")))
@@ -100,8 +120,7 @@ class TwilioInMemory(ByDocument, NothingToSet):
 
     def _by_tag(self, ask: Ask, handle: Handle) -> Sighting:
         query = urlencode({"To": handle.to, "From": handle.caller_id, "PageSize": lookup.NEWEST})
-        calls = self._get(ask, "/Calls.json", query).get("calls")
-        seen = [_seen(call) for call in calls] if isinstance(calls, list) else []
+        seen = [_seen(call) for call in _list(self._get(ask, "/Calls.json", query), "calls")]
         mine = [call for call in seen if call.sid not in handle.foreign and lookup.plausible(call, handle.sent_at)]
         traced = [(call, lookup.trace(self._requests(ask, call.sid), handle.leg_id)) for call in mine]
         chosen = lookup.choose(traced, handle.sent_at)
@@ -136,6 +155,11 @@ def _judged(answer: HttpAnswer) -> Placed:
     verdict = verdicts.of_answer(answer.status, answer.headers, answer.body)
     knowledge = Knowledge.REFUSED if 400 <= answer.status < 500 else Knowledge.UNKNOWN
     return Placed(knowledge=knowledge, verdict=verdict)
+
+
+def _list(page: dict[str, object], name: str) -> list[dict[str, object]]:
+    found = page.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _seen(call: dict[str, object]) -> lookup.Seen:

@@ -70,5 +70,6 @@ KIND = Kind(
     open=_open,
     simulator=_simulator,
     in_memory=_in_memory,
+    look_up_lags={"listed_after_s": (0.5, 2.0, 4.0)},
     sdk_snippet=SDK_SNIPPET,
 )

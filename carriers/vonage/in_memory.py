@@ -1,5 +1,6 @@
 """Vonage for the simulation: `api.py` without SDK, threads and network. The same requests, judged by the same tables."""
 
+from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -21,11 +22,12 @@ from carriers.contract import (
     Markup,
     Placed,
     Sighting,
+    Wanted,
     Webhooks,
 )
-from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, form, json, told
 from carriers.shot import HttpAnswer
-from carriers.vonage import CAPABILITIES, Credentials, records, verdicts
+from carriers.vonage import CAPABILITIES, Credentials, provisioning, records, verdicts
 from carriers.vonage.markup import NccoMarkup
 from carriers.vonage.media import VonageCodec
 from carriers.vonage.webhooks import VonageWebhooks
@@ -119,6 +121,19 @@ class VonageInMemory(ByDocument, NothingToSet):
 
     async def aclose(self) -> None:
         """Holds nothing."""
+
+    def point_here(self, ask: Ask, wanted: Wanted) -> None:
+        """What `amend` does, before the first caller."""
+        app_id, basic = self._credentials.application_id, self._basic()
+        shown = document(told(ask(json("GET", f"/v2/applications/{app_id}", basic))))
+        told(ask(json("PUT", f"/v2/applications/{app_id}", basic, provisioning.amended(shown, wanted))))
+        for number in wanted.numbers:
+            fields = {"country": "US", "msisdn": number.removeprefix("+"), "app_id": app_id}
+            told(ask(form("POST", "/number/update", basic, fields)))
+
+    def _basic(self) -> str:
+        pair = f"{self._credentials.api_key}:{self._credentials.api_secret}"
+        return f"Basic {b64encode(pair.encode()).decode()}"
 
     def _fetch(self, ask: Ask, uuid: str) -> Sighting:
         try:
