@@ -22,11 +22,13 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain import inbound
+from gateway.domain import inbound, ladder
 from gateway.domain import leg as legs
 from gateway.domain.commands import AnyCommand, Dial, Route, Timer
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
+    AgentBack,
+    AgentLost,
     CallAccepted,
     CallArrived,
     CallEvent,
@@ -46,7 +48,7 @@ from gateway.domain.events import (
 )
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
-from gateway.domain.records import Call, Leg, Promise
+from gateway.domain.records import Call, Leg, Loss, Promise
 from gateway.domain.verdict import Attribution, Disposition, Signal, stop
 
 EXPIRY = "expiry"
@@ -211,6 +213,20 @@ def _message_after_the_end(call: Call, _event: VoicemailKept, _now: float, _poli
     return Step(call=call)
 
 
+# --- the agent is lost -------------------------------------------------------------------------------------------
+
+
+def _agent_lost(call: Call, event: AgentLost, now: float, _policy: Policy) -> Step:
+    loss = Loss(at=now, agent=event.agent, reason=event.reason, began=event.began)
+    after = ladder.descended(call, loss, event.rung, event.place, event.to)
+    leaves_message = call.status is CallStatus.VOICEMAIL and event.to
+    return Step(call=replace(after, status=CallStatus.IN_PROGRESS) if leaves_message else after)
+
+
+def _agent_back(call: Call, event: AgentBack, _now: float, _policy: Policy) -> Step:
+    return Step(call=ladder.regained(call, event.agent))
+
+
 # --- a leg moves -------------------------------------------------------------------------------------------------
 
 
@@ -252,7 +268,7 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
     verdict = leg.verdict
     assert verdict is not None
     if leg.answered_at is not None and leg.phase is LegPhase.ENDED:
-        return _end(_with_answer(call, leg), _outcome_of_answered(call, leg), verdict.reason, now)
+        return _end(_with_answer(call, leg), *ladder.judged(call, _outcome_of_answered(call, leg), verdict.reason), now)
     if call.direction is Direction.INBOUND:
         outcome, why = inbound.outcome_unanswered(call, leg)
         return _end(call, outcome, why.reason, now)
@@ -328,7 +344,13 @@ _STATUS_OF_LEG = {LegPhase.RINGING: CallStatus.RINGING, LegPhase.ANSWERED: CallS
 
 # --- the table ---------------------------------------------------------------------------------------------------
 
-_ANY_TIME: dict[type[CallEvent], Handler] = {TimerFired: _timer, LegReported: _leg_reported, SessionResumed: _resumed}
+_ANY_TIME: dict[type[CallEvent], Handler] = {
+    TimerFired: _timer,
+    LegReported: _leg_reported,
+    SessionResumed: _resumed,
+    AgentLost: _agent_lost,
+    AgentBack: _agent_back,
+}
 _MESSAGE: dict[type[CallEvent], Handler] = {
     VoicemailStarted: _recording,
     VoicemailTaken: _message,
@@ -357,7 +379,9 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
 """What each status takes. `reconnecting` is entered by no event yet."""
 
 _ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
-_AFTER_THE_END: frozenset[type[CallEvent]] = frozenset({CancelRequested, HangupRequested, DialDenied, SessionResumed})
+_AFTER_THE_END: frozenset[type[CallEvent]] = frozenset(
+    {CancelRequested, HangupRequested, DialDenied, SessionResumed, AgentLost, AgentBack}
+)
 
 IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {
     CallStatus.SCHEDULED: _ROUTER,

@@ -225,6 +225,33 @@ class VoicemailKept(CallEvent, frozen=True, kw_only=True):
     ended_by: str
 
 
+class AgentLost(CallEvent, frozen=True, kw_only=True):
+    """The agent cannot take the call, or is lost in it; and the rung of the ladder that is taken instead.
+
+    `to` is who talks from here on; empty if nobody does: the call is ended, or an agent is started with its next leg.
+    """
+
+    agent: str
+    reason: str
+    """Kebab-case."""
+    detail: str = ""
+    """In the words of whoever noticed it."""
+    began: bool = False
+    """It had been ready for the person."""
+    rung: str = ""
+    place: int = -1
+    """The rung's place in the ladder, from 0."""
+    to: str = ""
+    passed: tuple[str, ...] = ()
+    """`rung: why` of those that were passed over."""
+
+
+class AgentBack(CallEvent, frozen=True, kw_only=True):
+    """A lost agent is there again, and goes on with the conversation."""
+
+    agent: str
+
+
 class TimerFired(CallEvent, frozen=True, kw_only=True):
     """A timer that a step asked for: `name` says which, `leg_id` whose (empty: the call's own)."""
 
@@ -253,6 +280,8 @@ AnyCallEvent = (
     | VoicemailStarted
     | VoicemailTaken
     | VoicemailKept
+    | AgentLost
+    | AgentBack
     | TimerFired
     | LegReported
 )

@@ -13,6 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from gateway.domain import call as calls
 from gateway.domain.commands import Dial, HangUp, Resolve, Route, Timer
 from gateway.domain.events import (
+    AgentBack,
+    AgentLost,
     CallAccepted,
     CancelRequested,
     DialOrphaned,
@@ -289,6 +291,17 @@ class OneCall(RuleBasedStateMachine):
             self.message = self.message if self.call.ended else "taken"
             kept = VoicemailKept(voicemail_id="vm_1", seconds=2.0, silent=False, ended_by="hung-up")
             self._apply(VoicemailTaken(voicemail_id="vm_1") if what == "taken" else kept)
+
+    @rule(back=st.booleans(), to=st.sampled_from(["", "b", "hold", "voicemail", "goodbye"]), began=st.booleans())
+    @precondition(lambda self: self.call.legs)
+    def agent_is_lost(self, back: bool, to: str, began: bool) -> None:
+        """The agent is lost at any time, and another one talks, or it comes back; no leg and no promise hears of it."""
+        legs, promise = self.call.legs, self.call.promise
+        if back and self.call.ladder.lost:
+            self._apply(AgentBack(agent="acting"))
+        else:
+            self._apply(AgentLost(agent=self.call.talks, reason="raised", began=began, rung=to, place=0, to=to))
+        assert (self.call.legs, self.call.promise) == (legs, promise)
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 7.0]))
     def time_passes(self, seconds: float) -> None:
