@@ -16,6 +16,7 @@ from gateway.domain.breaker import Breaker
 from gateway.domain.commands import AnyCommand
 from gateway.domain.hand import Hand
 from gateway.domain.records import Call, MediaCounters
+from gateway.runtime.store.recording_contract import RecordingStore
 from gateway.runtime.store.voicemail_contract import VoicemailStore
 
 
@@ -199,7 +200,7 @@ class Page(Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class Store(VoicemailStore, Protocol):
+class Store(RecordingStore, VoicemailStore, Protocol):
     """See the head of this file."""
 
     # calls

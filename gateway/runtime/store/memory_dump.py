@@ -44,6 +44,8 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "voicemails": _voicemails(store),
         "voicemails_gone": {key: until for key, until in store.voicemails_gone.items() if until > store.clock},
         "collections": {key: {"since": one.since, "until": one.until} for key, one in store.collections.items()},
+        "recordings": dict(store.open_recordings),
+        "storage_mark": store.mark_of_storage,
         "processes": {
             key: {"until": until, "body": plain(encode(process))} for key, (process, until) in store.processes.known.items()
         },

@@ -38,12 +38,12 @@ from gateway.runtime.store.contract import (
 from gateway.runtime.store.memory_dump import dump
 from gateway.runtime.store.memory_processes import Leases, Processes
 from gateway.runtime.store.memory_queues import DueSet, Outbox, Promises
+from gateway.runtime.store.memory_recordings import MemoryRecordings
 from gateway.runtime.store.memory_records import BoundKey, StoredCall
-from gateway.runtime.store.memory_voicemails import MemoryVoicemails
 from gateway.runtime.store.plan import FEED_KEPT, Plan, PlannedPermit, plan, wanted_indexes, written
 
 
-class MemoryStore(MemoryVoicemails):
+class MemoryStore(MemoryRecordings):
     """See the head of this file; `feed_kept` is how many lines of the feed stay readable."""
 
     def __init__(self, feed_kept: int = FEED_KEPT) -> None:

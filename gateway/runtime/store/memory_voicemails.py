@@ -28,6 +28,9 @@ class MemoryVoicemails:
         self.voicemails_gone: dict[str, float] = {}
         """Deleted ones by id, and until when they are known."""
         self.collections: dict[str, Collection] = {}
+        self.open_recordings: dict[str, str] = {}
+        """Owners by voicemail id."""
+        self.mark_of_storage = ""
 
     async def put_voicemail(self, voicemail: Voicemail, now: float) -> bool:
         position, body = position_of(voicemail.left_at, voicemail.id), codec.encode(voicemail)
@@ -63,6 +66,7 @@ class MemoryVoicemails:
             return False
         self.clock = max(self.clock, now)
         del self.voicemails[position]
+        self.open_recordings.pop(voicemail_id, None)
         self.voicemails_gone[voicemail_id] = self.clock + FORGOTTEN_AFTER_S
         return True
 

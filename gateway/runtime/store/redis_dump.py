@@ -51,6 +51,7 @@ _READS: dict[str, tuple[str, ...]] = {
     "voicemail": ("HGETALL",),
     "voicemails": ("ZRANGE", "0", "-1"),
     "collection": ("HGETALL",),
+    "recordings": ("HGETALL",),
     "processes": _SCORES,
     "process": ("HGETALL",),
     "held": ("SMEMBERS",),
@@ -58,6 +59,7 @@ _READS: dict[str, tuple[str, ...]] = {
     "leased": ("SMEMBERS",),
 }
 """How each kind of key is read; what is not here is a plain value."""
+_PLAIN = frozenset({"clock", "feed_end", "tokens", "fence", "ping", "secret", "storage_mark"})
 
 
 async def _contents(client: Redis, keys: list[bytes], kinds: list[str]) -> list[Any]:
@@ -98,13 +100,15 @@ def _sections(raw: Sections) -> Sections:
         "voicemail_strays": sorted({one["position"] for one in _voicemails(raw).values()} ^ _listed_voicemails(raw)),
         "voicemails_gone": {key: until for key, until in _each(raw, "voicemail", _gone).items() if until > clock},
         "collections": _each(raw, "collection", lambda stored: {name.decode(): float(at) for name, at in stored.items()}),
+        "recordings": {key.decode(): owner.decode() for key, owner in raw.get("recordings", {}).get("", {}).items()},
+        "storage_mark": raw.get("storage_mark", {}).get("", b"").decode(),
         "processes": _processes(raw),
         "held": _each(raw, "held", _members),
         "leases": _each(raw, "lease", _lease),
         "leased": _each(raw, "leased", _members),
         "secret": raw.get("secret", {}).get("", b"").decode(),
         "fence": int(_value(raw, "fence")),
-        "unknown": sorted(raw.keys() - _READS.keys() - {"clock", "feed_end", "tokens", "fence", "ping", "secret"}),
+        "unknown": sorted(raw.keys() - _READS.keys() - _PLAIN),
     }
 
 

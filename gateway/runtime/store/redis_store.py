@@ -42,6 +42,7 @@ from gateway.runtime.store.contract import (
 from gateway.runtime.store.lua import ScriptRunner
 from gateway.runtime.store.plan import FEED_KEPT, Plan, plan, wanted_indexes, written
 from gateway.runtime.store.redis_dump import dump
+from gateway.runtime.store.redis_recordings import RedisRecordings
 from gateway.runtime.store.redis_voicemails import RedisVoicemails
 
 DEFAULT_TAG = "{holdline}"
@@ -50,7 +51,7 @@ LIST_STEPS = 5_000
 _LAST_SEQ = 2**63
 
 
-class RedisStore(RedisVoicemails):
+class RedisStore(RedisRecordings, RedisVoicemails):
     """`tag` is the hash tag that all keys begin with, braces included; `wait_replicas` is how many must have an accepted call."""
 
     def __init__(

@@ -12,6 +12,11 @@ FORGOTTEN_AFTER_S = 90 * 86_400.0
 """How long a deleted message is known, so that it is not collected again: longer than we ever look back at a carrier."""
 
 
+RECORDING = "recording"
+KEPT = "kept"
+"""A voicemail's status. While it is recorded, `seconds` and `silent` mean nothing yet."""
+
+
 class Voicemail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message that somebody left. Numbers are E.164, empty where withheld; times unix seconds."""
 
@@ -34,6 +39,9 @@ class Voicemail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Nothing that could be speech is in it."""
     reason: str
     """Why there was nobody, kebab-case: `gateway-down` for a message left at a carrier."""
+    status: str = KEPT
+    ended_by: str = ""
+    """What ended our own recording: a word of `gateway.domain.voicemail.RecordingEnd`. Empty for a carrier's."""
 
 
 class VoicemailPage(Struct, frozen=True, kw_only=True):

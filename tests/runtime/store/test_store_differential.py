@@ -307,6 +307,25 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.drop_voicemail(name, self.now))
         self.both(lambda store: store.knows_voicemail(name, self.now + later))
 
+    @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_3"]), left=offsets, owner=st.sampled_from(["p1", "p2"]))
+    def begin_recording(self, name: str, left: float, owner: str) -> None:
+        at = self.now + left
+        message = Voicemail(id=name, carrier="twilio", left_at=at, collected_at=at, seconds=0, reason="routed", status="recording")
+        self.both(lambda store: store.begin_recording(message, owner, self.now))
+        self.both(lambda store: store.recordings())
+
+    @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_3"]), of_dead=st.sampled_from(["", "p1", "p2"]))
+    def end_recording(self, name: str, of_dead: str) -> None:
+        begun = self.both(lambda store: store.voicemail(name))
+        if begun is not None:
+            over = replace(begun, status="kept", seconds=2.5, ended_by="hung-up")
+            self.both(lambda store: store.end_recording(over, of_dead=of_dead))
+            self.both(lambda store: store.recordings())
+
+    @rule(offered=st.sampled_from(["", "mark-1", "mark-2"]))
+    def storage_mark(self, offered: str) -> None:
+        self.both(lambda store: store.storage_mark(offered))
+
     @rule(limit=limits, before=offsets)
     def page_through_voicemails(self, limit: int, before: float) -> None:
         cursor: str | None = None

@@ -8,6 +8,7 @@ local clock = clock_at(args.now)
 keep_clock(clock)
 redis.call('ZREM', key('voicemails'), position)
 redis.call('DEL', voicemail_key)
+redis.call('HDEL', key('recordings'), args.id)
 redis.call('HSET', voicemail_key, 'gone_until', text(clock + args.for_s))
 redis.call('PEXPIRE', voicemail_key, string.format('%.0f', args.for_s * 1000 + 86400000))
 return 1

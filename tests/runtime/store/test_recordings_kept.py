@@ -1,0 +1,77 @@
+"""Messages that are being recorded, said to both stores."""
+
+from msgspec.structs import replace
+
+from gateway.runtime.store.contract import Store
+from gateway.runtime.store.voicemail_contract import KEPT, RECORDING, Voicemail
+
+NOW = 1_763_800_000.123456
+
+
+def a_recording(number: int = 1) -> Voicemail:
+    return Voicemail(
+        id=f"vm_{number}",
+        carrier="twilio",
+        call_id="call_1",
+        caller="+15550100001",
+        to="+15550190001",
+        left_at=NOW + number,
+        collected_at=NOW + number,
+        seconds=0.0,
+        reason="routed",
+        status=RECORDING,
+    )
+
+
+def over(begun: Voicemail, seconds: float = 3.0) -> Voicemail:
+    return replace(begun, status=KEPT, seconds=seconds, ended_by="hung-up")
+
+
+async def test_a_recording_is_seen_from_its_beginning(store: Store) -> None:
+    """In the list with its status, and among the open ones with its owner; its end changes both."""
+    begun = a_recording()
+    assert await store.begin_recording(begun, "gw_1", NOW)
+    assert (await store.list_voicemails(5, None)).items == (begun,)
+    assert await store.recordings() == {begun.id: "gw_1"}
+    assert await store.end_recording(over(begun))
+    assert (await store.list_voicemails(5, None)).items == (over(begun),)
+    assert await store.recordings() == {}
+
+
+async def test_an_id_is_recorded_once(store: Store) -> None:
+    """A second beginning is refused, and takes the recording from nobody."""
+    begun = a_recording()
+    assert await store.begin_recording(begun, "gw_1", NOW)
+    assert not await store.begin_recording(begun, "gw_2", NOW)
+    assert await store.recordings() == {begun.id: "gw_1"}
+
+
+async def test_who_speaks_for_the_dead_is_heard_while_it_is_open(store: Store) -> None:
+    """Not for another owner, and not once it is over; the owner itself is heard even then."""
+    begun = a_recording()
+    await store.begin_recording(begun, "gw_1", NOW)
+    assert not await store.end_recording(over(begun, 1.0), of_dead="gw_2")
+    assert await store.end_recording(over(begun, 2.0), of_dead="gw_1")
+    assert not await store.end_recording(over(begun, 3.0), of_dead="gw_1")
+    assert await store.voicemail(begun.id) == over(begun, 2.0)
+    assert await store.end_recording(over(begun, 4.0))
+    assert await store.voicemail(begun.id) == over(begun, 4.0)
+
+
+async def test_a_recording_that_was_deleted_stays_away(store: Store) -> None:
+    """Its end finds nothing, and nobody has to end it any more."""
+    begun = a_recording()
+    await store.begin_recording(begun, "gw_1", NOW)
+    assert await store.drop_voicemail(begun.id, NOW)
+    assert await store.recordings() == {}
+    assert not await store.end_recording(over(begun))
+    assert await store.voicemail(begun.id) is None
+    assert not await store.begin_recording(begun, "gw_1", NOW)
+
+
+async def test_the_directorys_mark_is_the_first_that_was_offered(store: Store) -> None:
+    """Asking offers nothing."""
+    assert await store.storage_mark("") == ""
+    assert await store.storage_mark("mark-1") == "mark-1"
+    assert await store.storage_mark("mark-2") == "mark-1"
+    assert await store.storage_mark("") == "mark-1"
