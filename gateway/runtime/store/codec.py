@@ -8,12 +8,14 @@ from gateway.domain.commands import AnyCommand
 from gateway.domain.hand import Hand
 from gateway.domain.records import Call, MediaCounters
 from gateway.runtime.store.contract import ConsoleSession, IdempotencyRecord, LogEntry, Process
+from gateway.runtime.store.notice_contract import Notice
 from gateway.runtime.store.voicemail_contract import Voicemail
 
 decode_call = msgspec.json.Decoder(Call).decode
 decode_breaker = msgspec.json.Decoder(Breaker).decode
 decode_hand = msgspec.json.Decoder(Hand).decode
 decode_session = msgspec.json.Decoder(ConsoleSession).decode
+decode_notice = msgspec.json.Decoder(Notice).decode
 decode_voicemail = msgspec.json.Decoder(Voicemail).decode
 decode_process = msgspec.json.Decoder(Process).decode
 decode_media = msgspec.json.Decoder(MediaCounters).decode

@@ -16,6 +16,7 @@ from gateway.domain.breaker import Breaker
 from gateway.domain.commands import AnyCommand
 from gateway.domain.hand import Hand
 from gateway.domain.records import Call, MediaCounters
+from gateway.runtime.store.notice_contract import Notice, NoticeStore
 from gateway.runtime.store.recording_contract import RecordingStore
 from gateway.runtime.store.voicemail_contract import VoicemailStore
 
@@ -92,6 +93,8 @@ class Change(Struct, frozen=True, kw_only=True):
     """The writer speaks for the call's session, under this token (0: nobody has leased it); another one stored refuses the
     whole write. None: the write is not about the session.
     """
+    notices: tuple[Notice, ...] = ()
+    """What the user's systems are to be told of it."""
 
 
 class Committed(Struct, frozen=True, tag=True):
@@ -200,7 +203,7 @@ class Page(Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class Store(RecordingStore, VoicemailStore, Protocol):
+class Store(RecordingStore, VoicemailStore, NoticeStore, Protocol):
     """See the head of this file."""
 
     # calls
@@ -271,7 +274,9 @@ class Store(RecordingStore, VoicemailStore, Protocol):
     # carriers
     async def breaker(self, carrier: str) -> Breaker: ...
 
-    async def swap_breaker(self, carrier: str, expected_version: int, breaker: Breaker) -> bool:
+    async def swap_breaker(
+        self, carrier: str, expected_version: int, breaker: Breaker, *, notices: tuple[Notice, ...] = ()
+    ) -> bool:
         """Compare-and-set on the record's version; stores version + 1."""
         ...
 
@@ -283,7 +288,7 @@ class Store(RecordingStore, VoicemailStore, Protocol):
         """What a person decided about the carrier."""
         ...
 
-    async def set_hand(self, carrier: str, hand: Hand) -> None:
+    async def set_hand(self, carrier: str, hand: Hand, *, notices: tuple[Notice, ...] = ()) -> None:
         """From this write on no dial gets a permit there, also none that was routed before."""
         ...
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.domain.breaker import Breaker
 from gateway.runtime.store.codec import encode, plain
+from gateway.runtime.store.notice_dump import memory_sections as notice_sections
 
 if TYPE_CHECKING:
     from gateway.runtime.store.memory_store import MemoryStore
@@ -57,6 +58,7 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "leased": {key: sorted(calls) for key, calls in store.session_leases.leased.items() if calls},
         "secret": store.secret,
         "fence": store.fence,
+        **notice_sections(store),
     }
     return {name: section for name, section in sections.items() if section}
 

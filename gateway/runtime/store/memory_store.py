@@ -40,6 +40,8 @@ from gateway.runtime.store.memory_processes import Leases, Processes
 from gateway.runtime.store.memory_queues import DueSet, Outbox, Promises
 from gateway.runtime.store.memory_recordings import MemoryRecordings
 from gateway.runtime.store.memory_records import BoundKey, StoredCall
+from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import FEED_KEPT, Plan, PlannedPermit, plan, wanted_indexes, written
 
 
@@ -74,7 +76,7 @@ class MemoryStore(MemoryRecordings):
     # calls
 
     async def commit(self, change: Change, now: float) -> CommitResult:
-        planned = plan(change, now, self.feed_kept)
+        planned = plan(change, now, self.feed_kept, self.notices_kept, self.dead_kept)
         clock = max(self.clock, now)
         refusal = self._refusal(planned, clock)
         if refusal is not None:
@@ -87,6 +89,7 @@ class MemoryStore(MemoryRecordings):
         if change.mark is not None:
             self.marks[change.mark.key] = change.mark
         self._write_permits(planned)
+        self._write_notices(planned.notices)
         return Committed(call=written(change))
 
     async def load(self, call_id: str) -> Call | None:
@@ -179,10 +182,14 @@ class MemoryStore(MemoryRecordings):
     async def breaker(self, carrier: str) -> Breaker:
         return self.breakers.get(carrier, Breaker())
 
-    async def swap_breaker(self, carrier: str, expected_version: int, breaker: Breaker) -> bool:
+    async def swap_breaker(
+        self, carrier: str, expected_version: int, breaker: Breaker, *, notices: tuple[Notice, ...] = ()
+    ) -> bool:
+        planned = planned_notices(notices, self.notices_kept, self.dead_kept)
         if self.breakers.get(carrier, Breaker()).version != expected_version:
             return False
         self.breakers[carrier] = replace(breaker, version=expected_version + 1)
+        self._write_notices(planned)
         return True
 
     async def live_legs(self, carrier: str, now: float) -> int:
@@ -191,7 +198,8 @@ class MemoryStore(MemoryRecordings):
     async def hand(self, carrier: str) -> Hand:
         return self.hands.get(carrier, Hand())
 
-    async def set_hand(self, carrier: str, hand: Hand) -> None:
+    async def set_hand(self, carrier: str, hand: Hand, *, notices: tuple[Notice, ...] = ()) -> None:
+        self._write_notices(planned_notices(notices, self.notices_kept, self.dead_kept))
         self.hands[carrier] = hand
 
     # processes, and the sessions that live in them

@@ -3,6 +3,9 @@
 from msgspec import Struct
 
 from gateway.runtime.store import codec
+from gateway.runtime.store.memory_notices import MemoryNotices
+from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import position_of
 from gateway.runtime.store.redis_voicemails import page_of
 from gateway.runtime.store.voicemail_contract import FORGOTTEN_AFTER_S, Voicemail, VoicemailPage
@@ -15,12 +18,13 @@ class Collection(Struct, kw_only=True):
     until: float = 0.0
 
 
-class MemoryVoicemails:
+class MemoryVoicemails(MemoryNotices):
     """See `gateway.runtime.store.voicemail_contract.VoicemailStore`; a part of `MemoryStore`."""
 
     clock: float
 
     def __init__(self) -> None:
+        super().__init__()
         self.voicemails: dict[str, str] = {}
         """Bodies by position."""
         self.voicemail_positions: dict[str, str] = {}
@@ -32,13 +36,15 @@ class MemoryVoicemails:
         """Owners by voicemail id."""
         self.mark_of_storage = ""
 
-    async def put_voicemail(self, voicemail: Voicemail, now: float) -> bool:
+    async def put_voicemail(self, voicemail: Voicemail, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
         position, body = position_of(voicemail.left_at, voicemail.id), codec.encode(voicemail)
+        planned = planned_notices(notices, self.notices_kept, self.dead_kept)
         if await self.knows_voicemail(voicemail.id, now):
             return False
         self.clock = max(self.clock, now)
         self.voicemails_gone.pop(voicemail.id, None)
         self.voicemail_positions[voicemail.id], self.voicemails[position] = position, body
+        self._write_notices(planned)
         return True
 
     async def voicemail(self, voicemail_id: str) -> Voicemail | None:
@@ -60,7 +66,8 @@ class MemoryVoicemails:
         chosen = [position for position in sorted(self.voicemails) if position < end][: max(limit, 0)]
         return tuple(codec.decode_voicemail(self.voicemails[position]) for position in chosen)
 
-    async def drop_voicemail(self, voicemail_id: str, now: float) -> bool:
+    async def drop_voicemail(self, voicemail_id: str, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
+        planned = planned_notices(notices, self.notices_kept, self.dead_kept)
         position = self.voicemail_positions.pop(voicemail_id, None)
         if position is None:
             return False
@@ -68,6 +75,7 @@ class MemoryVoicemails:
         del self.voicemails[position]
         self.open_recordings.pop(voicemail_id, None)
         self.voicemails_gone[voicemail_id] = self.clock + FORGOTTEN_AFTER_S
+        self._write_notices(planned)
         return True
 
     async def take_collection(self, carrier: str, now: float, for_s: float) -> float | None:

@@ -16,6 +16,8 @@ from gateway.domain.commands import AnyCommand
 from gateway.domain.records import Call
 from gateway.runtime.store.codec import encode
 from gateway.runtime.store.contract import CallFilter, Change, DialPermit, HookMark, LogEntry
+from gateway.runtime.store.notice_contract import DEAD_KEPT, NOTICES_KEPT
+from gateway.runtime.store.notice_plan import PlannedNotice, planned_notices
 
 IDEMPOTENCY_S = 48 * 3600.0
 """How long a client's key lives on after its call has ended."""
@@ -83,6 +85,7 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     done_token: str = ""
     lease: int | None = None
     promise: PlannedPromise | None = None
+    notices: tuple[PlannedNotice, ...] = ()
     feed_kept: int
     idempotency_s: float
     concurrency_retry_s: float
@@ -93,7 +96,9 @@ def written(change: Change) -> Call:
     return replace(change.call, version=change.call.version + 1)
 
 
-def plan(change: Change, now: float, feed_kept: int = FEED_KEPT) -> Plan:
+def plan(
+    change: Change, now: float, feed_kept: int = FEED_KEPT, notices_kept: int = NOTICES_KEPT, dead_kept: int = DEAD_KEPT
+) -> Plan:
     """Encode everything, or raise (TypeError, ValueError) before anything is written."""
     call = written(change)
     _check_times(change, now)
@@ -116,6 +121,7 @@ def plan(change: Change, now: float, feed_kept: int = FEED_KEPT) -> Plan:
         done_token=change.done[1] if change.done else "",
         lease=change.lease,
         promise=_promise(call),
+        notices=planned_notices(change.notices, notices_kept, dead_kept),
         feed_kept=feed_kept,
         idempotency_s=IDEMPOTENCY_S,
         concurrency_retry_s=CONCURRENCY_RETRY_S,

@@ -10,6 +10,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from gateway.runtime.store.codec import plain
+from gateway.runtime.store.notice_dump import READS as NOTICE_READS
+from gateway.runtime.store.notice_dump import redis_sections as notice_sections
 
 Sections = dict[str, Any]
 
@@ -57,6 +59,7 @@ _READS: dict[str, tuple[str, ...]] = {
     "held": ("SMEMBERS",),
     "lease": ("HGETALL",),
     "leased": ("SMEMBERS",),
+    **NOTICE_READS,
 }
 """How each kind of key is read; what is not here is a plain value."""
 _PLAIN = frozenset({"clock", "feed_end", "tokens", "fence", "ping", "secret", "storage_mark"})
@@ -108,6 +111,7 @@ def _sections(raw: Sections) -> Sections:
         "leased": _each(raw, "leased", _members),
         "secret": raw.get("secret", {}).get("", b"").decode(),
         "fence": int(_value(raw, "fence")),
+        **notice_sections(raw),
         "unknown": sorted(raw.keys() - _READS.keys() - _PLAIN),
     }
 

@@ -40,8 +40,11 @@ from gateway.runtime.store.contract import (
     Replayed,
 )
 from gateway.runtime.store.lua import ScriptRunner
+from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import FEED_KEPT, Plan, plan, wanted_indexes, written
 from gateway.runtime.store.redis_dump import dump
+from gateway.runtime.store.redis_notices import RedisNotices
 from gateway.runtime.store.redis_recordings import RedisRecordings
 from gateway.runtime.store.redis_voicemails import RedisVoicemails
 
@@ -51,7 +54,7 @@ LIST_STEPS = 5_000
 _LAST_SEQ = 2**63
 
 
-class RedisStore(RedisRecordings, RedisVoicemails):
+class RedisStore(RedisRecordings, RedisVoicemails, RedisNotices):
     """`tag` is the hash tag that all keys begin with, braces included; `wait_replicas` is how many must have an accepted call."""
 
     def __init__(
@@ -82,7 +85,7 @@ class RedisStore(RedisRecordings, RedisVoicemails):
     # calls
 
     async def commit(self, change: Change, now: float) -> CommitResult:
-        planned = plan(change, now, self._feed_kept)
+        planned = plan(change, now, self._feed_kept, self.notices_kept, self.dead_kept)
         new = change.call.version == 0
         answer = change.mark.answer if change.mark else b""
         if new and self._wait_replicas:
@@ -175,9 +178,12 @@ class RedisStore(RedisRecordings, RedisVoicemails):
             body = await self._client.hget(self._key("breaker", carrier), "body")
         return codec.decode_breaker(body) if body else Breaker()
 
-    async def swap_breaker(self, carrier: str, expected_version: int, breaker: Breaker) -> bool:
+    async def swap_breaker(
+        self, carrier: str, expected_version: int, breaker: Breaker, *, notices: tuple[Notice, ...] = ()
+    ) -> bool:
         stored = replace(breaker, version=expected_version + 1)
-        args = {"carrier": carrier, "expected": expected_version, "epoch": stored.epoch, "body": codec.encode(stored)}
+        args: dict[str, Any] = {"carrier": carrier, "expected": expected_version, "epoch": stored.epoch}
+        args |= {"body": codec.encode(stored), "notices": planned_notices(notices, self.notices_kept, self.dead_kept)}
         return bool(await self._run("swap_breaker", args))
 
     async def live_legs(self, carrier: str, now: float) -> int:
@@ -188,10 +194,10 @@ class RedisStore(RedisRecordings, RedisVoicemails):
             body = await self._client.hget(self._key("hand", carrier), "body")
         return codec.decode_hand(body) if body else Hand()
 
-    async def set_hand(self, carrier: str, hand: Hand) -> None:
+    async def set_hand(self, carrier: str, hand: Hand, *, notices: tuple[Notice, ...] = ()) -> None:
         # `state` stands apart, for the commit script: it holds every permit against it.
-        with speaking():
-            await self._client.hset(self._key("hand", carrier), mapping={"state": hand.state, "body": codec.encode(hand)})
+        args: dict[str, Any] = {"carrier": carrier, "state": hand.state, "body": codec.encode(hand)}
+        await self._run("set_hand", args | {"notices": planned_notices(notices, self.notices_kept, self.dead_kept)})
 
     # processes, and the sessions that live in them
 

@@ -6,6 +6,8 @@ from redis.asyncio import Redis
 
 from gateway.runtime.store import codec
 from gateway.runtime.store.connection import speaking
+from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import position_of
 from gateway.runtime.store.voicemail_contract import FORGOTTEN_AFTER_S, Voicemail, VoicemailPage
 
@@ -14,6 +16,8 @@ class _Keeper(Protocol):
     """What this part needs of the store that it is a part of."""
 
     _client: Redis
+    notices_kept: int
+    dead_kept: int
 
     def _key(self, kind: str, name: str | None = None) -> str: ...
 
@@ -23,9 +27,10 @@ class _Keeper(Protocol):
 class RedisVoicemails:
     """See `gateway.runtime.store.voicemail_contract.VoicemailStore`."""
 
-    async def put_voicemail(self: _Keeper, voicemail: Voicemail, now: float) -> bool:
+    async def put_voicemail(self: _Keeper, voicemail: Voicemail, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
         position = position_of(voicemail.left_at, voicemail.id)
-        args = {"id": voicemail.id, "body": codec.encode(voicemail), "position": position, "now": now}
+        args: dict[str, Any] = {"id": voicemail.id, "body": codec.encode(voicemail), "position": position, "now": now}
+        args |= {"notices": planned_notices(notices, self.notices_kept, self.dead_kept)}
         return bool(await self._run("put_voicemail", args))
 
     async def voicemail(self: _Keeper, voicemail_id: str) -> Voicemail | None:
@@ -46,8 +51,10 @@ class RedisVoicemails:
         args = {"limit": max(limit, 0), "newest_first": False, "before": position_of(left_before, "")}
         return _read(await self._run("list_voicemails", args))
 
-    async def drop_voicemail(self: _Keeper, voicemail_id: str, now: float) -> bool:
-        return bool(await self._run("drop_voicemail", {"id": voicemail_id, "now": now, "for_s": FORGOTTEN_AFTER_S}))
+    async def drop_voicemail(self: _Keeper, voicemail_id: str, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
+        args: dict[str, Any] = {"id": voicemail_id, "now": now, "for_s": FORGOTTEN_AFTER_S}
+        args |= {"notices": planned_notices(notices, self.notices_kept, self.dead_kept)}
+        return bool(await self._run("drop_voicemail", args))
 
     async def take_collection(self: _Keeper, carrier: str, now: float, for_s: float) -> float | None:
         since = await self._run("take_collection", {"carrier": carrier, "now": now, "for_s": for_s})

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.runtime.store.notice_contract import Notice
+
 FORGOTTEN_AFTER_S = 90 * 86_400.0
 """How long a deleted message is known, so that it is not collected again: longer than we ever look back at a carrier."""
 
@@ -54,8 +56,8 @@ class VoicemailPage(Struct, frozen=True, kw_only=True):
 class VoicemailStore(Protocol):
     """A part of `gateway.runtime.store.contract.Store`. Every method is one atomic step."""
 
-    async def put_voicemail(self, voicemail: Voicemail, now: float) -> bool:
-        """Keep it; False if a message of this id is known, or was and has been deleted."""
+    async def put_voicemail(self, voicemail: Voicemail, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
+        """Keep it; False if a message of this id is known, or was and has been deleted. `notices` tell of it."""
         ...
 
     async def voicemail(self, voicemail_id: str) -> Voicemail | None: ...
@@ -70,7 +72,7 @@ class VoicemailStore(Protocol):
         """Left before, oldest first."""
         ...
 
-    async def drop_voicemail(self, voicemail_id: str, now: float) -> bool:
+    async def drop_voicemail(self, voicemail_id: str, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
         """Forget the record, but not the id, for `FORGOTTEN_AFTER_S`; False if there is none."""
         ...
 

@@ -310,7 +310,9 @@ class BothStores(RuleBasedStateMachine):
     @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_3"]), left=offsets, owner=st.sampled_from(["p1", "p2"]))
     def begin_recording(self, name: str, left: float, owner: str) -> None:
         at = self.now + left
-        message = Voicemail(id=name, carrier="twilio", left_at=at, collected_at=at, seconds=0, reason="routed", status="recording")
+        message = Voicemail(
+            id=name, carrier="twilio", left_at=at, collected_at=at, seconds=0, reason="routed", status="recording"
+        )
         self.both(lambda store: store.begin_recording(message, owner, self.now))
         self.both(lambda store: store.recordings())
 

@@ -177,4 +177,5 @@ write_log()
 write_queues()
 write_keys()
 write_permits()
+write_notices(plan.notices)
 return { 'committed' }

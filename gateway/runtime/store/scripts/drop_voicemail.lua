@@ -11,4 +11,5 @@ redis.call('DEL', voicemail_key)
 redis.call('HDEL', key('recordings'), args.id)
 redis.call('HSET', voicemail_key, 'gone_until', text(clock + args.for_s))
 redis.call('PEXPIRE', voicemail_key, string.format('%.0f', args.for_s * 1000 + 86400000))
+write_notices(args.notices)
 return 1

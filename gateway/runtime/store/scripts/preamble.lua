@@ -68,3 +68,68 @@ local function drop_promise(call_id)
   redis.call('ZREM', key('promises'), call_id)
   redis.call('DEL', key('promise', call_id))
 end
+
+-- Notices to the user's systems. Those about the same thing stand in one line, which is due when its head is; places in
+-- `backlog` and `dead` are counted over all notices. See notice_contract.py.
+
+local function notice_key(endpoint, id)
+  return key('notice', endpoint .. ':' .. id)
+end
+
+local function line_key(endpoint, about)
+  return key('line', endpoint .. ':' .. about)
+end
+
+local function next_place()
+  return text(redis.call('INCR', key('notice_places')))
+end
+
+local function take_out_of_line(endpoint, id, clock)
+  local about = redis.call('HGET', notice_key(endpoint, id), 'about')
+  local line = line_key(endpoint, about)
+  local was_first = redis.call('LINDEX', line, '0') == id
+  redis.call('LREM', line, '1', id)
+  redis.call('ZREM', key('backlog', endpoint), id)
+  if redis.call('LLEN', line) == 0 then
+    redis.call('ZREM', key('lines', endpoint), about)
+  elseif was_first then
+    redis.call('ZADD', key('lines', endpoint), text(clock), about)
+  end
+end
+
+local function bury_notice(endpoint, id, why, clock, dead_kept)
+  take_out_of_line(endpoint, id, clock)
+  redis.call('HSET', notice_key(endpoint, id), 'token', '', 'why', why, 'dead_at', text(clock))
+  redis.call('ZADD', key('dead', endpoint), next_place(), id)
+  while redis.call('ZCARD', key('dead', endpoint)) > dead_kept do
+    local oldest = redis.call('ZRANGE', key('dead', endpoint), '0', '0')[1]
+    redis.call('ZREM', key('dead', endpoint), oldest)
+    redis.call('DEL', notice_key(endpoint, oldest))
+    redis.call('HINCRBY', key('endpoint', endpoint), 'forgotten', '1')
+  end
+end
+
+local function stand_in_line(endpoint, id, about, clock, kept, dead_kept)
+  redis.call('RPUSH', line_key(endpoint, about), id)
+  if not redis.call('ZSCORE', key('lines', endpoint), about) then
+    redis.call('ZADD', key('lines', endpoint), text(clock), about)
+  end
+  redis.call('ZADD', key('backlog', endpoint), next_place(), id)
+  while redis.call('ZCARD', key('backlog', endpoint)) > kept do
+    local oldest = redis.call('ZRANGE', key('backlog', endpoint), '0', '0')[1]
+    redis.call('HINCRBY', key('endpoint', endpoint), 'overflowed', '1')
+    bury_notice(endpoint, oldest, 'backlog-full', clock, dead_kept)
+  end
+end
+
+-- Moves no clock: some of the writes that bring notices know of none.
+local function write_notices(notices)
+  for _, notice in ipairs(notices or {}) do
+    if redis.call('EXISTS', notice_key(notice.endpoint, notice.id)) == 0 then
+      local clock = clock_at(notice.at)
+      redis.call('HSET', notice_key(notice.endpoint, notice.id), 'body', notice.body, 'about', notice.about,
+        'attempts', '0', 'token', '', 'since', text(clock))
+      stand_in_line(notice.endpoint, notice.id, notice.about, clock, notice.kept, notice.dead_kept)
+    end
+  end
+end

@@ -8,4 +8,5 @@ keep_clock(clock)
 redis.call('DEL', voicemail_key)
 redis.call('HSET', voicemail_key, 'body', args.body, 'position', args.position)
 redis.call('ZADD', key('voicemails'), '0', args.position)
+write_notices(args.notices)
 return 1

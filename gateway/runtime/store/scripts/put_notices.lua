@@ -1,0 +1,4 @@
+-- Notices that tell of nothing else that is written.
+
+write_notices(args.notices)
+return 1
