@@ -1,4 +1,4 @@
-"""What carriers share that take and refuse inbound calls by the document their webhook is answered with."""
+"""What carriers share that are told by documents alone, in the answers to their webhooks, what to do with a leg."""
 
 from carriers.contract import Attempt, Handle
 from gateway.domain.errors import CarrierError
@@ -12,3 +12,6 @@ class ByDocument:
 
     async def reject(self, handle: Handle, cause: str) -> None:
         raise CarrierError("answers-by-document", "its webhook's answer turns the call away")
+
+    async def open_stream(self, attempt: Attempt, handle: Handle, turn: int) -> None:
+        raise CarrierError("streams-by-document", "its webhook's answer connects the stream")

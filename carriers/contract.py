@@ -331,6 +331,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Whether an inbound call can be turned away before it is answered, and billed."""
     answers_by_command: bool = False
     """Whether an inbound call is taken and turned away by `answer` and `reject`, since its webhook's answer is ignored."""
+    streams_by_command: bool = False
+    """Whether an answered leg can be told to open another stream by `open_stream`, and does not ask when its stream is lost."""
     keeps_messages: bool = False
     """Whether what callers said to a fallback document can be asked for afterwards, by `messages_left`."""
 
@@ -385,6 +387,13 @@ class Carrier(Messages, Protocol):
 
     async def reject(self, handle: Handle, cause: str) -> None:
         """Turn an inbound call away; `cause` as in `Markup.reject`. Idempotent, gone is success. As `answer`."""
+        ...
+
+    async def open_stream(self, attempt: Attempt, handle: Handle, turn: int) -> None:
+        """Have an answered leg open a stream to `attempt.media_url`; one that is still open is closed first. A repeat of the
+        same `turn` (1, 2 ... over the leg's life) is done once; a leg that is gone is success. Only where
+        `streams_by_command`. CarrierError if refused.
+        """
         ...
 
     async def probe(self) -> Health:

@@ -17,7 +17,7 @@ from carriers.contract import CarrierSettings, Wanted
 from carriers.registry import kinds
 from gateway.callback_terms import callback_terms
 from gateway.config.structs import Config
-from gateway.domain.commands import Answer, Command, Dial, HangUp, Reject, Resolve, Route, Timer
+from gateway.domain.commands import Answer, Command, Dial, HangUp, OpenStream, Reject, Resolve, Route, Timer
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.inbound_terms import inbound_terms
@@ -320,6 +320,7 @@ class Works:
             Resolve: self.reconciler.resolve,
             HangUp: self.reconciler.hang_up,
             Answer: self.answering.answer,
+            OpenStream: self.answering.open_stream,
             Reject: self.answering.reject,
             Timer: self.callbacks.fire,
         }

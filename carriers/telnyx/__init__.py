@@ -31,6 +31,7 @@ CAPABILITIES = Capabilities(
     upgrade_signed=False,
     hooks_sign_url=False,  # timestamp and body only; beside the call's id the leg's tag comes back in the body
     answers_by_command=True,
+    streams_by_command=True,  # streaming_start; a stream that is lost is not asked for
     stream_loss_ends_leg=False,  # the stream is a fork: the person stays on the line without it
 )
 

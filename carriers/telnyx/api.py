@@ -9,7 +9,7 @@ What is worked round here, each seen by running that version:
 - the first use of `client.calls` imports 1,375 modules (two seconds of the interpreter's lock): done when we are imported.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -46,6 +46,7 @@ from carriers.shot import HttpAnswer
 from carriers.telnyx import CAPABILITIES, Credentials, provisioning, sightings, verdicts
 from carriers.telnyx.markup import TelnyxMarkup
 from carriers.telnyx.media import TelnyxMediaCodec
+from carriers.telnyx.streaming import NOT_STREAMING, RATE, STREAMING_ALREADY, WISH, order_ids
 from carriers.telnyx.webhooks import TelnyxWebhooks, tag_of
 from gateway.domain.errors import CarrierError, Misconfigured, Problem
 from gateway.domain.outcome import Knowledge
@@ -98,6 +99,9 @@ class TelnyxCarrier(NoMessages):
 
     async def reject(self, handle: Handle, cause: str) -> None:
         await self._ask(lambda client: _reject(client, handle, cause))
+
+    async def open_stream(self, attempt: Attempt, handle: Handle, turn: int) -> None:
+        await self._ask(lambda client: _open_stream(client, attempt, handle.carrier_call_id, order_ids(handle.leg_id, turn)))
 
     async def probe(self) -> Health:
         started = self._clock()
@@ -221,12 +225,8 @@ def _dial(client: Telnyx, attempt: Attempt, connection_id: str) -> CallDialRespo
         retry_on_timeout=False,  # else Telnyx rings on over its next route, beyond our ring time-out
         time_limit_secs=min(max(attempt.max_duration_s, CALL_LIMITS_S[0]), CALL_LIMITS_S[1]),
         stream_url=attempt.media_url,
-        stream_track="inbound_track",
-        stream_codec="PCMU",  # what we hear; the call's own codec by default, A-law in much of the world
-        stream_bidirectional_mode="rtp",  # mp3 by default: raw frames would be silently dropped
-        stream_bidirectional_codec="PCMU",
-        stream_bidirectional_sampling_rate=8000,
-        stream_bidirectional_target_legs="self",
+        **WISH,
+        **RATE,
     )
 
 
@@ -316,7 +316,7 @@ REJECT_CAUSES: Mapping[str, Literal["USER_BUSY", "CALL_REJECTED"]] = {"busy": "U
 
 def _answer_call(client: Telnyx, attempt: Attempt, handle: Handle) -> None:
     """One command answers and opens the stream; a repeat within 60 s is ignored by its `command_id`."""
-    with _unless_gone():
+    with _unless(GONE):
         client.calls.actions.answer(
             handle.carrier_call_id,
             client_state=tag_of(attempt.leg_id),
@@ -324,32 +324,57 @@ def _answer_call(client: Telnyx, attempt: Attempt, handle: Handle) -> None:
             webhook_url=attempt.hook("events"),
             webhook_url_method="POST",
             stream_url=attempt.media_url,
-            stream_track="inbound_track",
-            stream_codec="PCMU",
-            stream_bidirectional_mode="rtp",
-            stream_bidirectional_codec="PCMU",
-            stream_bidirectional_target_legs="self",
+            **WISH,
         )
 
 
+def _open_stream(client: Telnyx, attempt: Attempt, call_control_id: str, ids: tuple[str, str, str]) -> None:
+    """Start it; where a stream is still open (to a process that reads it no more), stop that one first."""
+    start, stop, again = ids
+    with _unless(GONE):
+        try:
+            _start_stream(client, attempt, call_control_id, start)
+        except telnyx.APIStatusError as error:
+            if not _says(error, {STREAMING_ALREADY}):
+                raise
+            with _unless({NOT_STREAMING}):
+                client.calls.actions.stop_streaming(call_control_id, command_id=stop)
+            _start_stream(client, attempt, call_control_id, again)
+
+
+def _start_stream(client: Telnyx, attempt: Attempt, call_control_id: str, command_id: str) -> None:
+    client.calls.actions.start_streaming(
+        call_control_id,
+        client_state=tag_of(attempt.leg_id),
+        command_id=command_id,
+        stream_url=attempt.media_url,
+        **WISH,
+        **RATE,
+    )
+
+
 def _reject(client: Telnyx, handle: Handle, cause: str) -> None:
-    with _unless_gone():
+    with _unless(GONE):
         client.calls.actions.reject(
             handle.carrier_call_id, cause=REJECT_CAUSES.get(cause, "CALL_REJECTED"), command_id=f"reject-{handle.leg_id}"
         )
 
 
 @contextmanager
-def _unless_gone() -> Iterator[None]:
+def _unless(codes: Collection[str]) -> Iterator[None]:
     try:
         yield
     except telnyx.APIStatusError as error:
-        if not _is_gone(error):
+        if not _says(error, codes):
             raise
 
 
 def _is_gone(error: telnyx.APIStatusError) -> bool:
-    return error.status_code in {404, 422} and not GONE.isdisjoint(verdicts.error_codes(error.response.content))
+    return _says(error, GONE)
+
+
+def _says(error: telnyx.APIStatusError, codes: Collection[str]) -> bool:
+    return error.status_code in {404, 422} and not verdicts.error_codes(error.response.content).isdisjoint(codes)
 
 
 # --- where callers go ---------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Telnyx for the simulation: `api.py` without SDK, threads and network. The same requests, judged by the same tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,14 +16,14 @@ from carriers.contract import (
     MediaCodec,
     Placed,
     Sighting,
-    Wanted,
     Webhooks,
 )
-from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json, told
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json
 from carriers.shot import HttpAnswer
-from carriers.telnyx import CAPABILITIES, Credentials, provisioning, sightings, verdicts
+from carriers.telnyx import CAPABILITIES, Credentials, sightings, verdicts
 from carriers.telnyx.markup import TelnyxMarkup
 from carriers.telnyx.media import TelnyxMediaCodec
+from carriers.telnyx.streaming import NOT_STREAMING, RATE, STREAMING_ALREADY, WISH, order_ids
 from carriers.telnyx.webhooks import TelnyxWebhooks, tag_of
 from gateway.domain.errors import CarrierError
 from gateway.domain.outcome import Knowledge
@@ -77,12 +77,8 @@ class TelnyxInMemory(NothingToSet):
             "retry_on_timeout": False,
             "time_limit_secs": min(max(attempt.max_duration_s, 30), 14_400),
             "stream_url": attempt.media_url,
-            "stream_track": "inbound_track",
-            "stream_codec": "PCMU",
-            "stream_bidirectional_mode": "rtp",
-            "stream_bidirectional_codec": "PCMU",
-            "stream_bidirectional_sampling_rate": 8000,
-            "stream_bidirectional_target_legs": "self",
+            **WISH,
+            **RATE,
         }
         return json("POST", "/v2/calls", self._authorization, fields)
 
@@ -103,17 +99,16 @@ class TelnyxInMemory(NothingToSet):
             "webhook_url": attempt.hook("events"),
             "webhook_url_method": "POST",
             "stream_url": attempt.media_url,
-            "stream_track": "inbound_track",
-            "stream_codec": "PCMU",
-            "stream_bidirectional_mode": "rtp",
-            "stream_bidirectional_codec": "PCMU",
-            "stream_bidirectional_target_legs": "self",
+            **WISH,
         }
         await self._wire.control(lambda ask: self._command(ask, handle.carrier_call_id, "answer", fields))
 
     async def reject(self, handle: Handle, cause: str) -> None:
         fields = {"cause": _REJECT_CAUSES.get(cause, "CALL_REJECTED"), "command_id": f"reject-{handle.leg_id}"}
         await self._wire.control(lambda ask: self._command(ask, handle.carrier_call_id, "reject", fields))
+
+    async def open_stream(self, attempt: Attempt, handle: Handle, turn: int) -> None:
+        await self._wire.control(lambda ask: self._open_stream(ask, attempt, handle, turn))
 
     async def probe(self) -> Health:
         return await self._wire.probe(lambda ask: self._data(ask, "/v2/balance"), _verdict_of)
@@ -126,12 +121,6 @@ class TelnyxInMemory(NothingToSet):
 
     async def aclose(self) -> None:
         """Holds nothing."""
-
-    def point_here(self, ask: Ask, wanted: Wanted) -> None:
-        """What `amend` does, before the first caller; the numbers belong to this connection already."""
-        path = f"/v2/call_control_applications/{self._connection_id}"
-        fields = {"application_name": wanted.carrier} | provisioning.typed(provisioning.wishes(wanted))
-        told(ask(json("PATCH", path, self._authorization, fields)))
 
     def _find(self, ask: Ask, handle: Handle) -> Sighting:
         if handle.carrier_call_id:
@@ -185,9 +174,21 @@ class TelnyxInMemory(NothingToSet):
         for call_control_id in calls:
             self._command(ask, call_control_id, "hangup", {})
 
-    def _command(self, ask: Ask, call_control_id: str, verb: str, fields: dict[str, str]) -> None:
+    def _open_stream(self, ask: Ask, attempt: Attempt, handle: Handle, turn: int) -> None:
+        start, stop, again = order_ids(handle.leg_id, turn)
+        fields = {"client_state": tag_of(attempt.leg_id), "stream_url": attempt.media_url, **WISH, **RATE}
+        try:
+            self._command(ask, handle.carrier_call_id, "streaming_start", {"command_id": start, **fields})
+        except Refusal as refusal:
+            if STREAMING_ALREADY not in verdicts.error_codes(refusal.answer.body):
+                raise
+            self._command(ask, handle.carrier_call_id, "streaming_stop", {"command_id": stop}, {NOT_STREAMING})
+            self._command(ask, handle.carrier_call_id, "streaming_start", {"command_id": again, **fields})
+
+    def _command(self, ask: Ask, call_control_id: str, verb: str, fields: dict[str, Any], well: Collection[str] = GONE) -> None:
+        """`well`: error codes that are as good as success."""
         answer = ask(json("POST", f"/v2/calls/{call_control_id}/actions/{verb}", self._authorization, fields))
-        if answer.status >= 300 and not Refusal(answer).gone:
+        if answer.status >= 300 and verdicts.error_codes(answer.body).isdisjoint(well):
             raise Refusal(answer)
 
     def _data(self, ask: Ask, path: str, query: Mapping[str, str | int] | None = None) -> Any:

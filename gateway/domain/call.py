@@ -116,6 +116,7 @@ def _routed(call: Call, event: RouteChosen, now: float, _policy: Policy) -> Step
         ringing_events=event.ringing_events,
         lookup_settles_s=event.lookup_settles_s,
         place_timeout_s=event.place_timeout_s,
+        streams_by_command=event.streams_by_command,
         ring_timeout_s=call.ring_timeout_s,
         max_duration_s=call.max_duration_s,
     )

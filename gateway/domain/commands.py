@@ -38,6 +38,14 @@ class Answer(Command, frozen=True, kw_only=True):
     """Take an inbound leg, and connect its stream, at a carrier that wants commands instead of a document. Idempotent."""
 
 
+class OpenStream(Command, frozen=True, kw_only=True):
+    """Have an answered leg open another media stream, at a carrier that is told so by command. `turn` counts the leg's orders:
+    a repeat of one is done once, and only the newest means anything.
+    """
+
+    turn: int = 1
+
+
 class Reject(Command, frozen=True, kw_only=True):
     """Turn an inbound leg away before it costs, at a carrier that wants commands; `cause` is busy or rejected. Idempotent."""
 
@@ -50,4 +58,4 @@ class Timer(Command, frozen=True, kw_only=True):
     name: str
 
 
-AnyCommand = Route | Dial | Resolve | HangUp | Answer | Reject | Timer
+AnyCommand = Route | Dial | Resolve | HangUp | Answer | OpenStream | Reject | Timer

@@ -143,6 +143,7 @@ class CallArrived(CallEvent, frozen=True, kw_only=True):
     carrier_data: dict[str, str] = {}
     by_command: bool = False
     """The carrier wants a command, its webhook's answer is ignored."""
+    streams_by_command: bool = False
     refusal: str = ""
     cause: str = "rejected"
 
@@ -162,6 +163,7 @@ class RouteChosen(CallEvent, frozen=True, kw_only=True):
     ringing_events: bool = True
     lookup_settles_s: float = 5.0
     place_timeout_s: float = 8.0
+    streams_by_command: bool = False
 
 
 class PaceHeld(CallEvent, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ def arriving_leg(call: Call, event: CallArrived, now: float, policy: Policy) -> 
         carrier_data=event.carrier_data,
         why="inbound",
         by_command=event.by_command,
+        streams_by_command=event.streams_by_command,
         limit_at_carrier=False,
         ring_timeout_s=call.ring_timeout_s,
         max_duration_s=call.max_duration_s,

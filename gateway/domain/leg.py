@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import leg_verdicts as judged
+from gateway.domain import restream
 from gateway.domain.commands import Answer, AnyCommand, HangUp, Resolve, Timer
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
@@ -38,6 +39,7 @@ from gateway.domain.events import (
     StreamFailed,
     StreamOpened,
 )
+from gateway.domain.leg_facts import alerted, pending_hangup, resolve_bound, with_handles
 from gateway.domain.outcome import Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg
@@ -60,7 +62,7 @@ Handler = Callable[[Leg, Any, float, Policy], LegStep]
 
 def step(leg: Leg, event: LegEvent, now: float, policy: Policy) -> LegStep:
     """Apply one event; raise IllegalTransition for what this phase neither takes nor ignores."""
-    known = _with_handles(leg, event)
+    known = with_handles(leg, event)
     handler = TAKES[leg.phase].get(type(event))
     if handler is not None:
         return handler(known, event, now, policy)
@@ -89,14 +91,6 @@ def want_hangup(leg: Leg, now: float, policy: Policy, why: Verdict | None = None
     if leg.phase in {LegPhase.SENDING, LegPhase.UNKNOWN}:
         return LegStep(leg=wanted)
     return _hang_up_again(wanted, now, policy)
-
-
-def alerted(leg: Leg, now: float, policy: Policy) -> bool:
-    """Whether the phone must be taken to have rung. Carriers that report no ringing are judged by time."""
-    if leg.alerted_at is not None:
-        return True
-    late = leg.accepted_at is not None and now - leg.accepted_at > policy.assume_alerted_s
-    return late and not leg.ringing_events
 
 
 # --- the dial ----------------------------------------------------------------------------------------------------
@@ -133,18 +127,18 @@ def _orphan(leg: Leg, event: Any, now: float, policy: Policy) -> LegStep:
         verdict=getattr(event, "verdict", None) or leg.verdict,
     )
     look = Resolve(call_id=leg.call_id, leg_id=leg.id)
-    return _armed(unknown, now + _resolve_bound(unknown, policy), look)
+    return _armed(unknown, now + resolve_bound(unknown, policy), look)
 
 
 def _accept(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     accepted = replace(leg, phase=LegPhase.ACCEPTED, knowledge=Knowledge.ACCEPTED, accepted_at=now, verdict=None, unseen=0)
-    return _armed(accepted, now + policy.silent_after_s, *_pending_hangup(accepted))
+    return _armed(accepted, now + policy.silent_after_s, *pending_hangup(accepted))
 
 
 def _ring(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     ringing = replace(leg, phase=LegPhase.RINGING, knowledge=Knowledge.ALERTED, alerted_at=now, verdict=None)
     ringing = replace(ringing, accepted_at=leg.accepted_at or now, unseen=0)
-    return _armed(ringing, now + policy.silent_after_s, *_pending_hangup(ringing))
+    return _armed(ringing, now + policy.silent_after_s, *pending_hangup(ringing))
 
 
 def _answer(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
@@ -158,7 +152,7 @@ def _answer(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
         verdict=None,
         unseen=0,
     )
-    return _armed(answered, now + policy.stream_start_s, *_pending_hangup(answered))
+    return _armed(answered, now + policy.stream_start_s, *pending_hangup(answered))
 
 
 def _end(leg: Leg, event: LegEnded, now: float, policy: Policy) -> LegStep:
@@ -256,7 +250,7 @@ def _late_answer(leg: Leg, _event: Any, now: float, _policy: Policy) -> LegStep:
 def _stream_opened(leg: Leg, event: StreamOpened, now: float, policy: Policy) -> LegStep:
     """An open socket proves the answer even if no webhook came."""
     answered = _answer(leg, event, now, policy) if leg.phase is not LegPhase.ANSWERED else LegStep(leg=leg)
-    opened = replace(answered.leg, streams=leg.streams + 1, stream_open=True, orphaned=False)
+    opened = replace(answered.leg, streams=leg.streams + 1, stream_open=True, orphaned=False, orphaned_at=None)
     if opened.hangup_wanted:
         return LegStep(leg=opened, commands=answered.commands)
     assert opened.answered_at is not None
@@ -269,15 +263,23 @@ def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -
     failed = replace(leg, stream_open=False, stream_failures=leg.stream_failures + 1)
     if leg.streams or failed.stream_failures > 1:
         return want_hangup(failed, now, policy, judged.STREAM_LOST)
-    return _armed(failed, now + policy.stream_start_s)
+    return _another_stream(failed, now, policy) or _armed(failed, now + policy.stream_start_s)
 
 
 def _stream_closed(leg: Leg, event: StreamClosed, now: float, policy: Policy) -> LegStep:
     """Mostly the person hung up and the carrier's word follows; if it does not, the timer ends the leg."""
-    closed = replace(leg, stream_open=False, orphaned=event.orphaned)
+    closed = replace(leg, stream_open=False, orphaned=event.orphaned, orphaned_at=now if event.orphaned else None)
     if event.by_agent:
         return want_hangup(closed, now, policy, judged.AGENT_HUNG_UP)
-    return _armed(closed, now + policy.stream_start_s)
+    return _another_stream(closed, now, policy) or _armed(closed, now + policy.stream_start_s)
+
+
+def _another_stream(leg: Leg, now: float, policy: Policy) -> LegStep | None:
+    """Tell the carrier to open one, where it is told by command and that may help."""
+    if not restream.wanted(leg) or not restream.in_time(leg, now, policy):
+        return None
+    ordered, command, look_at = restream.order(leg, now, policy)
+    return _armed(ordered, look_at, command)
 
 
 # --- timers ------------------------------------------------------------------------------------------------------
@@ -309,6 +311,9 @@ def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep
 
 def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     assert leg.answered_at is not None
+    again = _another_stream(leg, now, policy)
+    if again is not None:
+        return again
     if not leg.streams:
         return want_hangup(leg, now, policy, judged.NO_STREAM)
     if not leg.stream_open:
@@ -366,21 +371,6 @@ def _ended(leg: Leg, verdict: Verdict, knowledge: Knowledge, now: float) -> Leg:
     return replace(leg, phase=LegPhase.ENDED, verdict=verdict, knowledge=knowledge, ended_at=now, stream_open=False)
 
 
-def _pending_hangup(leg: Leg) -> tuple[AnyCommand, ...]:
-    return (HangUp(call_id=leg.call_id, leg_id=leg.id),) if leg.hangup_wanted else ()
-
-
-def _resolve_bound(leg: Leg, policy: Policy) -> float:
-    return max(policy.resolve_for_s, leg.lookup_settles_s) + 3 * policy.resolve_every_s
-
-
-def _with_handles(leg: Leg, event: LegEvent) -> Leg:
-    known = leg.carrier_call_id or event.carrier_call_id
-    if known != leg.carrier_call_id or event.carrier_data:
-        return replace(leg, carrier_call_id=known, carrier_data={**leg.carrier_data, **event.carrier_data})
-    return leg
-
-
 # --- the table ---------------------------------------------------------------------------------------------------
 
 _ALIVE: dict[type[LegEvent], Handler] = {
@@ -428,7 +418,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
         LegFound: _condemned_found,
     },
 }
-"""What each phase takes. `_with_handles` has merged the carrier's ids before any of these run."""
+"""What each phase takes. `with_handles` has merged the carrier's ids before any of these run."""
 
 _STREAM_WORDS: frozenset[type[LegEvent]] = frozenset({StreamFailed, StreamClosed})
 _LOOKUPS: frozenset[type[LegEvent]] = frozenset({LegFound, LegMissing, LookupFailed})

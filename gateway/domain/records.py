@@ -51,6 +51,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_duration_s: int = 3600
     by_command: bool = False
     """Inbound, at a carrier that is told by commands what to do with it."""
+    streams_by_command: bool = False
+    """Its carrier can be told to open another stream of it."""
     limit_at_carrier: bool = True
     """The carrier was told `max_duration_s` with the dial. Of a caller's leg it knows none: our own timer alone ends it."""
     # how far it came
@@ -77,6 +79,9 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stream_failures: int = 0
     orphaned: bool = False
     """Its stream was lost with our process, not by the carrier: asked what to do, we connect it again."""
+    orphaned_at: float | None = None
+    stream_orders: int = 0
+    """How often its carrier was told to open a stream."""
     signaled: bool = False
     """Its one word to the carrier's breaker has been given."""
 

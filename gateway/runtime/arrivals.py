@@ -91,6 +91,7 @@ class Arrivals:
             carrier_call_id=arrival.carrier_call_id,
             carrier_data=arrival.carrier_data,
             by_command=member.carrier.capabilities.answers_by_command,
+            streams_by_command=member.carrier.capabilities.streams_by_command,
             refusal=admission.refusal,
             cause=admission.cause,
         )

@@ -151,6 +151,7 @@ class Dialer:
             ringing_events=capabilities.ringing_events,
             lookup_settles_s=capabilities.lookup_settles_s,
             place_timeout_s=capabilities.place_timeout_s,
+            streams_by_command=capabilities.streams_by_command,
         )
 
     def _hold(self, call: Call, candidate: Candidate, denied: Denied) -> PaceHeld | None:

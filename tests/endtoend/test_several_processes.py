@@ -22,8 +22,7 @@ from gateway.config.lab import with_lab
 
 KEY = "end-to-end-key-0123456789"
 CONFIG = Path(__file__).parents[2] / "config.yaml"
-COMES_BACK = ("twilio", "plivo", "vonage")
-"""Carriers that ask what to do when a stream has ended. Telnyx does not."""
+CARRIERS = ("twilio", "telnyx", "plivo", "vonage")
 
 
 class Balancer:
@@ -139,7 +138,7 @@ async def resumed(world: Any, call_id: str, within_s: float = 10.0) -> None:
     await world.eventually(look, within_s, lambda: f"{call_id} was not resumed: {world.lab_story()}")
 
 
-@pytest.mark.parametrize("carrier", ["twilio", "telnyx", "plivo", "vonage"])
+@pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_socket_that_lands_elsewhere_is_carried_to_its_session(world: Any, balancer: Balancer, carrier: str) -> None:
     """The session sits in one gateway, everything of the carrier's comes to the other: both hear each other all the same."""
     other = await world.twin()
@@ -164,7 +163,7 @@ async def test_nobody_else_comes_in_between_the_gateways(world: Any) -> None:
             await connect(world.url.replace("http", "ws", 1) + path, proxy=None)
 
 
-@pytest.mark.parametrize("carrier", COMES_BACK)
+@pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_drained_gateway_leaves_its_calls_to_the_others(world: Any, balancer: Balancer, carrier: str) -> None:
     """The stream is closed when the time is up, the carrier comes back, and the same session speaks from another gateway."""
     other = await world.twin()
@@ -227,9 +226,11 @@ async def process(world: Any, folder: Path, public_url: str) -> AsyncIterator[tu
         await started.wait()
 
 
-@pytest.mark.parametrize("carrier", COMES_BACK)
+@pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_killed_gateways_call_goes_on_in_another(world: Any, balancer: Balancer, tmp_path: Path, carrier: str) -> None:
-    """Kill -9 in mid-sentence: the carrier asks what to do, and the same session goes on with the person; the phone rang once."""
+    """Kill -9 in mid-sentence: the carrier asks what to do, or is told to, and the same session goes on with the person; the
+    phone rang once.
+    """
     async with process(world, tmp_path, balancer.url) as (victim, port):
         balancer.members.append(port)
         balancer.pinned = port

@@ -31,7 +31,7 @@ from carriers.contract import (
 )
 from gateway.domain.admission import InboundRule
 from gateway.domain.breaker import BreakerPolicy
-from gateway.domain.commands import Answer, Dial, HangUp, Reject, Resolve, Route, Timer
+from gateway.domain.commands import Answer, Dial, HangUp, OpenStream, Reject, Resolve, Route, Timer
 from gateway.domain.events import LegEvent
 from gateway.domain.outcome import Knowledge
 from gateway.domain.policy import Policy
@@ -86,6 +86,7 @@ class MadeUpCarrier:
         self.arrival: Arrival | None = None
         self.answered: list[str] = []
         self.rejected: list[tuple[str, str]] = []
+        self.streamed: list[tuple[str, int]] = []
         self.webhooks = self.markup = self
 
     # --- the API ---
@@ -140,6 +141,11 @@ class MadeUpCarrier:
 
     async def reject(self, handle: Handle, cause: str) -> None:
         self.rejected.append((handle.carrier_call_id, cause))
+
+    async def open_stream(self, attempt: Attempt, handle: Handle, turn: int) -> None:
+        self.streamed.append((handle.carrier_call_id, turn))
+        if self.disobeys:
+            raise self.disobeys.popleft()
 
     def reject_document(self, cause: str) -> Document:
         return Document(body=b"reject " + cause.encode())
@@ -220,6 +226,7 @@ class Rig:
             Resolve: self.reconciler.resolve,
             HangUp: self.reconciler.hang_up,
             Answer: self.answering.answer,
+            OpenStream: self.answering.open_stream,
             Reject: self.answering.reject,
             Timer: self.callbacks.fire,
         }

@@ -1,0 +1,34 @@
+"""Small questions to a leg's record, and what they need of the times. Pure."""
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import AnyCommand, HangUp
+from gateway.domain.events import LegEvent
+from gateway.domain.policy import Policy
+from gateway.domain.records import Leg
+
+
+def alerted(leg: Leg, now: float, policy: Policy) -> bool:
+    """Whether the phone must be taken to have rung. Carriers that report no ringing are judged by time."""
+    if leg.alerted_at is not None:
+        return True
+    late = leg.accepted_at is not None and now - leg.accepted_at > policy.assume_alerted_s
+    return late and not leg.ringing_events
+
+
+def resolve_bound(leg: Leg, policy: Policy) -> float:
+    """How long an unknown leg is looked for, from when it became unknown."""
+    return max(policy.resolve_for_s, leg.lookup_settles_s) + 3 * policy.resolve_every_s
+
+
+def pending_hangup(leg: Leg) -> tuple[AnyCommand, ...]:
+    """The hang-up that was wanted before the leg was known."""
+    return (HangUp(call_id=leg.call_id, leg_id=leg.id),) if leg.hangup_wanted else ()
+
+
+def with_handles(leg: Leg, event: LegEvent) -> Leg:
+    """The leg, and what the event tells of the carrier's own name for it; the first name stays."""
+    known = leg.carrier_call_id or event.carrier_call_id
+    if known != leg.carrier_call_id or event.carrier_data:
+        return replace(leg, carrier_call_id=known, carrier_data={**leg.carrier_data, **event.carrier_data})
+    return leg
