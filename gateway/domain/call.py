@@ -19,12 +19,11 @@ in `_after_leg`, and nowhere else. Rules:
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain import inbound, ladder
+from gateway.domain import inbound, ladder, promising
 from gateway.domain import leg as legs
-from gateway.domain.commands import AnyCommand, Dial, Route, Timer
+from gateway.domain.commands import Dial, Route
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
     AgentBack,
@@ -38,8 +37,11 @@ from gateway.domain.events import (
     LegReported,
     PaceHeld,
     PromiseDue,
+    PromiseFolded,
+    RetryFolded,
     RouteChosen,
     RouteExhausted,
+    RunRequested,
     SessionResumed,
     TimerFired,
     VoicemailKept,
@@ -48,32 +50,15 @@ from gateway.domain.events import (
 )
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
-from gateway.domain.records import Call, Leg, Loss, Promise
+from gateway.domain.records import Call, Leg, Loss
+from gateway.domain.step import BreakerWord as BreakerWord
+from gateway.domain.step import Step as Step
+from gateway.domain.step import end
 from gateway.domain.verdict import Attribution, Disposition, Signal, stop
+from gateway.domain.window import is_open
 
-EXPIRY = "expiry"
 AGENT_FAULTS = frozenset({"agent-failed", "agent-unavailable"})
 """Who ends a call without having wanted to: the agent could not start, or broke."""
-
-
-class BreakerWord(Struct, frozen=True, kw_only=True):
-    """What a leg tells its carrier's breaker; each leg says one word in its life."""
-
-    carrier: str
-    signal: Signal
-    epoch: int
-    probe: bool
-
-
-class Step(Struct, frozen=True, kw_only=True):
-    """The call after the event, and what the world must do."""
-
-    call: Call
-    commands: tuple[AnyCommand, ...] = ()
-    words: tuple[BreakerWord, ...] = ()
-    released: tuple[tuple[str, str], ...] = ()
-    """(carrier, leg id) of legs that hold no line any more."""
-    ignored: bool = False
 
 
 Handler = Callable[[Call, Any, float, Policy], Step]
@@ -83,7 +68,7 @@ def step(call: Call, event: CallEvent, now: float, policy: Policy) -> Step:
     """Apply one event; raise IllegalTransition for what this status neither takes nor ignores."""
     handler = TAKES[call.status].get(type(event))
     if handler is not None:
-        return handler(call, event, now, policy)
+        return promising.followed(call, handler(call, event, now, policy), now, policy)
     if type(event) in IGNORES[call.status]:
         return Step(call=call, ignored=True)
     raise IllegalTransition("call", call.status.value, type(event).__name__)
@@ -92,16 +77,11 @@ def step(call: Call, event: CallEvent, now: float, policy: Policy) -> Step:
 # --- getting a carrier -------------------------------------------------------------------------------------------
 
 
-def _accepted(call: Call, _event: CallAccepted, now: float, _policy: Policy) -> Step:
-    expiry = Timer(call_id=call.id, name=EXPIRY, due=call.expires_at)
-    if call.not_before is not None and call.not_before > now:
-        return Step(call=_promised(call, call.not_before, "not-before"), commands=(expiry,))
-    return Step(call=call, commands=(Route(call_id=call.id), expiry))
-
-
 def _routed(call: Call, event: RouteChosen, now: float, _policy: Policy) -> Step:
     if call.leg is not None and call.leg.live:
         raise IllegalTransition("call", "dialing with a live leg", "RouteChosen")
+    if not is_open(call.window, now):
+        return Step(call=promising.promised(call, now, promising.OUTSIDE_WINDOW, now))
     leg = Leg(
         id=event.leg_id,
         call_id=call.id,
@@ -129,28 +109,6 @@ def _paced(call: Call, event: PaceHeld, now: float, _policy: Policy) -> Step:
     return Step(call=held, commands=(Route(call_id=call.id, due=event.until),))
 
 
-def _exhausted(call: Call, event: RouteExhausted, now: float, policy: Policy) -> Step:
-    if call.on_exhausted == "fail":
-        return _end(call, Outcome.EXHAUSTED, event.reason, now)
-    due = min(max(event.retry_at, now), now + policy.retry_every_s)
-    return Step(call=_promised(call, due, event.reason))
-
-
-def _denied(call: Call, event: DialDenied, now: float, _policy: Policy) -> Step:
-    if event.retry_at is None or event.retry_at >= call.expires_at:
-        return _end(call, Outcome.DENIED, event.rule, now)
-    return Step(call=_promised(call, event.retry_at, event.rule))
-
-
-def _promise_due(call: Call, _event: PromiseDue, now: float, _policy: Policy) -> Step:
-    if now >= call.expires_at:
-        return _end(call, Outcome.EXPIRED, "expired", now)
-    again = replace(call, status=CallStatus.DIALING, promise=None, round=call.round + 1, pace_since=None)
-    attempts = call.promise.attempts + 1 if call.promise else 1
-    again = replace(again, promise_attempts=attempts)
-    return Step(call=again, commands=(Route(call_id=call.id),))
-
-
 # --- a caller comes to us ----------------------------------------------------------------------------------------
 
 
@@ -161,7 +119,7 @@ def _arrived(call: Call, event: CallArrived, now: float, policy: Policy) -> Step
     if event.refusal:
         verdict = stop(event.refusal, Outcome.DENIED, attribution=Attribution.US, signal=Signal.RELEASE, code=event.cause)
         refused = replace(leg, phase=LegPhase.ENDED, verdict=verdict, ended_at=now)
-        ended = _end(replace(call, legs=(refused,)), Outcome.DENIED, event.refusal, now)
+        ended = end(replace(call, legs=(refused,)), Outcome.DENIED, event.refusal, now)
         return replace(ended, commands=inbound.turned_away(leg, event.cause))
     return Step(call=replace(call, status=CallStatus.RINGING, legs=(leg,)), commands=inbound.welcome(leg))
 
@@ -174,7 +132,7 @@ def _cancel(call: Call, event: Any, now: float, policy: Policy) -> Step:
     if isinstance(event, HangupRequested) and event.by in AGENT_FAULTS and call.leg is not None and call.leg.live:
         return _hang_up(call, event, now, policy)
     if call.leg is None or not call.leg.live:
-        return _end(call, Outcome.CANCELED, "canceled", now)
+        return end(call, Outcome.CANCELED, "canceled", now)
     wanted = replace(call, cancel_wanted=True)
     return _moved(wanted, call.leg, legs.want_hangup(call.leg, now, policy), now, policy)
 
@@ -195,7 +153,7 @@ def _timer(call: Call, event: TimerFired, now: float, policy: Policy) -> Step:
     waiting = call.leg is None or not call.leg.live
     if call.ended or now < call.expires_at or not waiting:
         return Step(call=call, ignored=True)
-    return _end(call, Outcome.EXPIRED, "expired", now)
+    return end(call, Outcome.EXPIRED, "expired", now)
 
 
 # --- a message is taken ------------------------------------------------------------------------------------------
@@ -237,6 +195,7 @@ def _resumed(call: Call, _event: SessionResumed, _now: float, _policy: Policy) -
 
 def _leg_reported(call: Call, event: LegReported, now: float, policy: Policy) -> Step:
     leg = _own(call, event.leg_id, type(event.event).__name__)
+    event = promising.within_window(call, event, now)
     return _moved(call, leg, legs.step(leg, event.event, now, policy), now, policy)
 
 
@@ -269,20 +228,20 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
     verdict = leg.verdict
     assert verdict is not None
     if leg.answered_at is not None and leg.phase is LegPhase.ENDED:
-        return _end(_with_answer(call, leg), *ladder.judged(call, _outcome_of_answered(call, leg), verdict.reason), now)
+        return end(_with_answer(call, leg), *ladder.judged(call, _outcome_of_answered(call, leg), verdict.reason), now)
     if call.direction is Direction.INBOUND:
         outcome, why = inbound.outcome_unanswered(call, leg)
-        return _end(call, outcome, why.reason, now)
+        return end(call, outcome, why.reason, now)
     if call.cancel_wanted:
-        return _end(call, Outcome.CANCELED, "canceled", now)
+        return end(call, Outcome.CANCELED, "canceled", now)
     rang = leg.phase is LegPhase.ENDED and leg.alerted_at is not None
     if rang or verdict.disposition in {Disposition.STOP, Disposition.SUPPRESS}:
-        return _end(call, verdict.outcome or Outcome.FAILED, verdict.reason, now)
+        return end(call, verdict.outcome or Outcome.FAILED, verdict.reason, now)
     if now >= call.expires_at:
-        return _end(call, Outcome.EXPIRED, "expired", now)
+        return end(call, Outcome.EXPIRED, "expired", now)
     if verdict.disposition is Disposition.LATER:
         pause = verdict.retry_after_s if verdict.retry_after_s is not None else policy.retry_every_s
-        return Step(call=_promised(call, now + pause, verdict.reason))
+        return Step(call=promising.promised(call, now + pause, verdict.reason, now))
     return Step(call=replace(call, status=CallStatus.DIALING), commands=(Route(call_id=call.id),))
 
 
@@ -331,16 +290,6 @@ def _own(call: Call, leg_id: str, event: str) -> Leg:
     return leg
 
 
-def _promised(call: Call, due_at: float, reason: str) -> Call:
-    promise = Promise(id=f"cb_{call.id}", due_at=due_at, attempts=call.promise_attempts, reason=reason)
-    return replace(call, status=CallStatus.SCHEDULED, promise=promise)
-
-
-def _end(call: Call, outcome: Outcome, reason: str, now: float) -> Step:
-    ended = replace(call, status=CallStatus.ENDED, outcome=outcome, reason=reason, ended_at=now, promise=None)
-    return Step(call=ended)
-
-
 _STATUS_OF_LEG = {LegPhase.RINGING: CallStatus.RINGING, LegPhase.ANSWERED: CallStatus.IN_PROGRESS}
 
 # --- the table ---------------------------------------------------------------------------------------------------
@@ -360,14 +309,20 @@ _MESSAGE: dict[type[CallEvent], Handler] = {
 _BEFORE_ANSWER: dict[type[CallEvent], Handler] = {CancelRequested: _cancel, HangupRequested: _cancel}
 
 TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
-    CallStatus.SCHEDULED: {PromiseDue: _promise_due, **_BEFORE_ANSWER, **_ANY_TIME},
+    CallStatus.SCHEDULED: {
+        PromiseDue: promising.due,
+        RunRequested: promising.due,
+        PromiseFolded: promising.folded,
+        **_BEFORE_ANSWER,
+        **_ANY_TIME,
+    },
     CallStatus.DIALING: {
-        CallAccepted: _accepted,
+        CallAccepted: promising.accepted,
         CallArrived: _arrived,
         RouteChosen: _routed,
         PaceHeld: _paced,
-        RouteExhausted: _exhausted,
-        DialDenied: _denied,
+        RouteExhausted: promising.exhausted,
+        DialDenied: promising.denied,
         **_BEFORE_ANSWER,
         **_ANY_TIME,
     },
@@ -375,7 +330,12 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
     CallStatus.IN_PROGRESS: {HangupRequested: _hang_up, VoicemailStarted: _recording, **_ANY_TIME},
     CallStatus.RECONNECTING: {HangupRequested: _hang_up, VoicemailStarted: _recording, **_ANY_TIME},
     CallStatus.VOICEMAIL: {HangupRequested: _hang_up, **_MESSAGE, **_ANY_TIME},
-    CallStatus.ENDED: {LegReported: _leg_reported, TimerFired: _timer, VoicemailKept: _message_after_the_end},
+    CallStatus.ENDED: {
+        LegReported: _leg_reported,
+        TimerFired: _timer,
+        VoicemailKept: _message_after_the_end,
+        RetryFolded: promising.unfollowed,
+    },
 }
 """What each status takes. `reconnecting` is entered by no event yet."""
 

@@ -7,7 +7,9 @@ twice, in whatever process and after whatever crash, gets the same one.
 from hashlib import blake2b
 
 from gateway.domain.outcome import Direction
+from gateway.domain.policy import Policy
 from gateway.domain.records import Call
+from gateway.domain.window import next_opening
 
 LONGEST_NOTE = 500
 """Characters of a note to the agent that calls back."""
@@ -33,6 +35,46 @@ def callback_ids(because: Call, purpose: str) -> tuple[str, str]:
 def retry_ids(call: Call) -> tuple[str, str]:
     """(call id, session id) of the call that tries this one again."""
     return _ids(f"retry\n{call.id}", "re")
+
+
+def slot_of(call: Call) -> str | None:
+    """Of which there is one: the open promises to a number for a purpose. None: it has never been a promise."""
+    return None if call.promised_at is None else f"{call.purpose}:{call.to}"
+
+
+def retry(call: Call, now: float, policy: Policy) -> Call | None:
+    """The call that tries an ended one again; None if that is not wanted, or cannot be before it expires."""
+    wanted = call.direction is Direction.OUTBOUND and call.outcome in call.retry_on and not call.cancel_wanted
+    if not wanted or call.retries + 1 >= policy.retry_attempts:
+        return None
+    call_id, session_id = retry_ids(call)
+    due = next_opening(call.window, now + _pause(call_id, call.retries, policy))
+    if due is None or due >= call.expires_at:
+        return None
+    kept = {name: getattr(call, name) for name in _RETRIED}
+    return Call(
+        id=call_id,
+        session_id=session_id,
+        created_at=now,
+        not_before=due,
+        retries=call.retries + 1,
+        retry_of=call.id,
+        **kept,
+    )
+
+
+_RETRIED = (
+    *("to", "from_number", "expires_at", "language", "agent", "route", "carriers", "metadata", "max_duration_s"),
+    *("ring_timeout_s", "on_exhausted", "purpose", "note", "priority", "duplicate", "window", "retry_on", "callback_of"),
+)
+"""What a retry has of the call that it tries again: all that was asked for."""
+
+
+def _pause(call_id: str, retries: int, policy: Policy) -> float:
+    """Growing, and up to a quarter longer than it need be: calls that failed together do not come again together."""
+    pause = min(policy.retry_limit_s, policy.retry_first_s * policy.retry_factor**retries)
+    chance = int.from_bytes(blake2b(call_id.encode(), digest_size=8).digest()) / 2.0**64
+    return pause * (1.0 + chance / 4.0)
 
 
 def _ids(seed: str, kind: str) -> tuple[str, str]:

@@ -192,6 +192,22 @@ class PromiseDue(CallEvent, frozen=True, kw_only=True):
     """The time of a scheduled call has come, or a carrier came back."""
 
 
+class RunRequested(CallEvent, frozen=True, kw_only=True):
+    """A user wants the promise kept now, whenever it would be due."""
+
+
+class PromiseFolded(CallEvent, frozen=True, kw_only=True):
+    """The call would be a promise now, but one to the same number for the same purpose is open: `into`, a call's id."""
+
+    into: str
+
+
+class RetryFolded(CallEvent, frozen=True, kw_only=True):
+    """The ended call would be tried again, but a promise to the same number for the same purpose is open: `into`."""
+
+    into: str
+
+
 class CancelRequested(CallEvent, frozen=True, kw_only=True):
     """The user takes the call back before it is answered."""
 
@@ -277,6 +293,9 @@ AnyCallEvent = (
     | RouteExhausted
     | DialDenied
     | PromiseDue
+    | RunRequested
+    | PromiseFolded
+    | RetryFolded
     | CancelRequested
     | HangupRequested
     | VoicemailStarted

@@ -28,5 +28,13 @@ class Policy(Struct, frozen=True, kw_only=True):
     """So often a hang-up is tried before the leg is presumed to have ended."""
     retry_every_s: float = 15.0
     """A call that no carrier could take is tried again at the latest after this."""
+    retry_first_s: float = 60.0
+    """A call that its `retry_on` has tried again is so after this ..."""
+    retry_factor: float = 2.0
+    """... and after so many times the pause before, each time ..."""
+    retry_limit_s: float = 1800.0
+    """... but never after more than this, ..."""
+    retry_attempts: int = 3
+    """... until so many calls were made in all."""
     pace_wait_s: float = 5.0
     """So long a call waits for its best carrier's pace before it goes to the next."""

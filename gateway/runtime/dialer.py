@@ -31,8 +31,10 @@ from gateway.domain.events import (
 )
 from gateway.domain.outcome import CallStatus, LegPhase
 from gateway.domain.policy import Policy
+from gateway.domain.promising import OUTSIDE_WINDOW
 from gateway.domain.records import Call
 from gateway.domain.routing import Candidate, CarrierView, Passed
+from gateway.domain.window import is_open, next_opening
 from gateway.runtime.calls import Applied, Calls, News
 from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet
@@ -88,6 +90,9 @@ class Dialer:
             await self._store.done(claim)
             return
         now = self._clock.now()
+        if not is_open(call.window, now):
+            await self._say(claim, DialDenied(rule=OUTSIDE_WINDOW, retry_at=next_opening(call.window, now)))
+            return
         rule = self._routes.get(call.route) or RouteRule(carriers=tuple(self._fleet.members))
         decision = comply(rule.compliance, call, now)
         if isinstance(decision, ComplianceDenied):
