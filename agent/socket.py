@@ -23,11 +23,14 @@ MAX_WORDS = 5000
 MAX_MESSAGE = 8 << 20
 """Bytes; a minute of mu-law in base64 has less than one MiB, and some agents send a whole sentence at once."""
 CLOSE_TIMEOUT_S = 2.0
-PING_EVERY_S = 2.5
-DEAF_AFTER_S = 10.0
-"""An agent that answers no ping for so long, or takes nothing off a full connection, is lost: a machine without power says
-no goodbye. Agents do stop for seconds at a time, to load a model; nobody waits longer for them on the telephone.
+PING_EVERY_S = 0.5
+DEAF_AFTER_S = 1.0
+"""An agent that answers no ping for so long and says nothing either, or takes nothing off a full connection, is lost: a machine
+without power says no goodbye. With the pings this makes 1.5 s, so that the person can be told within two. Agents that stop
+longer, to load a model in the middle of a call, need more, and then the person waits as long.
 """
+_LOOKS = 5
+"""Patience is counted in looks and not by a clock: a second in which our own process stood still is not the agent's silence."""
 CLEAN = frozenset({1000, 1001, 1005})
 """Close codes of an agent that meant it; anything else is a broken connection."""
 
@@ -65,6 +68,7 @@ class AgentSocket:
         self._max_waiting = max_waiting
         self._news, self._said = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._heard = 0
         self._connection: ClientConnection | None = None
         self.dropped = 0
         """Messages that the agent did not read in time."""
@@ -78,8 +82,7 @@ class AgentSocket:
                 user_agent_header="Holdline",
                 open_timeout=timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
-                ping_interval=min(PING_EVERY_S, self._deaf_after_s),
-                ping_timeout=self._deaf_after_s,
+                ping_interval=None,  # our own pings know how long our own loop slept
                 max_size=MAX_MESSAGE,
                 compression=None,  # sound in base64 gains nothing, and costs a millisecond a call
                 proxy=None,
@@ -90,7 +93,7 @@ class AgentSocket:
             raise AgentRefused(f"no answer to the upgrade within {timeout_s:g} s") from error
         except (OSError, InvalidHandshake, InvalidURI) as error:
             raise AgentRefused(f"{type(error).__name__}: {error}") from error
-        self._tasks = [asyncio.create_task(work(self._connection)) for work in (self._read, self._write)]
+        self._tasks = [asyncio.create_task(work(self._connection)) for work in (self._read, self._write, self._ping)]
 
     def send(self, message: str, *, sound: bool = False) -> None:
         """Queue one text message; when the agent does not read, the oldest sound gives way."""
@@ -112,21 +115,27 @@ class AgentSocket:
         """Say what is queued, close normally, and report nothing any more."""
         if self._connection is None:
             return
-        reader, writer = self._tasks
+        reader, *others = self._tasks
         reader.cancel()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await self._said.wait()
         except TimeoutError:
             log.warning("agent-does-not-read", waiting=len(self._waiting))
-        writer.cancel()
+        for task in others:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._connection.close()
-        self._connection = None
+        connection, self._connection = self._connection, None
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await connection.close()
+        except TimeoutError:  # its own time-out waits behind a full connection
+            connection.transport.abort()
 
     async def _read(self, connection: ClientConnection) -> None:
         try:
             async for message in connection:
+                self._heard += 1
                 self._reports.on_message(message)
         except ConnectionClosed:
             pass
@@ -149,3 +158,23 @@ class AgentSocket:
         except (ConnectionClosed, TimeoutError):
             connection.transport.abort()  # pings wait behind a full connection too, so that they would not tell
             self._said.set()  # nobody is left to say it to; the reader tells how it ended
+
+    async def _ping(self, connection: ClientConnection) -> None:
+        try:
+            while await self._is_there(connection):
+                await asyncio.wait({self._tasks[0]}, timeout=PING_EVERY_S)
+            log.warning("agent-deaf", after_s=self._deaf_after_s)
+        except (ConnectionClosed, TimeoutError):
+            pass
+        connection.transport.abort()
+
+    async def _is_there(self, connection: ClientConnection) -> bool:
+        """One ping: it answers, or says something else meanwhile. Raise ConnectionClosed, and TimeoutError if the ping waits."""
+        async with asyncio.timeout(self._deaf_after_s):
+            pong = asyncio.ensure_future(await connection.ping())
+        heard = self._heard
+        for _ in range(_LOOKS):
+            await asyncio.wait({pong}, timeout=self._deaf_after_s / _LOOKS)
+            if pong.done() or self._heard != heard:
+                return True
+        return False

@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from agent.contract import CallInfo
-from agent.socket import AgentSocket
+from agent.socket import DEAF_AFTER_S, AgentSocket
 from agent.twilio_stream.messages import Told
 from agent.twilio_stream.session import TwilioStreamSession
 from agent.twilio_stream.sids import call_sid, stream_sid
@@ -31,6 +31,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         dict[str, str], Meta(description="Custom parameters of every `start`, beside ours.", max_length=50)
     ] = {}
     connect_timeout_s: Annotated[float, Meta(ge=0.1, le=10, description="For the upgrade.")] = 3.0
+    deaf_after_s: Annotated[float, Meta(ge=0.5, le=60, description="Without an answer to a ping.")] = DEAF_AFTER_S
 
 
 def account_of(name: str, settings: Settings) -> str:
@@ -56,7 +57,7 @@ class TwilioStream:
     def _connect(self, session: TwilioStreamSession) -> tuple[AgentSocket, str, dict[str, str], float]:
         settings = self._settings
         headers = {"X-Twilio-Signature": signature(settings.auth_token, settings.url)}
-        return AgentSocket(session), settings.url, headers, settings.connect_timeout_s
+        return AgentSocket(session, deaf_after_s=settings.deaf_after_s), settings.url, headers, settings.connect_timeout_s
 
 
 def parameters(call: CallInfo, settings: Settings) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """The WebSocket to an agent that lives elsewhere, when the agent is not well."""
 
 import asyncio
+import threading
 from typing import Any
 
-from agent.socket import AgentSocket
+from websockets.frames import Opcode
+
+from agent.socket import DEAF_AFTER_S, PING_EVERY_S, AgentSocket
 
 
 class Told:
@@ -19,6 +22,15 @@ class Told:
 
     def on_closed(self, code: int) -> None:
         self.closed.put_nowait(code)
+
+    async def nothing_within(self, seconds: float) -> bool:
+        """Whether the connection is there after so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                self.closed.put_nowait(await self.closed.get())
+        except TimeoutError:
+            return True
+        return False
 
     async def end(self) -> int:
         async with asyncio.timeout(5):
@@ -41,6 +53,47 @@ async def test_an_agent_that_vanished_without_a_word_is_lost(far: Any) -> None:
     assert await told.end() == 1006
     await socket.close()
     assert told.closed.empty()
+
+
+async def test_the_usual_patience_is_short_enough_for_a_person_who_waits(far: Any) -> None:
+    """By default an agent that froze is lost within a second and a half, and the caller can be told within two."""
+    told = Told()
+    socket = AgentSocket(told)
+    await socket.open(far.url, {}, 5)
+    async with asyncio.timeout(5):
+        await far.connected.wait()
+    far.socket.transport.pause_reading()
+    assert PING_EVERY_S + DEAF_AFTER_S <= 1.5
+    async with asyncio.timeout(2.5):  # beside the second and a half: this machine's own slowness
+        assert await told.closed.get() == 1006
+    await socket.close()
+
+
+async def test_an_agent_that_speaks_and_answers_no_ping_is_there(far: Any) -> None:
+    """Whoever says something is not dead, whatever its library makes of pings."""
+    told = Told()
+    socket = await connected(far, told, deaf_after_s=0.4)
+    far.socket.protocol.recv_frame = _without_pings(far.socket.protocol.recv_frame)
+    for _ in range(12):
+        await far.say("still talking")
+        assert await told.nothing_within(0.1)
+    await socket.close()
+    assert told.closed.empty()
+
+
+def _without_pings(receive: Any) -> Any:
+    return lambda frame: None if frame.opcode is Opcode.PING else receive(frame)
+
+
+async def test_a_second_of_our_own_is_not_the_agents_silence(far: Any) -> None:
+    """While our own loop stands still no pong can be read: nobody is lost for that."""
+    told = Told()
+    socket = await connected(far, told, deaf_after_s=0.5)
+    for _ in range(3):
+        threading.Event().wait(0.7)  # blocks the loop, on purpose
+        await (await far.socket.ping())
+    assert told.closed.empty()
+    await socket.close()
 
 
 async def test_an_agent_that_reads_nothing_is_lost(far: Any) -> None:
@@ -73,7 +126,7 @@ async def test_a_quiet_agent_is_not_a_dead_one(far: Any) -> None:
     async with asyncio.timeout(5):
         for _ in range(4):
             await (await far.socket.ping())
-            await asyncio.wait([asyncio.create_task(told.closed.get())], timeout=0.2)
+            assert await told.nothing_within(0.2)
     socket.send("still there")
     assert await far.next() == "still there"
     await socket.close()
