@@ -32,6 +32,11 @@ class VoiceActivity:
         """Frames in a row that speak against the present state."""
         self.speaking = False
 
+    @property
+    def turning(self) -> bool:
+        """The last frame spoke against the present state: it may be about to change."""
+        return self._run > 0
+
     def hear(self, frame: bytes) -> Voice | None:
         """What the frame (mu-law, any length) changes, mostly nothing."""
         loud = rms(ulaw2lin(frame, 2), 2) >= self._loud

@@ -1,4 +1,4 @@
-"""The receptionist's sentences: raw mu-law, 8 kHz, mono; made by `make.sh` beside them, which also holds their words."""
+"""Our own agents' sentences: raw mu-law, 8 kHz, mono; made by `make.sh` beside them, which also holds their words."""
 
 from functools import cache
 from importlib.resources import files

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Speaks the receptionist's sentences into raw mu-law files (8 kHz, mono), with Debian's espeak-ng and sox.
+# Speaks our own agents' sentences into raw mu-law files (8 kHz, mono), with Debian's espeak-ng and sox.
 # The files are committed; only who changes a sentence needs to run this: sh agent/speech/make.sh
 set -eu
 cd "$(dirname "$0")"
@@ -22,3 +22,11 @@ speak understood-3 "Thank you, I got that."
 speak still-there "Are you still there?"
 speak cut-off "Sorry, we were cut off."
 speak goodbye "Thank you. Goodbye!"
+speak voicemail-greeting "We cannot take your call right now. Please leave a message after the tone, and press the pound key when you are done."
+speak voicemail-taken "Thank you. Your message was taken. Goodbye!"
+speak voicemail-nothing-heard "We did not hear a message. Goodbye!"
+speak voicemail-nearly-over "Please come to an end."
+speak voicemail-full "I am sorry, we cannot take messages right now. Please call again later. Goodbye!"
+speak voicemail-unavailable "I am sorry, your message cannot be taken right now. Please call again later. Goodbye!"
+speak voicemail-cut "I am sorry, we could not record any more. What you said up to that point was kept. Goodbye!"
+speak voicemail-unsure "I am sorry, we cannot confirm that your message was stored. Please call again later. Goodbye!"
