@@ -44,6 +44,9 @@ ALLOWED: Mapping[str, Leave] = {
     "gateway/commands/check_public_url.py": _leave("secrets.token_hex", "a word that only our own server can give back"),
     "gateway/commands/lab_access.py": _leave("time.monotonic time.sleep", "waits for a lab that is another process"),
     "gateway/commands/provision.py": _leave("time.time", "opens carriers without a gateway, so the clock comes from here"),
+    "gateway/chaos/": _leave(
+        "time.time time.monotonic asyncio.sleep loop.time", "kills real processes at real times, and waits for them to come back"
+    ),
     "gateway/commands/sim.py": _leave("time.monotonic", "tells a person how long the worlds took"),
     "gateway/demo/": _leave(
         "time.time time.monotonic asyncio.sleep datetime.datetime.now secrets.token_hex",

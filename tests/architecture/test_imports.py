@@ -37,10 +37,12 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     | {"agent.contract", "agent.registry", "carriers.contract", "carriers.registry"}
     | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.web"},
     "gateway/callback_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
+    # Judges real processes by the simulation's promises; starts them as commands, and imports none of their workings.
+    "gateway/chaos": EVERYWHERE | {"carriers.lab", "gateway.app", "gateway.config", "gateway.runtime", "gateway.simulation"},
     "gateway/cli.py": frozenset({"gateway.commands", "gateway.demo"}),
     "gateway/commands": EVERYWHERE
     | {"carriers.contract", "carriers.lab.serve", "carriers.registry"}
-    | {"gateway.config", "gateway.runtime", "gateway.serving", "gateway.simulation"},
+    | {"gateway.chaos", "gateway.config", "gateway.runtime", "gateway.serving", "gateway.simulation"},
     "gateway/compliance": EVERYWHERE,
     "gateway/config": EVERYWHERE | {"agent.registry", "carriers.contract", "carriers.registry", "gateway.strict"},
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
@@ -76,11 +78,12 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "urllib3": frozenset({"carriers/requests_wire.py", "carriers/*/api.py"}),
     "httpx": frozenset(
         {"carriers/httpx_wire.py", "carriers/*/api.py", "carriers/lab/webhook_sender.py", "gateway/commands/*", "gateway/demo/*"}
-        | {"agent/testing.py"}
+        | {"agent/testing.py", "gateway/chaos/*"}
     ),
     "h11": frozenset({"carriers/lab/http_listener.py"}),
     "websockets": frozenset(
         {"carriers/lab/media_client.py", "agent/socket.py", "gateway/demo/parrot.py", "gateway/web/peers.py"}
+        | {"gateway/chaos/agent.py"}
     ),
     "redis": frozenset({"gateway/runtime/store/*"}),
     "litestar": frozenset(

@@ -1,0 +1,79 @@
+"""Which promises are held against a run, and what else must be so. Pure.
+
+The promises are those of `gateway.simulation.invariants`. Those that need to have watched the store at every write (permits,
+fencing tokens, dedupe marks) cannot be judged from outside and are left to the simulation.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from carriers.lab.ledger import Entry
+from gateway.chaos.doubles import WRONG, Ring
+from gateway.chaos.evidence import settled
+from gateway.chaos.stock import Stock
+from gateway.domain.outcome import CallStatus
+from gateway.simulation.invariants import PROMISES
+from gateway.simulation.invariants.evidence import Checks, Evidence
+
+FROM_OUTSIDE = ("1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "8 ", "9 ", "10 ", "15 ", "18 ", "22 ", "26 ", "no busy")
+"""How the names of the promises begin that ledger, log and store are enough for."""
+SETTLED = "7 "
+"""Judged without the calls whose promise is still open."""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What the judgement rests on beside the evidence."""
+
+    rings: Sequence[Ring]
+    strays: Sequence[Entry]
+    crossed: Sequence[str]
+    """Phones that heard somebody else's call."""
+    listened: int
+    """Phones whose sound was looked at."""
+
+
+def judge(evidence: Evidence, stock: Stock, found: Found, entries: Sequence[Entry]) -> Checks:
+    """Everything that must hold."""
+    checks = Checks()
+    for name, promise in PROMISES.items():
+        if name.startswith(FROM_OUTSIDE):
+            checks.begin(name)
+            promise(evidence, checks)
+        elif name.startswith(SETTLED):
+            checks.begin(name)
+            promise(settled(evidence, stock), checks)
+    _ours(checks, stock, found, entries)
+    return checks
+
+
+def _ours(checks: Checks, stock: Stock, found: Found, entries: Sequence[Entry]) -> None:
+    checks.begin("promises dropped")
+    for call in stock.calls.values():
+        if call.status is CallStatus.SCHEDULED:
+            checks(call.id in stock.promised, f"call {call.id} is scheduled, and no queue holds its promise")
+    for call_id in stock.promised:
+        checks(call_id in stock.calls and not stock.calls[call_id].ended, f"a promise of {call_id} lies there, and it has ended")
+    checks.begin("phones rung twice are explained")
+    for ring in found.rings:
+        checks(ring.what != WRONG, f"{ring.number} rang through {ring.first} and {ring.second} for {ring.call_id}: {ring.what}")
+        checks.note(ring.what)
+    checks.begin("bridges crossed")
+    for _ in range(found.listened):
+        checks(True, "")
+    for what in found.crossed:
+        checks(False, what)
+    checks.begin("no dial without a call")
+    for entry in found.strays:
+        checks(False, f"{entry.carrier} was asked to dial {entry.number} at {entry.at:.3f} for no leg of the store")
+    _lab(checks, entries)
+
+
+def _lab(checks: Checks, entries: Sequence[Entry]) -> None:
+    """What the lab itself complains of."""
+    checks.begin("nothing that carriers would drop")
+    for entry in entries:
+        if entry.kind in {"crash", "rejected_frame"}:
+            checks(False, f"{entry.carrier}: {entry.kind} {entry.more}")
+        else:
+            checks(True, "")

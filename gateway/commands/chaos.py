@@ -1,0 +1,61 @@
+"""`holdline chaos`: real processes, killed."""
+
+import json
+import secrets
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import typer
+import uvloop
+
+from gateway.chaos.haproxy import DEFAULT, NoHaproxy
+from gateway.chaos.processes import NotStarted
+from gateway.chaos.report import document, lines
+from gateway.chaos.run import Terms
+from gateway.chaos.run import run as run_chaos
+from gateway.commands.failure import WRONG, Failure
+
+BALANCERS = ("own", "haproxy")
+_SEEDS = 1_000_000
+
+
+def run(*, minutes: float, kills: int, seed: int | None, gateways: int, balancer: str, keep: Path | None, as_json: bool) -> int:
+    """The exit code: 0 if every promise held."""
+    if balancer not in BALANCERS:
+        raise Failure(f"--balancer {balancer} is not known.", f"Choose {' or '.join(BALANCERS)}.", code=WRONG)
+    chosen = secrets.randbelow(_SEEDS) if seed is None else seed
+    again = f"holdline chaos --seed {chosen} --minutes {minutes:g} --kills {kills} --gateways {gateways}"
+    terms = Terms(
+        seed=chosen,
+        seconds=minutes * 60,
+        kills=kills,
+        gateways=gateways,
+        haproxy=DEFAULT if balancer == "haproxy" else None,
+        command=again + (f" --balancer {balancer}" if balancer != BALANCERS[0] else ""),
+    )
+    with ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdline-chaos-")))
+        return _run(terms, folder, as_json=as_json)
+
+
+def _run(terms: Terms, folder: Path, *, as_json: bool) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise Failure(f"{folder} is not empty.", "Give --keep a new folder.", code=WRONG)
+    _progress(f"seed {terms.seed}: {terms.kills} kills of ours in {terms.seconds / 60:g} minutes")
+    try:
+        result = uvloop.run(run_chaos(terms, folder.resolve(), _progress))
+    except (NotStarted, NoHaproxy) as error:
+        raise Failure(str(error), "") from error
+    if as_json:
+        typer.echo(json.dumps(document(result)))
+    else:
+        for line in lines(result):
+            typer.echo(line)
+    return 0 if result.held else 1
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
