@@ -30,3 +30,17 @@ speak voicemail-full "I am sorry, we cannot take messages right now. Please call
 speak voicemail-unavailable "I am sorry, your message cannot be taken right now. Please call again later. Goodbye!"
 speak voicemail-cut "I am sorry, we could not record any more. What you said up to that point was kept. Goodbye!"
 speak voicemail-unsure "I am sorry, we cannot confirm that your message was stored. Please call again later. Goodbye!"
+
+# --- the ladder: what is said when an agent is lost ---
+
+speak one-moment "One moment, please."
+speak hold "Please stay on the line. I will be right with you."
+speak callback-offer "Nobody can talk to you right now. Press one, and we will call you back."
+speak callback-promised "Thank you. We will call you back. Goodbye!"
+speak callback-by-default "We will call you back. Goodbye!"
+speak callback-refused "I am sorry, we cannot call you back. Please try again later. Goodbye!"
+speak sorry-goodbye "I am sorry, we have to end this call. Please try again later. Goodbye!"
+
+# Two soft notes, and a rest that is shorter than anybody worries about.
+sox -q -n -t raw -r 8000 -c 1 -e mu-law hold-sound.ulaw synth 0.3 sine 392 fade t 0.03 0.3 0.12 vol 0.09 pad 0 0.1 : \
+    synth 0.4 sine 494 fade t 0.03 0.4 0.2 vol 0.09 pad 0 0.8
