@@ -16,6 +16,10 @@ from gateway.config.structs import Config
 from gateway.web.media_socket import MESSAGE_LIMIT
 
 _CLOSE_S = 5
+_KEEP_ALIVE_S = 75
+"""Longer than clients and balancers keep an idle connection (5 to 60 s), so that they close it and not we: a request sent into a
+connection that closes at that moment is lost, and a POST is not repeated by itself.
+"""
 _OF_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Right for gateways on one machine; those on several are told `server.internal_url`."""
 
@@ -108,5 +112,6 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
         access_log=False,
         lifespan="off",
         server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_CLOSE_S,
     )

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
 GRACE_S = 2
+KEEP_ALIVE_S = 75
+"""Longer than its clients keep an idle connection: none closes under a request."""
 
 
 class ControlServer:
@@ -26,7 +28,13 @@ class ControlServer:
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            app, lifespan="off", log_config=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=GRACE_S
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            ws="websockets-sansio",
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
         )
         self._server = uvicorn.Server(config)
 
