@@ -95,7 +95,7 @@ class RealtimeSession:
         if event is None:
             log.warning("realtime-event-unreadable", call_id=self._call.call_id)
             return
-        reader = self._READERS.get(event.type)
+        reader = self.READERS.get(event.type)
         if reader is not None:
             reader(self, event)
 
@@ -152,9 +152,10 @@ class RealtimeSession:
         if self._socket is not None:
             self._socket.send(message)
 
-    _READERS: ClassVar[dict[str, Callable[["RealtimeSession", Event], None]]] = {
+    READERS: ClassVar[dict[str, Callable[["RealtimeSession", Event], None]]] = {
         "response.output_audio.delta": _speak,
         "input_audio_buffer.speech_started": _barge_in,
         "response.function_call_arguments.done": _use_tool,
         "error": _complain,
     }
+    """What of the service's events is read; the others say nothing that a telephone call needs."""

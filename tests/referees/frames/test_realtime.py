@@ -16,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from agent.contract import CallInfo
 from agent.openai_realtime import OpenAiRealtime, Settings
-from agent.openai_realtime.session import _READERS
+from agent.openai_realtime.session import RealtimeSession
 
 CLIENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 SERVER: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
@@ -127,7 +127,7 @@ def test_what_our_tests_let_the_service_say_is_a_published_server_event() -> Non
         service.tool("hang_up"),
         json.dumps({"type": "error", "event_id": "e", "error": error}),
     ]
-    assert {judged(SERVER, message).model_dump()["type"] for message in said} == set(_READERS)
+    assert {judged(SERVER, message).model_dump()["type"] for message in said} == set(RealtimeSession.READERS)
 
 
 def test_an_invented_field_or_event_would_be_seen() -> None:
