@@ -29,6 +29,8 @@ from gateway.runtime.store.contract import (
     LogEntry,
     Store,
 )
+from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +62,12 @@ Observer = Callable[[News], Awaitable[None]]
 
 
 class Calls:
-    """See the head of this file. `new_id(prefix)` gives random ids."""
+    """See the head of this file. `new_id(prefix)` gives random ids; `announcer` says what the user's systems are told."""
 
-    def __init__(self, store: Store, clock: Clock, new_id: Callable[[str], str], policy: Policy) -> None:
-        self.store, self._clock, self._new_id, self._policy = store, clock, new_id, policy
+    def __init__(
+        self, store: Store, clock: Clock, new_id: Callable[[str], str], policy: Policy, announcer: Announcer = SILENT
+    ) -> None:
+        self.store, self._clock, self._new_id, self._policy, self.announcer = store, clock, new_id, policy, announcer
         self._observers: list[Observer] = []
 
     def observe(self, observer: Observer) -> None:
@@ -75,7 +79,9 @@ class Calls:
         now = self._clock.now()
         step = calls.step(call, CallAccepted(), now, self._policy)
         entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)
-        result = await self.store.commit(self._change(step.call, entries, step.commands, idempotency=idempotency), now)
+        notices = self.announcer.of_call(None, step.call, CallAccepted(), now)
+        change = self._change(step.call, entries, step.commands, idempotency=idempotency, notices=notices)
+        result = await self.store.commit(change, now)
         if isinstance(result, Committed):
             await self._tell(News(before=None, after=result.call, entries=entries, words=()))
         return result
@@ -85,7 +91,8 @@ class Calls:
         now = self._clock.now()
         step = calls.step(call, event, now, self._policy)
         entries = journal.lines(event, call, step.call, now, self._new_id)
-        change = _with(self._change(step.call, entries, step.commands), None, None, mark(step.call))
+        notices = self.announcer.of_call(None, step.call, event, now)
+        change = _with(self._change(step.call, entries, step.commands, notices=notices), None, None, mark(step.call))
         result = await self.store.commit(change, now)
         if not isinstance(result, Committed):
             return None
@@ -128,7 +135,7 @@ class Calls:
             run = self._run(before, decide(before), now)
             if run.silent and done is None and mark is None:
                 return Applied(call=before, result=None)
-            change = self._change(run.call, run.entries, run.commands, released=run.released)
+            change = self._change(run.call, run.entries, run.commands, released=run.released, notices=run.notices)
             # a permit belongs to the leg that its event makes; without the event nothing may be taken
             change = _with(change, done, None if run.silent else permit, mark(run.call) if mark else None, lease)
             result = await self.store.commit(change, now)
@@ -153,6 +160,7 @@ class Calls:
                 commands=(*run.commands, *step.commands),
                 words=(*run.words, *step.words),
                 released=(*run.released, *step.released),
+                notices=(*run.notices, *self.announcer.of_call(run.call, step.call, event, now)),
             )
         return run
 
@@ -164,9 +172,17 @@ class Calls:
         *,
         released: tuple[tuple[str, str], ...] = (),
         idempotency: IdempotencyRecord | None = None,
+        notices: tuple[Notice, ...] = (),
     ) -> Change:
-        ids = tuple(self._new_id("cmd") for _ in commands)
-        return Change(call=call, entries=entries, commands=commands, command_ids=ids, released=released, idempotency=idempotency)
+        return Change(
+            call=call,
+            entries=entries,
+            commands=commands,
+            command_ids=tuple(self._new_id("cmd") for _ in commands),
+            released=released,
+            idempotency=idempotency,
+            notices=notices,
+        )
 
     async def _tell(self, news: News) -> None:
         for observer in self._observers:
@@ -184,6 +200,7 @@ class _Run(Struct, frozen=True, kw_only=True):
     commands: tuple[AnyCommand, ...] = ()
     words: tuple[BreakerWord, ...] = ()
     released: tuple[tuple[str, str], ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def _with(
@@ -199,6 +216,7 @@ def _with(
         commands=change.commands,
         command_ids=change.command_ids,
         released=change.released,
+        notices=change.notices,
         permit=permit,
         mark=mark,
         done=done,

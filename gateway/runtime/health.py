@@ -21,6 +21,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet
 from gateway.runtime.store.contract import Store
 from gateway.runtime.supervision import heed_cancellation
+from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +45,11 @@ class HealthWatch:
         idle_every_s: float = 15.0,
         failing_every_s: float = 5.0,
         on_change: BreakerObserver | None = None,
+        announcer: Announcer = SILENT,
     ) -> None:
         self._store, self._fleet, self._clock, self._policy = store, fleet, clock, policy
         self._jitter, self._idle_every_s, self._failing_every_s = jitter, idle_every_s, failing_every_s
-        self._on_change = on_change
+        self._on_change, self._announcer = on_change, announcer
         self._hurry = {name: asyncio.Event() for name in fleet.members}
 
     async def heed(self, news: News) -> None:
@@ -121,7 +123,8 @@ class HealthWatch:
             after = change(before)
             if after == before:
                 return before
-            if await self._store.swap_breaker(name, before.version, after):
+            notices = self._announcer.of_breaker(name, before, after, self._clock.now())
+            if await self._store.swap_breaker(name, before.version, after, notices=notices):
                 await self._changed(name, before, after)
                 return after
         raise StoreUnavailable(f"the breaker of {name} is being written by too many at once")
