@@ -20,7 +20,7 @@ from agent.speech import sentence
 from agent.tone import tone
 from agent.voice_activity import HANGOVER_FRAMES, Voice, VoiceActivity
 from gateway.domain.media import FRAMES_PER_SECOND, MULAW_8K, MULAW_FRAME
-from gateway.domain.voicemail import RecordingEnd
+from gateway.domain.voicemail import RecordingEnd, Told
 
 NAME = "voicemail"
 """Routes and ladders name it so, without an entry in `agents`."""
@@ -38,20 +38,6 @@ WARN_FRAMES = 10 * FRAMES_PER_SECOND
 """How long before the limit it says so; a quarter of short limits."""
 WAIT_FRAMES = 75
 """1.5 s: how long the person may wait for a mark, a record, a confirmation, before they hear something else."""
-
-
-class Told(StrEnum):
-    """What a recording tells of itself."""
-
-    READY = "ready"
-    """The record is there: say the tone."""
-    REFUSED = "refused"
-    """No message can be taken."""
-    CUT = "cut"
-    """Nothing more can be written; what was written is being kept."""
-    KEPT = "kept"
-    NOTHING = "nothing"
-    """It was too short to be a message, and is gone."""
 
 
 class Recording(Protocol):

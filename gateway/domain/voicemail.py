@@ -1,10 +1,10 @@
-"""What ends the recording of a message on a call's stream. Pure."""
+"""The words between the agent that takes a message and the recording that keeps it. Pure."""
 
 from enum import StrEnum
 
 
 class RecordingEnd(StrEnum):
-    """`CUT` ends are ours; the others are the person's, or the agreed limits."""
+    """What ended a recording."""
 
     HUNG_UP = "hung-up"
     """The call, or our part in it, was over."""
@@ -15,3 +15,17 @@ class RecordingEnd(StrEnum):
     WRITE_FAILED = "write-failed"
     GATEWAY_DIED = "gateway-died"
     """The process was gone; another one kept what lay on the disk."""
+
+
+class Told(StrEnum):
+    """What a recording tells of itself."""
+
+    READY = "ready"
+    """The record is there: say the tone."""
+    REFUSED = "refused"
+    """No message can be taken."""
+    CUT = "cut"
+    """Nothing more can be written; what was written is being kept."""
+    KEPT = "kept"
+    NOTHING = "nothing"
+    """It was too short to be a message, and is gone."""

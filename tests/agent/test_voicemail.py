@@ -11,10 +11,10 @@ import pytest
 import agent.speech
 from agent.contract import CallInfo
 from agent.speech import sentence
-from agent.voicemail import BEEP, WAIT_FRAMES, Mood, Terms, Told, VoicemailAgent, VoicemailSession
+from agent.voicemail import BEEP, WAIT_FRAMES, Mood, Terms, VoicemailAgent, VoicemailSession
 from gateway.domain.media import MULAW_SILENCE
 from gateway.domain.pcm import lin2ulaw, rms, ulaw2lin
-from gateway.domain.voicemail import RecordingEnd
+from gateway.domain.voicemail import RecordingEnd, Told
 
 CALL = CallInfo(
     call_id="call_1",
