@@ -16,11 +16,12 @@ from carriers.contract import (
     MediaCodec,
     Placed,
     Sighting,
+    Wanted,
     Webhooks,
 )
-from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json
+from carriers.in_memory import Ask, Line, NothingToSet, Request, Wire, document, json, told
 from carriers.shot import HttpAnswer
-from carriers.telnyx import CAPABILITIES, Credentials, sightings, verdicts
+from carriers.telnyx import CAPABILITIES, Credentials, provisioning, sightings, verdicts
 from carriers.telnyx.markup import TelnyxMarkup
 from carriers.telnyx.media import TelnyxMediaCodec
 from carriers.telnyx.streaming import NOT_STREAMING, RATE, STREAMING_ALREADY, WISH, order_ids
@@ -121,6 +122,12 @@ class TelnyxInMemory(NothingToSet):
 
     async def aclose(self) -> None:
         """Holds nothing."""
+
+    def point_here(self, ask: Ask, wanted: Wanted) -> None:
+        """What `amend` does, before the first caller; the numbers belong to this connection already."""
+        path = f"/v2/call_control_applications/{self._connection_id}"
+        fields = {"application_name": wanted.carrier} | provisioning.typed(provisioning.wishes(wanted))
+        told(ask(json("PATCH", path, self._authorization, fields)))
 
     def _find(self, ask: Ask, handle: Handle) -> Sighting:
         if handle.carrier_call_id:
