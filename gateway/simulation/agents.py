@@ -1,4 +1,7 @@
-"""Agents of a world: one that talks and hangs up, and the ways in which agents fail. Which one a call gets is in its metadata."""
+"""Agents of a world: one that talks and hangs up, and the ways in which agents fail.
+
+How the agent `acting` behaves is in the call's metadata; each of the others has its manner, and callers find it by their number.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,6 +10,7 @@ from typing import Any
 
 from agent.contract import CallInfo, Line
 from gateway.domain.media import MULAW_8K, AudioFormat
+from gateway.simulation.sound import Tones
 
 
 class Manner(StrEnum):
@@ -26,11 +30,22 @@ class Manner(StrEnum):
     """Raises when the person answers."""
 
 
+CAST: dict[str, tuple[Manner, float]] = {
+    "acting": (Manner.TALKS, 0.0),
+    "brief": (Manner.TALKS, 3.0),
+    **{manner.value: (manner, 0.0) for manner in Manner if manner is not Manner.TALKS},
+}
+"""Agent's name in the config -> how it behaves, and after how long it hangs up (0: never), if no metadata says otherwise."""
+SPEAKS_EVERY = 4
+"""Frames that it hears between two that it says: at 200 ms each, no pause of a second."""
+
+
 class Coupled:
     """Which session has been told of which answer: (process, call id, session id) of every `on_answer`."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[str, str, str]] = []
+        self.tones = Tones()
 
 
 class Acting:
@@ -40,8 +55,9 @@ class Acting:
 
     def __init__(self, call: CallInfo, process: str, coupled: Coupled, now: Callable[[], float]) -> None:
         self._call, self._process, self._coupled, self._now = call, process, coupled, now
-        self._manner = Manner(call.metadata.get("manner", Manner.TALKS))
-        self._talk_s = float(call.metadata.get("talk_s", "0"))
+        manner, talk_s = CAST[call.agent]
+        self._manner = Manner(call.metadata.get("manner", manner))
+        self._talk_s = float(call.metadata.get("talk_s", talk_s))
         self._line: Line | None = None
         self._answered_at = 0.0
         self._frames = 0
@@ -62,7 +78,8 @@ class Acting:
 
     def on_audio(self, frame: bytes) -> None:
         self._frames += 1
-        if self._frames % 10 == 0:
+        self._coupled.tones.agent_hears(self._call.call_id, frame)
+        if self._frames % SPEAKS_EVERY == 0:
             self._say()
         if self._talk_s and self._now() - self._answered_at >= self._talk_s and self._line is not None:
             self._line.hang_up()
@@ -90,7 +107,7 @@ class Acting:
 
     def _say(self) -> None:
         if self._line is not None and self._manner is not Manner.MUTE:
-            self._line.play(b"\x20\xa0" * (MULAW_8K.frame_bytes // 2))
+            self._line.play(self._coupled.tones.agent(self._call.call_id))
 
 
 class Actors:

@@ -20,7 +20,7 @@ class Forger:
 
     async def try_one(self) -> None:
         """Any of the tricks."""
-        genuine = [(hook, answer) for hook, answer in self._network.genuine if answer.status == 200]
+        genuine = [(one.hook, one.answer) for one in self._network.taken if one.answer.status == 200]
         if genuine:
             hook, answer = self._chance.choice(genuine)
             await self._chance.choice((self._unsigned, self._tampered, self._replayed, self._misdirected))(hook, answer)
@@ -37,6 +37,8 @@ class Forger:
     async def _misdirected(self, hook: Webhook, _answer: Answer) -> None:
         """A genuine webhook, once more, at another call's URL: refused, or a repeat that changes nothing."""
         parts = hook.url.split("/")
+        if parts[5] != "hooks":
+            return
         others = [
             (call.id, leg.id)
             for call in self._watch.calls.values()

@@ -12,6 +12,7 @@ from carriers.in_memory import Heard, Request
 from carriers.lab.contract import RestReply, RestRequest, Webhook, WebhookReply
 from carriers.shot import HttpAnswer
 from gateway.simulation.history import History
+from gateway.simulation.hooks import Taken
 from gateway.simulation.lab import LabDriver, Wire
 from gateway.simulation.processes import Process
 from gateway.simulation.sockets import Answer, WebSocket
@@ -37,10 +38,8 @@ class Network:
         self.processes, self._history, self._truth, self._chance = processes, history, truth, chance
         self._lost_requests, self._named = lost_requests, named
         self.lab: LabDriver
-        self.genuine: list[tuple[Webhook, Answer]] = []
-        """Webhooks that were delivered, with our answers: material for forgers."""
-        self.answered_at: list[float] = []
-        """When each of them was answered."""
+        self.taken: list[Taken] = []
+        """Webhooks that were delivered, with our answers: material for the judge, and for forgers."""
         self.bugs: list[str] = []
         self.sockets_opened: list[tuple[str, str]] = []
         """(leg id, token) of media sockets that a carrier asked for."""
@@ -82,6 +81,7 @@ class Network:
 
     async def deliver(self, hook: Webhook) -> WebhookReply:
         """Send a webhook as a carrier does."""
+        sent_at = self.lab.now()
         try:
             answer = await self.send(hook.method, hook.url, hook.headers, hook.body, hook.timeout_s)
         except ConnectionRefusedError:
@@ -90,8 +90,7 @@ class Network:
             return WebhookReply(status=0, failure="reset")
         except TimeoutError:
             return WebhookReply(status=0, failure="timeout")
-        self.genuine.append((hook, answer))
-        self.answered_at.append(self.lab.now())
+        self.taken.append(Taken(hook=hook, answer=answer, sent_at=sent_at, answered_at=self.lab.now()))
         return WebhookReply(status=answer.status, body=answer.body, content_type=answer.headers.get("content-type", ""))
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float) -> Answer:

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.simulation.agents import Manner
+from gateway.simulation.calling import CallerPlan, callers_of
 from gateway.simulation.stores import Weather
 
 KINDS_AT_MOST = 4
@@ -24,6 +25,8 @@ class CarrierPlan(Struct, frozen=True, kw_only=True):
     numbers: tuple[str, ...]
     calls_per_second: float
     concurrent_calls: int
+    lags: dict[str, float] = {}
+    """Knobs of its simulator: how late its look-ups show a call."""
 
 
 class FaultPlan(Struct, frozen=True, kw_only=True):
@@ -99,13 +102,24 @@ class Plan(Struct, frozen=True, kw_only=True):
     lost_requests: float
     """Share of requests that vanish on the way to a carrier."""
     real_store: bool = False
+    callers: tuple[CallerPlan, ...] = ()
+    max_live_calls: int = 0
 
 
-def plan_of(seed: int, kinds: tuple[str, ...], causes: dict[str, tuple[str, ...]], *, real_store: bool = False) -> Plan:
-    """`kinds`: what carriers there are; `causes`: what each may give as the reason of an asynchronous failure."""
+class KindPlan(Struct, frozen=True, kw_only=True):
+    """What a kind of carrier lets a seed choose from."""
+
+    causes: tuple[str, ...]
+    """Reasons of an asynchronous failure."""
+    lags: dict[str, tuple[float, ...]]
+    """Knob -> how late its look-ups may show a call."""
+
+
+def plan_of(seed: int, kinds: dict[str, KindPlan], *, real_store: bool = False) -> Plan:
+    """`kinds`: what carriers there are."""
     chance = Random(f"plan:{seed}")
     trouble_s = chance.choice((40.0, 70.0, 100.0))
-    carriers = _carriers(chance, kinds)
+    carriers = _carriers(chance, Random(f"lags:{seed}"), kinds)
     processes = chance.choice((1, 2, 2, 3))
     return Plan(
         seed=seed,
@@ -113,7 +127,7 @@ def plan_of(seed: int, kinds: tuple[str, ...], causes: dict[str, tuple[str, ...]
         carriers=carriers,
         phones={number: _phone(chance) for number in CALLEES},
         calls=tuple(sorted((_call(chance, trouble_s, index) for index in range(chance.randint(4, 14))), key=lambda c: c.at)),
-        faults=_faults(chance, carriers, causes, trouble_s),
+        faults=_faults(chance, carriers, kinds, trouble_s),
         mishaps=_mishaps(chance, processes, trouble_s),
         store=_store(chance, trouble_s),
         heal_at=trouble_s,
@@ -123,11 +137,13 @@ def plan_of(seed: int, kinds: tuple[str, ...], causes: dict[str, tuple[str, ...]
         forged_hooks=chance.choice((0, 2, 6)),
         lost_requests=chance.choice((0.0, 0.0, 0.03, 0.1)),
         real_store=real_store,
+        callers=callers_of(seed, [(one.name, number) for one in carriers for number in one.numbers], CALLEES, trouble_s),
+        max_live_calls=Random(f"room:{seed}").choice((0,) * 5 + (4,)),
     )
 
 
-def _carriers(chance: Random, kinds: tuple[str, ...]) -> tuple[CarrierPlan, ...]:
-    chosen = chance.sample(kinds, chance.randint(min(2, len(kinds)), min(KINDS_AT_MOST, len(kinds))))
+def _carriers(chance: Random, lagging: Random, kinds: dict[str, KindPlan]) -> tuple[CarrierPlan, ...]:
+    chosen = chance.sample(tuple(kinds), chance.randint(min(2, len(kinds)), min(KINDS_AT_MOST, len(kinds))))
     names = [(kind, kind) for kind in chosen]
     if chance.random() < 0.15:
         names.append((f"{chosen[0]}-two", chosen[0]))
@@ -138,6 +154,7 @@ def _carriers(chance: Random, kinds: tuple[str, ...]) -> tuple[CarrierPlan, ...]
             numbers=(f"+1555019{index:02d}01", f"+1555019{index:02d}02"),
             calls_per_second=chance.choice((0.5, 1.0, 1.0)),
             concurrent_calls=chance.choice((2, 10, 50)),
+            lags={knob: lagging.choice(values) for knob, values in kinds[kind].lags.items()},
         )
         for index, (name, kind) in enumerate(names)
     )
@@ -174,14 +191,14 @@ def _call(chance: Random, trouble_s: float, index: int) -> CallPlan:
 
 
 def _faults(
-    chance: Random, carriers: tuple[CarrierPlan, ...], causes: dict[str, tuple[str, ...]], trouble_s: float
+    chance: Random, carriers: tuple[CarrierPlan, ...], kinds: dict[str, KindPlan], trouble_s: float
 ) -> tuple[FaultPlan, ...]:
     found = []
     for _ in range(chance.choice((0, 3, 6, 9, 12, 18))):
         carrier = carriers[min(chance.randrange(len(carriers)), chance.randrange(len(carriers)))]  # the first have most calls
         at = round(chance.uniform(0.0, trouble_s * 0.9), 3)
         for_s = round(min(chance.choice((3.0, 10.0, 30.0, 200.0)), trouble_s - at), 3)
-        found.append(FaultPlan(at=at, for_s=for_s, carrier=carrier.name, fault=_fault(chance, causes[carrier.kind])))
+        found.append(FaultPlan(at=at, for_s=for_s, carrier=carrier.name, fault=_fault(chance, kinds[carrier.kind].causes)))
     for _ in range(chance.choice((0, 1, 2, 3))):
         carrier, at = chance.choice(carriers[:2]), round(chance.uniform(0.0, trouble_s * 0.8), 3)
         for_s = round(min(chance.choice((6.0, 11.0, 13.0, 15.0)), trouble_s - at), 3)

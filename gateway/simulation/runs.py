@@ -15,7 +15,7 @@ from carriers.lab.exchange import Exchange
 from carriers.registry import kinds
 from gateway.runtime.store.unwaited import RealStores, real_stores
 from gateway.simulation.invariants import judge
-from gateway.simulation.plan import Plan, plan_of
+from gateway.simulation.plan import KindPlan, Plan, plan_of
 from gateway.simulation.world import World
 
 REAL_EVERY = 20
@@ -41,18 +41,22 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 def plan_for(seed: int) -> Plan:
     """The world of a seed, with every carrier that can be simulated."""
-    known = tuple(kind for kind, card in kinds().items() if card.in_memory is not None)
-    return plan_of(seed, known, _causes(), real_store=seed % REAL_EVERY == REAL_EVERY - 1)
+    return plan_of(seed, _kinds(), real_store=seed % REAL_EVERY == REAL_EVERY - 1)
 
 
 @cache
-def _causes() -> dict[str, tuple[str, ...]]:
-    """What each kind of carrier may give as the reason of an asynchronous failure."""
+def _kinds() -> dict[str, KindPlan]:
+    """What the kinds of carriers that can be simulated let a seed choose from."""
+    known = {kind: card for kind, card in kinds().items() if card.in_memory is not None}
     plans = [
         DeskPlan(name=kind, kind=kind, simulator=card.simulator, base_url=f"http://{kind}.sim", numbers=("+15550190001",))
-        for kind, card in kinds().items()
+        for kind, card in known.items()
     ]
-    return {name: tuple(sorted(desk.simulator.causes)) for name, desk in Exchange(plans).desks.items()}
+    desks = Exchange(plans).desks
+    return {
+        kind: KindPlan(causes=tuple(sorted(desks[kind].simulator.causes)), lags=dict(card.look_up_lags))
+        for kind, card in known.items()
+    }
 
 
 def run_world(seed: int, stores: RealStores | None = None) -> tuple[World, Outcome]:

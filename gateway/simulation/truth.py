@@ -7,6 +7,8 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from carriers.lab.ledger import Entry
+from carriers.lab.phones import PhoneCall
+from gateway.simulation.calling import WELCOME, CallerPlan
 
 _OF_LEG = re.compile(r"/hooks/(\w+)/(\w+)/")
 
@@ -43,6 +45,31 @@ class Person(Struct, kw_only=True, eq=False):
     def alive(self) -> bool:
         """It had not ended when the world did."""
         return self.ended_at is None
+
+
+class Caller(Struct, kw_only=True, eq=False):
+    """One call of a person to a number of ours, as phone and carrier saw it. Unix seconds, None: never."""
+
+    carrier: str
+    ref: str
+    """The carrier's id of the call."""
+    number: str
+    """Empty where it was withheld."""
+    to: str
+    agent: str
+    """Who should have answered; empty: nobody."""
+    called_at: float
+    answered_at: float | None = None
+    ended_at: float | None = None
+    ended_by: str = ""
+    bridges: list[float] = []
+    streams: dict[str, tuple[float, float]] = {}
+    """Of each media socket: from when until when it was open."""
+
+    @property
+    def welcome(self) -> bool:
+        """Whoever answers is well, and speaks."""
+        return self.agent in WELCOME
 
 
 class Truth:
@@ -106,3 +133,39 @@ def _tell(person: Person, entry: Entry) -> None:
 
 def _close(person: Person, at: float) -> None:
     person.bridges = [(begin, min(end, at)) for begin, end in person.bridges]
+
+
+def callers(entries: Iterable[Entry], placed: Iterable[tuple[CallerPlan, PhoneCall]]) -> list[Caller]:
+    """What became of everybody whose call got through to a carrier, in the order of calling."""
+    known = {
+        (call.carrier, call.ref): Caller(
+            carrier=call.carrier,
+            ref=call.ref,
+            number="" if plan.withheld else plan.number,
+            to=plan.to,
+            agent=plan.agent,
+            called_at=call.rang_at,
+            bridges=[],
+            streams={},
+        )
+        for plan, call in placed
+    }
+    for entry in entries:
+        caller = known.get((entry.carrier, entry.carrier_call_id))
+        if caller is not None:
+            _tell_of(caller, entry)
+    return list(known.values())
+
+
+def _tell_of(caller: Caller, entry: Entry) -> None:
+    match entry.kind:
+        case "answer":
+            caller.answered_at = entry.at
+        case "bridge":
+            caller.bridges.append(entry.at)
+        case "stream_open":
+            caller.streams[entry.more["stream"]] = (entry.at, float("inf"))
+        case "stream_close" if entry.more["stream"] in caller.streams:
+            caller.streams[entry.more["stream"]] = (caller.streams[entry.more["stream"]][0], entry.at)
+        case "hangup":
+            caller.ended_at, caller.ended_by = entry.at, entry.more.get("by", "")

@@ -2,45 +2,44 @@
 
 import asyncio
 import gc
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import Context
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-import msgspec
-
-from carriers.contract import CarrierSettings, Expectation, HookRequest
-from carriers.lab.contract import Webhook
+from carriers.contract import CarrierSettings, Wanted
+from carriers.in_memory import Request
+from carriers.lab.contract import RestRequest
 from carriers.lab.desk import DeskPlan
 from carriers.lab.exchange import Exchange
 from carriers.lab.phones import read_phone
 from carriers.registry import kinds
+from carriers.shot import HttpAnswer
 from gateway.app import policy_of
-from gateway.config.structs import AgentConfig, ApiKey, CarrierConfig, Config, Dialing, HealthSettings, Limits, Route, Server
 from gateway.domain.records import Call
 from gateway.runtime.store.contract import LogEntry, Store
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.simulation.agents import Coupled
+from gateway.simulation.callers import Callers
 from gateway.simulation.history import History
-from gateway.simulation.invariants.evidence import Delivered, Evidence
+from gateway.simulation.hooks import delivered
+from gateway.simulation.invariants.evidence import Evidence
 from gateway.simulation.lab import LabDriver, overheard
 from gateway.simulation.logs import captured
 from gateway.simulation.loop import OWNER, VirtualLoop
 from gateway.simulation.network import Network
 from gateway.simulation.people import Clients
-from gateway.simulation.plan import MishapPlan, Plan
+from gateway.simulation.plan import Plan
 from gateway.simulation.processes import SOUND_SLOWER, Process, Surroundings
-from gateway.simulation.stores import Sky, Weather
+from gateway.simulation.setting import API_KEY, PUBLIC_URL, config_of
+from gateway.simulation.stores import Sky
 from gateway.simulation.strikes import count_strikes
-from gateway.simulation.truth import Truth, people
+from gateway.simulation.trouble import Trouble
+from gateway.simulation.truth import Truth, callers, people
 from gateway.simulation.watch import Watch
 
 BEGIN = 1_900_000_000.0
 """Unix time of every world's first moment, in 2030."""
-PUBLIC_URL = "http://gateway.sim"
-API_KEY = "a-key-for-simulated-clients"
 GRACE_S = 150.0
 """How long after everything has healed and expired a call may still be on its way to its end."""
 
@@ -68,11 +67,12 @@ class World:
         """How often each kind of fault struck."""
         for desk in self.exchange.desks.values():
             count_strikes(desk.faults, self.strikes)
-        self.config = self._config()
+        self.config = config_of(plan, {name: desk.simulator.credentials() for name, desk in self.exchange.desks.items()})
         self._readers = self._open_readers()
         self.lab = self._lab()
         self.processes = self._processes()
-        self.clients = self._clients()
+        self.clients, self.callers = self._clients(), Callers(self.lab, self.history)
+        self.coupled.tones.tap(self.exchange.network)
         self.surprises: list[str] = []
         self.finished_at, self._over = 0.0, False
         self.calls: dict[str, Call] = {}
@@ -107,37 +107,17 @@ class World:
             heal_at=BEGIN + self.plan.heal_at,
             posts=self.truth.posts,
             people=people(self.truth.posts, self.exchange.ledger.entries()),
+            callers=callers(self.exchange.ledger.entries(), self.callers.placed),
+            tones=self.coupled.tones,
             calls=self.calls,
             entries=self.entries,
             told=self.clients.told,
             watch=self.watch,
             answers=self.coupled.answers,
-            delivered=list(self._delivered()),
+            delivered=list(delivered(self.network.taken, self._readers, self.calls)),
             surprises=[*self.surprises, *self.network.bugs, *self.loop.failures],
             left_over=self.left_over,
         )
-
-    def _delivered(self) -> Iterator[Delivered]:
-        for (hook, answer), answered_at in zip(self.network.genuine, self.network.answered_at, strict=True):
-            parts = hook.url.partition("#")[0].split("/")
-            if answer.status == 200 and parts[5] == "hooks" and parts[4] in self._readers:
-                yield from self._read(hook, answered_at, parts[4], parts[6], parts[7], "/".join(parts[8:]))
-
-    def _read(self, hook: Webhook, at: float, carrier: str, call_id: str, leg_id: str, step: str) -> Iterator[Delivered]:
-        headers = {name.lower(): value for name, value in hook.headers.items()}
-        request = HookRequest(
-            method=hook.method,
-            url=hook.url.partition("#")[0],
-            path=step.partition("?")[0],
-            headers=headers,
-            body=hook.body,
-            call_id=call_id,
-            leg_id=leg_id,
-        )
-        webhooks = self._readers[carrier].webhooks
-        key = f"{carrier}:{webhooks.verify(request, at).key}"
-        wants_document = webhooks.parse(request, at).expects is not Expectation.ACKNOWLEDGEMENT
-        yield Delivered(key=key, answered_at=at, call_id=call_id, leg_id=leg_id, wants_document=wants_document)
 
     # --- building ------------------------------------------------------------------------------------------------
 
@@ -149,38 +129,8 @@ class World:
             simulator=overheard(kinds()[carrier.kind].simulator, self.network.overheard),
             base_url=f"http://{carrier.name}.sim",
             numbers=carrier.numbers,
+            knobs=dict(carrier.lags),
         )
-
-    def _config(self) -> Config:
-        plan = self.plan
-        return Config(
-            carriers=tuple(
-                CarrierConfig(
-                    name=carrier.name,
-                    kind=carrier.kind,
-                    credentials=self._credentials(carrier.name, carrier.kind),
-                    numbers=carrier.numbers,
-                    limits=Limits(calls_per_second=carrier.calls_per_second, concurrent_calls=carrier.concurrent_calls),
-                )
-                for carrier in plan.carriers
-            ),
-            routes=(Route(name="out", agent="acting"),),
-            agents=(AgentConfig(name="acting", kind="acting"),),
-            server=Server(public_url=PUBLIC_URL),
-            keys=(
-                ApiKey(name="clients", scopes=("calls:write", "calls:read"), hash=hashlib.sha256(API_KEY.encode()).hexdigest()),
-            ),
-            dialing=Dialing(
-                ring_timeout_s=plan.ring_timeout_s, max_duration_s=plan.max_duration_s, expires_after_s=plan.expires_after_s
-            ),
-            health=HealthSettings(idle_every_s=20.0, failing_every_s=5.0),
-        )
-
-    def _credentials(self, name: str, kind: str) -> Any:
-        told = self.exchange.desks[name].simulator.credentials()
-        wanted = kinds()[kind].credentials
-        fields = {field: told[field] for field in wanted.__struct_fields__ if field in told}
-        return msgspec.convert(fields, wanted)
 
     def _open_readers(self) -> dict[str, Any]:
         """An adapter of each carrier that sends nothing: it reads answers and webhooks for the judge."""
@@ -250,13 +200,39 @@ class World:
             process.start()
         for number, phone in self.plan.phones.items():
             self.lab.act(lambda now, number=number, phone=phone: self.exchange.set_phone(now, number, read_phone(phone)))  # type: ignore[misc]
-        self._plan_trouble()
+        self._point_numbers()
+        trouble = Trouble(
+            self.plan,
+            self.lab,
+            self.network,
+            self.watch,
+            self.sky,
+            self.history,
+            public_url=PUBLIC_URL,
+            over=lambda: self._over,
+        )
+        trouble.begin()
         clients = [asyncio.ensure_future(self._client(index)) for index in range(len(self.plan.calls))]
+        clients += [asyncio.ensure_future(self.callers.call(caller)) for caller in self.plan.callers]
         await self._until_over(clients)
         for client in clients:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
         await self._take_stock()
+
+    def _point_numbers(self) -> None:
+        """As `holdline provision` does before the first caller."""
+        for carrier in self.plan.carriers:
+            wanted = Wanted(carrier=carrier.name, public_url=PUBLIC_URL, numbers=carrier.numbers)
+            self._readers[carrier.name].point_here(lambda request, name=carrier.name: self._ask(name, request), wanted)
+
+    def _ask(self, carrier: str, request: Request) -> HttpAnswer:
+        asked = RestRequest(
+            method=request.method, path=request.path, query=request.query, headers=request.headers, body=request.body
+        )
+        answer = self.lab.request(carrier, asked)
+        assert answer is not None and answer.reply is not None  # noqa: PT018 - no fault is on yet
+        return HttpAnswer(status=answer.reply.status, headers=dict(answer.reply.headers), body=answer.reply.body)
 
     async def _take_stock(self) -> None:
         """What the store holds when all is over, and what is still open at the carriers."""
@@ -289,83 +265,6 @@ class World:
     def _quiet(self) -> bool:
         ended = all(call.ended and not any(leg.ended_at is None for leg in call.legs) for call in self.watch.calls.values())
         return ended and not any(self.exchange.network.live(carrier.name) for carrier in self.plan.carriers)
-
-    # --- trouble -------------------------------------------------------------------------------------------------
-
-    def _plan_trouble(self) -> None:
-        plan, moments = self.plan, set[float]()
-        for fault in plan.faults:
-            moments |= {fault.at, fault.at + fault.for_s}
-        for moment in sorted(moments):
-            self._at(moment, self._set_faults)
-        for weather in plan.store:
-            self._at(weather.at, self._set_weather)
-            self._at(weather.at + weather.for_s, self._set_weather)
-        for mishap in plan.mishaps:
-            self._at(mishap.at, self._happen, mishap)
-        for index in range(plan.forged_hooks):
-            self._at(5.0 + index * plan.heal_at / (plan.forged_hooks + 1), self._forge)
-        self._at(plan.heal_at, self._heal)
-
-    def _at(self, at: float, deed: Callable[..., None], *given: Any) -> None:
-        self.loop.call_at(at, deed, *given, context=Context())
-
-    def _set_faults(self) -> None:
-        now = self.loop.time()
-        for carrier in self.plan.carriers:
-            active = [
-                fault.fault
-                for fault in self.plan.faults
-                if fault.carrier == carrier.name and fault.at <= now < fault.at + fault.for_s - 1e-6 and now < self.plan.heal_at
-            ]
-            if active != self.watch.faults.get(carrier.name, []):
-                self.watch.faults[carrier.name] = active
-                self.watch.troubles[carrier.name].append((self.now(), bool(active)))
-                self.lab.act(lambda at, name=carrier.name, active=active: self.exchange.set_faults(at, name, active))  # type: ignore[misc]
-
-    def _set_weather(self) -> None:
-        now = self.loop.time()
-        active = [one.weather for one in self.plan.store if one.at <= now < one.at + one.for_s - 1e-6]
-        self.sky.weather = active[-1] if active and now < self.plan.heal_at else Weather.WELL
-        self.watch.store_troubles.append((self.now(), self.sky.weather is not Weather.WELL))
-        self.history.note("world", "store", self.sky.weather.value)
-
-    def _happen(self, mishap: MishapPlan) -> None:
-        process = self.processes[mishap.process]
-        match mishap.kind:
-            case "kill":
-                process.doom(mishap.boundaries)
-                self._at(self.loop.time() + mishap.for_s, self._revive, process)
-            case "freeze":
-                process.freeze()
-                self._at(self.loop.time() + mishap.for_s, process.thaw)
-            case "drain":
-                self.loop.create_task(process.drain(mishap.for_s), context=Context())
-                self._at(self.loop.time() + mishap.for_s + 10.0, self._revive, process)
-            case "clock":
-                process.clock.step_s += mishap.step_s
-                self.history.note(process.name, "clock-step", mishap.step_s)
-
-    def _revive(self, process: Process) -> None:
-        if not process.alive and not self._over:
-            process.start()
-
-    def _heal(self) -> None:
-        self._set_faults()
-        self._set_weather()
-        self.history.note("world", "healed")
-        for process in self.processes:
-            process.thaw()
-            process.clock.step_s = 0.0
-            process.spare()
-            self._revive(process)
-            self._at(self.loop.time() + 12.0, self._revive, process)
-
-    def _forge(self) -> None:
-        from gateway.simulation.forgery import Forger
-
-        forger = Forger(self.network, self.watch, Random(f"forger:{self.plan.seed}:{self.loop.time()}"), PUBLIC_URL)
-        self.loop.create_task(forger.try_one(), context=Context())
 
     # --- the end -------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ A promise is a function of the evidence that calls `check(held, what)` for every
 it does not hold, and how often it was tried, both come from there.
 """
 
-from gateway.simulation.invariants import dialing, lifecycle, trust
+from gateway.simulation.invariants import dialing, inbound, lifecycle, sound, trust
 from gateway.simulation.invariants.evidence import Checks, Evidence, Promise
 
 PROMISES: dict[str, Promise] = {
@@ -16,16 +16,22 @@ PROMISES: dict[str, Promise] = {
     "6 one outcome, absorbing": lifecycle.one_outcome,
     "7 no zombies": lifecycle.no_zombies,
     "8 nothing acknowledged is forgotten": lifecycle.nothing_forgotten,
+    "8 a caller who was taken is stored": inbound.announced_is_kept,
     "9 promises are kept or ended": lifecycle.promises_end,
     "10 one key, one call": lifecycle.one_key_one_call,
     "13 probes and open breakers": dialing.probes_bounded,
     "14 breakers are fair": dialing.fair_breakers,
     "15 one session, one caller": trust.one_session,
+    "15 one caller, one call": inbound.one_caller_one_call,
+    "16 sound stays in its call": sound.isolation,
     "18 one try per carrier and round, within its limits": dialing.within_limits,
     "19 a webhook counts once": trust.webhooks_once,
     "20 no socket without a token": trust.no_strangers,
     "21 stale workers are harmless": trust.stale_workers,
     "22 everything is explained, and can be replayed": lifecycle.replayable,
+    "23 nobody who talks hears nothing": sound.no_silence,
+    "23 who calls when all is well is answered": inbound.answered_when_calm,
+    "24 callers are turned away by rule alone": inbound.turned_away,
     "24 refused work is not accepted": lifecycle.refused_is_refused,
     "26 due calls are made when a carrier is well": lifecycle.liveness,
     "no busy waiting": lifecycle.no_busy_waiting,

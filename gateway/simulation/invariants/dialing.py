@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 
 from gateway.domain.breaker import BreakerPolicy, BreakerState
-from gateway.domain.outcome import LegPhase
+from gateway.domain.outcome import Direction, LegPhase
 from gateway.domain.records import Leg
 from gateway.domain.verdict import Disposition, Signal
 from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence, by_call
@@ -20,6 +20,9 @@ def bridged_once(evidence: Evidence, check: Checks) -> None:
         talks = sorted((begin, end, person.leg_id) for person in evidence.people_of(call_id) for begin, end in person.bridges)
         for (_, end, one), (begin, _, other) in pairwise(talks):
             check(begin >= end or one == other, f"call {call_id} was bridged on leg {one} and on leg {other} at {begin:.3f}")
+    for caller in evidence.callers:
+        for (_, end), (begin, _) in pairwise(sorted(caller.streams.values())):
+            check(begin >= end, f"the caller {caller.ref} of {caller.carrier} had two streams at {begin:.3f}")
 
 
 def dialled_safely(evidence: Evidence, check: Checks) -> None:
@@ -114,7 +117,9 @@ def probes_bounded(evidence: Evidence, check: Checks) -> None:
 def fair_breakers(evidence: Evidence, check: Checks) -> None:
     """A breaker hears of as many failures as its carrier had: never of a busy phone, never of what we did ourselves."""
     guilty: Counter[str] = Counter()
-    for _, leg in evidence.legs:
+    for call, leg in evidence.legs:
+        if call.direction is Direction.INBOUND:  # that a carrier brings callers says nothing of whether it can place calls
+            continue
         blamed = leg.verdict is not None and leg.verdict.signal in {Signal.FAILURE, Signal.MISCONFIGURED}
         guilty[leg.carrier] += blamed or leg.id in evidence.watch.condemned_at
     for carrier, heard in evidence.watch.blamed.items():

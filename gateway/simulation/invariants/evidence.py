@@ -10,7 +10,8 @@ from gateway.domain.records import Call, Leg
 from gateway.runtime.store.contract import LogEntry
 from gateway.simulation.people import Told
 from gateway.simulation.plan import Plan
-from gateway.simulation.truth import Person, Post
+from gateway.simulation.sound import Tones
+from gateway.simulation.truth import Caller, Person, Post
 from gateway.simulation.watch import Watch, Write
 
 SLACK_S = 0.5
@@ -21,10 +22,17 @@ class Delivered(Struct, frozen=True, kw_only=True):
     """A genuine webhook that we answered with 200: its dedupe key, and when."""
 
     key: str
+    sent_at: float
     answered_at: float
+    carrier: str
     call_id: str
+    """Empty for news of a caller whose call is not stored."""
     leg_id: str
     wants_document: bool
+    caller: str = ""
+    """The carrier's id of the call, where it came on the account's own URL."""
+    announces: bool = False
+    """It is the one that brings the caller."""
 
 
 class Evidence(Struct, kw_only=True):
@@ -37,6 +45,8 @@ class Evidence(Struct, kw_only=True):
     heal_at: float
     posts: list[Post]
     people: list[Person]
+    callers: list[Caller]
+    tones: Tones
     calls: Mapping[str, Call]
     entries: Mapping[str, tuple[LogEntry, ...]]
     told: list[Told]

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from gateway.simulation.invariants.evidence import Checks, Evidence
+from gateway.simulation.invariants.evidence import Checks, Evidence, first_writes
 
 
 def one_session(evidence: Evidence, check: Checks) -> None:
@@ -21,9 +21,12 @@ def webhooks_once(evidence: Evidence, check: Checks) -> None:
     marks = [(write.change.mark.key, write.at) for write in evidence.watch.writes if write.change.mark is not None]
     for key, count in Counter(key for key, _ in marks).items():
         check(count == 1, f"webhook {key} was applied {count} times")
-    stored = dict(marks)
+    stored, begun = dict(marks), first_writes(evidence.watch.writes)
     for hook in evidence.delivered:
-        if not hook.wants_document:
+        unheard_of = not hook.call_id or begun[hook.call_id].at > hook.sent_at
+        if hook.caller and not hook.announces and unheard_of:
+            check.note("news of callers whom no announcement had told of yet, acknowledged")
+        elif not hook.wants_document:
             kept = stored.get(hook.key)
             check(
                 kept is not None and kept <= hook.answered_at, f"webhook {hook.key} of {hook.leg_id} was acknowledged, not stored"

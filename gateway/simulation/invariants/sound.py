@@ -1,0 +1,53 @@
+"""Promises about what people hear: nobody else's call, and no long silence."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence
+
+SILENCE_S = 2.0
+TALKERS = ("acting", "brief")
+
+
+def isolation(evidence: Evidence, check: Checks) -> None:
+    """A phone hears the agent of its own call, and an agent the person of its own call; each has a tone of its own."""
+    tones = evidence.tones
+    phones = {(leg.carrier, leg.carrier_call_id): call.id for call, leg in evidence.legs}
+    for phone, ear in tones.ears.items():
+        call_id = phones.get(phone, "")
+        strange = ear.tones - {tones.of_agents.get(call_id, -1)}
+        check(not strange, f"the phone {phone} in call {call_id} heard the agents of {_whose(tones.of_agents, strange)}")
+    for call_id, heard in tones.heard_by_agents.items():
+        own = {tones.of_people[phone] for phone in phones if phones[phone] == call_id and phone in tones.of_people}
+        strange = heard - own
+        check(not strange, f"the agent of call {call_id} heard {_whose(tones.of_people, strange)}")
+
+
+def no_silence(evidence: Evidence, check: Checks) -> None:
+    """Where all is calm, nobody who talks with an agent that speaks hears nothing for more than two seconds."""
+    for carrier, ref, answered, ended in _talks(evidence):
+        if ended - answered <= SILENCE_S + SLACK_S or not evidence.calm(carrier, answered - SILENCE_S, ended):
+            continue
+        ear = evidence.tones.ears.get((carrier, ref))
+        if ear is None or ear.first_at is None or ear.last_at is None:
+            check(False, f"{ref} of {carrier} was answered at {answered:.3f} and heard nothing until {ended:.3f}")
+            continue
+        pauses = [(answered, ear.first_at), *ear.pauses, (ear.last_at, ended)]
+        long = [(f"{begin:.3f}", f"{end:.3f}") for begin, end in pauses if end - begin > SILENCE_S + SLACK_S]
+        check(not long, f"{ref} of {carrier} heard nothing in {long}")
+
+
+def _talks(evidence: Evidence) -> Iterator[tuple[str, str, float, float]]:
+    """(carrier, its id, from, until) of answered calls with agents that talk."""
+    for caller in evidence.callers:
+        if caller.agent in TALKERS and caller.answered_at is not None:
+            yield caller.carrier, caller.ref, caller.answered_at, caller.ended_at or evidence.ended_at
+    for person in evidence.people:
+        call = evidence.calls.get(person.call_id)
+        talks = call is not None and call.metadata.get("manner", "") == "talks"
+        if talks and person.answered_at is not None and person.leg_id not in evidence.watch.condemned_at:
+            yield person.carrier, person.carrier_call_id, person.answered_at, person.ended_at or evidence.ended_at
+
+
+def _whose(tones: Mapping[Any, int], strange: set[int]) -> list[Any]:
+    return [owner for owner, tone in tones.items() if tone in strange]
