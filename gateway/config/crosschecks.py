@@ -25,7 +25,8 @@ Entries = tuple[tuple[str, Mapping[str, Any]], ...]
 
 def secret(path: str) -> bool:
     """Whether the value at this path must never be printed."""
-    return ".credentials" in path or ".settings" in path or path.endswith(".secret") or path == "store.url"
+    named = path.endswith((".secret", ".previous_secret")) or path == "store.url"
+    return named or ".credentials" in path or ".settings" in path
 
 
 def entries(document: Any, key: str) -> Entries:
@@ -36,8 +37,8 @@ def entries(document: Any, key: str) -> Entries:
 
 
 def duplicate_names(document: Any) -> Iterator[Problem]:
-    """Carriers, routes, agents and keys are known by their names."""
-    for key in ("carriers", "routes", "agents", "keys"):
+    """Carriers, routes, agents, keys and webhooks are known by their names."""
+    for key in ("carriers", "routes", "agents", "keys", "webhooks"):
         first: dict[str, str] = {}
         for path, entry in entries(document, key):
             name = entry.get("name")

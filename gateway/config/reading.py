@@ -15,6 +15,7 @@ from gateway.config.document import Source, read_document
 from gateway.config.environment import resolve, resolve_leniently
 from gateway.config.lab import with_lab
 from gateway.config.structs import ApiKey, CarrierConfig, Config
+from gateway.config.webhook_checks import webhook_faults, with_usable_webhooks, written_secrets
 from gateway.domain.errors import Misconfigured, Problem
 from gateway.strict import faults
 
@@ -82,7 +83,7 @@ def _known_agents() -> Mapping[str, type[msgspec.Struct]]:
 def _resolved(document: Any, environ: Mapping[str, str], *, lenient: bool) -> tuple[Any, tuple[Problem, ...]]:
     if not lenient:
         return resolve(document, environ)
-    resolved = resolve_leniently(document, environ)
+    resolved = with_usable_webhooks(resolve_leniently(document, environ))
     if isinstance(resolved, dict) and isinstance(resolved.get("keys"), list):
         usable = [key for key in resolved["keys"] if not isinstance(key, dict) or "secret" in key or "hash" in key]
         resolved = {**resolved, "keys": usable}
@@ -120,8 +121,10 @@ def _faults(
     yield from checks.ambiguous_routes(document)
     yield from checks.urls(document)
     yield from checks.breaker_numbers(document)
+    yield from webhook_faults(document)
     if not lenient:
         yield from checks.key_secrets(written)
+        yield from written_secrets(written)
 
 
 def _wrong_environment(environ: Mapping[str, str]) -> Iterator[Problem]:

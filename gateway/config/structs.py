@@ -214,6 +214,18 @@ class HealthSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     failing_every_s: Annotated[float, Meta(ge=1, le=3600, description="While its breaker is not closed.")] = 5.0
 
 
+class WebhookConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of your systems that is told what happens here, signed after the Standard Webhooks specification."""
+
+    name: Name
+    url: Annotated[str, Meta(min_length=1, max_length=2000, description="Where we POST; https, or http in your own network.")]
+    secret: Annotated[str, Meta(description="whsec_... as a ${ENV} reference; signs what we send.")]
+    previous_secret: Annotated[str, Meta(description="Signs besides, while you change the secret.")] | None = None
+    events: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="Types, or families such as call.*; docs/webhooks.md has them all.")
+    ] = ("*",)
+
+
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of config.yaml."""
 
@@ -228,6 +240,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     callbacks: CallbackSettings = CallbackSettings()
     breaker: BreakerPolicy = BreakerPolicy()
     health: HealthSettings = HealthSettings()
+    webhooks: Annotated[tuple[WebhookConfig, ...], Meta(max_length=16, description="Your systems that are told.")] = ()
 
     @property
     def voicemail_dir(self) -> str:

@@ -35,7 +35,8 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/__init__.py": frozenset(),
     "gateway/app.py": EVERYWHERE
     | {"agent.contract", "agent.registry", "carriers.contract", "carriers.registry"}
-    | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.web"},
+    | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.web"}
+    | {"gateway.webhook_endpoints"},
     "gateway/callback_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     # Judges real processes by the simulation's promises; starts them as commands, and imports none of their workings.
     "gateway/chaos": EVERYWHERE | {"carriers.lab", "gateway.app", "gateway.config", "gateway.runtime", "gateway.simulation"},
@@ -48,6 +49,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
     "gateway/domain": frozenset(),
     "gateway/inbound_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
+    "gateway/webhook_endpoints.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/runtime": EVERYWHERE | {"agent.contract", "carriers.contract", "carriers.messages_left", "gateway.compliance"},
     "gateway/serving.py": frozenset({"agent.registry", "gateway.app", "gateway.config", "gateway.web"}),
     "gateway/simulation": EVERYWHERE
@@ -78,7 +80,7 @@ ONLY_IN: Mapping[str, frozenset[str]] = {
     "urllib3": frozenset({"carriers/requests_wire.py", "carriers/*/api.py"}),
     "httpx": frozenset(
         {"carriers/httpx_wire.py", "carriers/*/api.py", "carriers/lab/webhook_sender.py", "gateway/commands/*", "gateway/demo/*"}
-        | {"agent/testing.py", "gateway/chaos/*"}
+        | {"agent/testing.py", "gateway/chaos/*", "gateway/runtime/user_webhook_sending.py"}
     ),
     "h11": frozenset({"carriers/lab/http_listener.py"}),
     "websockets": frozenset(

@@ -1,0 +1,17 @@
+"""The user's systems, as config.yaml has them, in the words of the runtime."""
+
+from gateway.config.structs import Config, WebhookConfig
+from gateway.config.webhook_checks import secret_bytes
+from gateway.domain.happenings import meant
+from gateway.runtime.user_webhook_deliveries import Endpoint
+
+
+def webhook_endpoints(config: Config) -> tuple[Endpoint, ...]:
+    """In the order of the file."""
+    return tuple(_endpoint(entry) for entry in config.webhooks)
+
+
+def _endpoint(entry: WebhookConfig) -> Endpoint:
+    given = (entry.secret, entry.previous_secret)
+    secrets = tuple(secret_bytes(text) for text in given if text is not None)
+    return Endpoint(name=entry.name, url=entry.url, secrets=secrets, wanted=meant(entry.events))
