@@ -49,6 +49,9 @@ from gateway.runtime.supervision import for_ever
 from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.ticker import Ticker
 from gateway.runtime.upkeep import Upkeep
+from gateway.runtime.user_webhook_announcing import Announcer
+from gateway.runtime.user_webhook_deliveries import Send, unsent
+from gateway.runtime.user_webhooks import UserWebhooks
 from gateway.runtime.voicemail_files import VoicemailFiles
 from gateway.runtime.voicemails import Voicemails
 from gateway.web import relay as relays
@@ -58,6 +61,7 @@ from gateway.web.peers import Connect, websocket_link
 from gateway.web.places import Places
 from gateway.web.relay import Relay, RelayDoor
 from gateway.web.services import Services
+from gateway.webhook_endpoints import open_sending, webhook_endpoints
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +81,8 @@ class Means:
     agent_of: Cast = agent_of
     connect: Connect = websocket_link
     """To another gateway on the same store."""
+    send: Send = unsent
+    """Notices to the user's systems."""
     commands_poll_s: float = 0.2
     """How often the store is asked for commands that another process wrote, or whose time has come."""
     promises_poll_s: float = 0.25
@@ -153,7 +159,7 @@ async def open_gateway(
         store, server = await _open_store(config, stack)
         fleet = _open_fleet(config, clock)
         stack.push_async_callback(fleet.aclose)
-        works = Works(config, store, fleet, Means(clock=clock, agent_of=cast))
+        works = Works(config, store, fleet, Means(clock=clock, agent_of=cast, send=await open_sending(config, stack)))
         stack.push_async_callback(works.bridge.aclose)
         stack.push_async_callback(works.sessions.aclose)
         stack.push_async_callback(works.heartbeat.retire)
@@ -179,7 +185,9 @@ class Works:
         self.voicemail_files = VoicemailFiles(Path(config.voicemail_dir), config.storage.max_total_mb)
         self._known_secret = ""
         policy = policy_of(config)
-        self.calls = calls = Calls(store, clock, means.new_id, policy)
+        self.user_webhooks = self._user_webhooks()
+        self.announcer = Announcer({one.name: one.wanted for one in self.user_webhooks.endpoints.values()}, means.new_id)
+        self.calls = calls = Calls(store, clock, means.new_id, policy, self.announcer)
         self.dialer = Dialer(calls, fleet, _routes(config), clock, means.new_id, means.new_token, policy, config.breaker)
         self.reconciler = Reconciler(calls, fleet, clock.sleep, means.jitter)
         self.callbacks = Callbacks(calls, clock, poll_s=means.promises_poll_s)
@@ -206,7 +214,7 @@ class Works:
             holder=self.heartbeat.me().id,
             resting=self.heartbeat.relieved,
         )
-        for part in (self.dialer, self.live, self.leases, self.sessions, self.health, call_log, self.outbox):
+        for part in (self.dialer, self.live, self.leases, self.sessions, self.health, call_log, self.outbox, self.user_webhooks):
             calls.observe(part.heed)
 
     def jobs(self, lab_url: str | None = None) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -219,6 +227,7 @@ class Works:
             "heartbeat": self.heartbeat.run,
             "seats": self.seats.run,
         }
+        jobs |= {"user-webhooks": self.user_webhooks.run} if self.user_webhooks.endpoints else {}
         return jobs | ({"provisioning": self._provisioning().run} if lab_url else {})
 
     def _provisioning(self) -> Provisioning:
@@ -251,6 +260,8 @@ class Works:
             arrivals=self.arrivals,
             metrics=self.metrics,
             voicemail_files=self.voicemail_files,
+            user_webhooks=self.user_webhooks,
+            announcer=self.announcer,
             lab_url=lab_url,
         )
         sockets = MediaSockets(
@@ -301,6 +312,18 @@ class Works:
             count=self.metrics.count,
         )
 
+    def _user_webhooks(self) -> UserWebhooks:
+        return UserWebhooks(
+            webhook_endpoints(self._config),
+            self._store,
+            self._clock,
+            self._means.send,
+            chance=self._means.jitter,
+            new_id=self._means.new_id,
+            count=self.metrics.count,
+            gauge=self.metrics.gauge,
+        )
+
     def _health(self, call_log: CallLog) -> HealthWatch:
         return HealthWatch(
             self._store,
@@ -311,6 +334,7 @@ class Works:
             idle_every_s=self._config.health.idle_every_s,
             failing_every_s=self._config.health.failing_every_s,
             on_change=call_log.breaker_changed,
+            announcer=self.announcer,
         )
 
     def _handlers(self) -> Mapping[type[Command], Handler]:
@@ -371,7 +395,7 @@ def _threads(calls_per_second: float) -> int:
 
 def policy_of(config: Config) -> Policy:
     """The core's times, as the config has them."""
-    dialing = config.dialing
+    dialing, retry = config.dialing, config.callbacks.retry
     return Policy(
         resolve_for_s=dialing.resolve_for_s,
         assume_alerted_s=dialing.assume_alerted_s,
@@ -379,6 +403,10 @@ def policy_of(config: Config) -> Policy:
         stream_start_s=dialing.stream_start_s,
         retry_every_s=dialing.retry_every_s,
         pace_wait_s=dialing.pace_wait_s,
+        retry_first_s=retry.first_s,
+        retry_factor=retry.factor,
+        retry_limit_s=retry.limit_s,
+        retry_attempts=retry.attempts,
     )
 
 

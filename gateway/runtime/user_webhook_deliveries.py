@@ -33,6 +33,13 @@ _SETTLE_PAUSES_S = (0.25, 0.5, 1.0, 2.0)
 
 Send = Callable[[str, Mapping[str, str], bytes], Awaitable[Reply]]
 """(url, headers, body): one try; raises nothing of the network's."""
+
+
+async def unsent(_url: str, _headers: Mapping[str, str], _body: bytes) -> Reply:
+    """A `Send` where nothing is ever sent."""
+    return Reply(error="nothing is sent from here")
+
+
 Count = Callable[..., None]
 
 

@@ -81,7 +81,7 @@ async def enable_carrier(name: CarrierName, request: Request[Any, Any, Any], ser
 
 async def _by_hand(name: str, state: ServiceState, request: Request[Any, Any, Any], services: Services) -> CarrierView:
     _position(name, services)
-    await decide(services.store, services.clock, name, state, caller(request))
+    await decide(services.store, services.clock, name, state, caller(request), services.announcer)
     return await _one(name, services)
 
 

@@ -12,6 +12,8 @@ from gateway.domain.records import Call
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
 from gateway.runtime.telemetry.metrics import Metrics
+from gateway.runtime.user_webhook_announcing import SILENT, Announcer
+from gateway.runtime.user_webhooks import UserWebhooks
 from gateway.runtime.voicemail_files import VoicemailFiles
 
 
@@ -74,6 +76,9 @@ class Services:
     arrivals: Arrivals
     metrics: Metrics
     voicemail_files: VoicemailFiles
+    user_webhooks: UserWebhooks | None = None
+    """None where nobody is told anything."""
+    announcer: Announcer = SILENT
     lab_url: str | None = None
     """Where the lab is, if the carriers are simulated: the console links its telephone."""
 

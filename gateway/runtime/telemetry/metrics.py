@@ -33,6 +33,13 @@ METRICS: Mapping[str, Metric] = {
     "media_sockets_total": Metric("counter", "Media sockets asked for, by what became of them.", ("carrier", "result")),
     "media_frames_malformed_total": Metric("counter", "Frames that no codec could read.", ("carrier",)),
     "media_audio_dropped_total": Metric("counter", "20 ms frames thrown away because a buffer was full.", ("direction",)),
+    "user_webhooks_total": Metric("counter", "Tries to tell the user's systems, by result.", ("endpoint", "result")),
+    "user_webhooks_waiting": Metric("gauge", "Notices that wait to be delivered.", ("endpoint",)),
+    "user_webhooks_oldest_seconds": Metric("gauge", "Age of the oldest that waits; 0 if none does.", ("endpoint",)),
+    "user_webhooks_dead": Metric("gauge", "Dead letters that are kept.", ("endpoint",)),
+    "user_webhooks_overflowed": Metric("gauge", "Dead letters ever, because too many waited.", ("endpoint",)),
+    "user_webhooks_forgotten": Metric("gauge", "Dead letters ever dropped, because there were too many.", ("endpoint",)),
+    "user_webhooks_disabled": Metric("gauge", "1 if the endpoint said that it is gone for good.", ("endpoint",)),
     "load_shed_total": Metric("counter", "Requests refused before they were accepted.", ("reason",)),
 }
 
