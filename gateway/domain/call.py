@@ -327,8 +327,8 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
         **_ANY_TIME,
     },
     CallStatus.RINGING: {**_BEFORE_ANSWER, **_ANY_TIME},
-    CallStatus.IN_PROGRESS: {HangupRequested: _hang_up, VoicemailStarted: _recording, **_ANY_TIME},
-    CallStatus.RECONNECTING: {HangupRequested: _hang_up, VoicemailStarted: _recording, **_ANY_TIME},
+    CallStatus.IN_PROGRESS: {HangupRequested: _hang_up, **_MESSAGE, **_ANY_TIME},
+    CallStatus.RECONNECTING: {HangupRequested: _hang_up, **_MESSAGE, **_ANY_TIME},
     CallStatus.VOICEMAIL: {HangupRequested: _hang_up, **_MESSAGE, **_ANY_TIME},
     CallStatus.ENDED: {
         LegReported: _leg_reported,

@@ -15,6 +15,10 @@ class Errands:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def __len__(self) -> int:
+        """How many are under way."""
+        return len(self._tasks)
+
     def run(self, name: str, work: Awaitable[Any]) -> None:
         """Start it now; nobody waits for it, and a failure is logged under `name`."""
         task = asyncio.get_running_loop().create_task(self._done(name, work))

@@ -38,6 +38,10 @@ class Heartbeat:
         """Only of those we may be sure without asking: one of which we never heard may have just begun."""
         return process_id in self._dead
 
+    def alive(self) -> frozenset[str]:
+        """All of whom the last beat told, and we ourselves."""
+        return frozenset({self._id, *(other.id for other in self._others)})
+
     def relieved(self) -> bool:
         """We are being stopped, and somebody else is there to do the work."""
         return self.draining and any(not other.draining for other in self._others)

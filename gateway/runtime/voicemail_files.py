@@ -1,51 +1,106 @@
-"""The sound of voicemails: one WAV file a message, whole on the disk before anything else says that it is there.
+"""The sound of voicemails: one file a message.
 
-All processes that share a store share this directory too, or a message is heard only where it was collected.
+A message that a carrier took is a WAV file, whole on the disk before anything else says that it is there. One that we
+record ourselves is raw mu-law that grows while the person speaks, so that whatever ends us leaves what was said; the WAV
+is made when somebody listens.
+
+All processes that share a store share this directory too (voicemail_marker.py).
 """
 
 import asyncio
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from gateway.domain.errors import HoldlineError
+from gateway.runtime.voicemail_sound import Heard, listen, wav_of
 
 _NAME = re.compile(r"vm_[0-9A-Za-z_]{1,64}", re.ASCII)
 MB = 1_000_000
 LARGEST_BYTES = 50 * MB
-"""No message is longer than three minutes; even 48 kHz in two channels is 35 MB of it."""
+"""No message at a carrier is longer than three minutes; even 48 kHz in two channels is 35 MB of it."""
+_WAV, _RAW = ".wav", ".ulaw"
 
 
 class NoRoom(HoldlineError):
     """The message would exceed `storage.max_total_mb`."""
 
 
-class VoicemailFiles:
-    """`<folder>/<id>.wav`. The folder is made with the first message. Errors of the disk are OSErrors."""
+class Growing(Protocol):
+    """A message that is being written. Errors of the disk are OSErrors."""
 
-    def __init__(self, folder: Path, max_total_mb: int) -> None:
-        self._folder, self._room = folder, max_total_mb * MB
+    async def append(self, sound: bytes) -> None:
+        """On the disk when this returns. After an error, a part of it may be."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing more comes. No error: what was appended is on the disk already."""
+        ...
+
+
+class MessageFiles(Protocol):
+    """The sound of messages, by their ids. ValueError for an id that is none; errors of the disk are OSErrors."""
 
     async def write(self, voicemail_id: str, wav: bytes) -> None:
         """On the disk when this returns, under its name; after a crash in between, at most a part under another name."""
-        await asyncio.to_thread(self._write, self._path(voicemail_id), wav)
+        ...
+
+    async def grow(self, voicemail_id: str) -> Growing:
+        """An empty file, on the disk under its name."""
+        ...
+
+    async def room(self, needed: int) -> bool:
+        """Whether so many bytes more fit, in the disk and in what we may use of it."""
+        ...
+
+    async def heard(self, voicemail_id: str) -> Heard | None:
+        """What can be told of it without listening; None if there is no file."""
+        ...
 
     async def read(self, voicemail_id: str) -> bytes | None:
-        """None if there is no file."""
-        return await asyncio.to_thread(_read, self._path(voicemail_id))
+        """A WAV file; None if there is none. Of a message that is being recorded, what is there by now."""
+        ...
 
     async def remove(self, voicemail_id: str) -> None:
         """Gone is success."""
-        await asyncio.to_thread(self._path(voicemail_id).unlink, missing_ok=True)
+        ...
 
-    def _path(self, voicemail_id: str) -> Path:
+
+class VoicemailFiles:
+    """`MessageFiles` on the disk. The folder is made with the first message."""
+
+    def __init__(self, folder: Path, max_total_mb: int) -> None:
+        self._folder, self._most = folder, max_total_mb * MB
+
+    async def write(self, voicemail_id: str, wav: bytes) -> None:
+        await asyncio.to_thread(self._write, self._path(voicemail_id, _WAV), wav)
+
+    async def grow(self, voicemail_id: str) -> Growing:
+        return await asyncio.to_thread(self._grow, self._path(voicemail_id, _RAW))
+
+    async def room(self, needed: int) -> bool:
+        return await asyncio.to_thread(self._has_room, needed)
+
+    async def heard(self, voicemail_id: str) -> Heard | None:
+        return await asyncio.to_thread(self._heard, voicemail_id)
+
+    async def read(self, voicemail_id: str) -> bytes | None:
+        return await asyncio.to_thread(self._read, voicemail_id)
+
+    async def remove(self, voicemail_id: str) -> None:
+        for kind in (_WAV, _RAW):
+            await asyncio.to_thread(self._path(voicemail_id, kind).unlink, missing_ok=True)
+
+    def _path(self, voicemail_id: str, kind: str) -> Path:
         if not _NAME.fullmatch(voicemail_id):
             raise ValueError(f"{voicemail_id!r} is no voicemail's id")
-        return self._folder / f"{voicemail_id}.wav"
+        return self._folder / f"{voicemail_id}{kind}"
 
     def _write(self, path: Path, wav: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._used(path) + len(wav) > self._room:
+        self._make_folder()
+        if self._used(path) + len(wav) > self._most:
             raise NoRoom(f"{self._folder} holds as much as storage.max_total_mb allows")
         # A process id, since two processes may collect the same message: the later rename wins, and both are the same sound.
         part = path.with_suffix(f".part{os.getpid()}")
@@ -56,8 +111,54 @@ class VoicemailFiles:
         part.replace(path)
         _sync_folder(self._folder)
 
-    def _used(self, without: Path) -> int:
-        return sum(file.stat().st_size for file in self._folder.glob("*.wav") if file != without)
+    def _grow(self, path: Path) -> "_RawFile":
+        self._make_folder()
+        opened = _RawFile(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        _sync_folder(self._folder)
+        return opened
+
+    def _has_room(self, needed: int) -> bool:
+        self._make_folder()
+        disk = os.statvfs(self._folder)
+        return needed <= disk.f_bavail * disk.f_frsize and self._used() + needed <= self._most
+
+    def _heard(self, voicemail_id: str) -> Heard | None:
+        wav = self._read(voicemail_id)
+        return None if wav is None else listen(wav)
+
+    def _read(self, voicemail_id: str) -> bytes | None:
+        wav = _read(self._path(voicemail_id, _WAV))
+        if wav is not None:
+            return wav
+        raw = _read(self._path(voicemail_id, _RAW))
+        return None if raw is None else wav_of(raw)
+
+    def _make_folder(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _used(self, without: Path | None = None) -> int:
+        files = (file for file in self._folder.iterdir() if file.suffix in {_WAV, _RAW} and file != without)
+        return sum(_size(file) for file in files)
+
+
+class _RawFile:
+    """`Growing`."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    async def append(self, sound: bytes) -> None:
+        await asyncio.to_thread(self._append, sound)
+
+    async def close(self) -> None:
+        with suppress(OSError):
+            await asyncio.to_thread(os.close, self._handle)
+
+    def _append(self, sound: bytes) -> None:
+        left = memoryview(sound)
+        while left:
+            left = left[os.write(self._handle, left) :]
+        os.fsync(self._handle)
 
 
 def _read(path: Path) -> bytes | None:
@@ -65,6 +166,13 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # deleted while we counted
 
 
 def _sync_folder(folder: Path) -> None:

@@ -5,7 +5,8 @@ import wave
 
 from msgspec import Struct
 
-from gateway.domain.pcm import rms
+from gateway.domain.media import MULAW_8K
+from gateway.domain.pcm import rms, ulaw2lin
 
 WINDOW_S = 0.1
 SPEECH_RMS = 300
@@ -32,6 +33,17 @@ def listen(wav: bytes) -> Heard:
     if not rate or width not in {1, 2, 4}:
         return Heard()
     return Heard(seconds=len(samples) / frame / rate, silent=_sounding_s(samples, width, int(WINDOW_S * rate) * frame) < SPEECH_S)
+
+
+def wav_of(mulaw: bytes) -> bytes:
+    """Raw mu-law at 8 kHz as a WAV file that everything plays: 16-bit linear, mono."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(MULAW_8K.rate)
+        out.writeframes(ulaw2lin(mulaw, 2))
+    return file.getvalue()
 
 
 def is_wav(sound: bytes) -> bool:

@@ -17,7 +17,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Store
 from gateway.runtime.store.voicemail_contract import Voicemail, voicemail_id
 from gateway.runtime.supervision import heed_cancellation
-from gateway.runtime.voicemail_files import NoRoom, VoicemailFiles
+from gateway.runtime.voicemail_files import MessageFiles, NoRoom
 from gateway.runtime.voicemail_sound import is_wav, listen
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class Voicemails:
         self,
         carriers: Mapping[str, tuple[Carrier, tuple[str, ...]]],
         store: Store,
-        files: VoicemailFiles,
+        files: MessageFiles,
         clock: Clock,
         *,
         keep_days: float,
@@ -154,7 +154,7 @@ class Voicemails:
                 return
 
 
-async def drop(known: str, store: Store, files: VoicemailFiles, now: float) -> bool:
+async def drop(known: str, store: Store, files: MessageFiles, now: float) -> bool:
     """Forget a message: record first, so that none is shown whose sound is gone. False if there was none."""
     dropped = await store.drop_voicemail(known, now)
     await files.remove(known)

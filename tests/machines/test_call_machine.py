@@ -287,7 +287,7 @@ class OneCall(RuleBasedStateMachine):
         if what == "started" and (self.call.status in _WITH_A_PERSON or self.call.ended):
             self.message = self.message or ("" if self.call.ended else "started")
             self._apply(VoicemailStarted(voicemail_id="vm_1", reason="routed"))
-        elif self.message and (self.call.status is CallStatus.VOICEMAIL or self.call.ended):
+        elif self.message and (self.call.status in _WITH_A_PERSON or self.call.ended):
             self.message = self.message if self.call.ended else "taken"
             kept = VoicemailKept(voicemail_id="vm_1", seconds=2.0, silent=False, ended_by="hung-up")
             self._apply(VoicemailTaken(voicemail_id="vm_1") if what == "taken" else kept)
@@ -335,8 +335,8 @@ class OneCall(RuleBasedStateMachine):
 
     @invariant()
     def a_recording_is_never_forgotten(self) -> None:
-        """Once a message is being recorded the call shows it until it ends."""
-        if self.message:
+        """Once a message is being recorded the call shows it until it ends, or until that agent is lost, too."""
+        if self.message and not self.call.ladder.lost:
             assert self.call.status in {CallStatus.VOICEMAIL, CallStatus.ENDED}
 
     @invariant()

@@ -1,0 +1,44 @@
+"""Where the calls of this process leave their messages: makes a recording for each, and knows whether there is room."""
+
+from collections.abc import Callable
+
+from agent.contract import CallInfo
+from gateway.domain.media import MULAW_8K
+from gateway.runtime.clock import Clock
+from gateway.runtime.errands import Errands
+from gateway.runtime.store.contract import Store
+from gateway.runtime.voicemail_files import MessageFiles
+from gateway.runtime.voicemail_recording import Lengths, MessageRecording, Say
+
+
+class VoicemailDesk:
+    """`owner` is this process, as the others know it; `say` speaks to a call in its session's name."""
+
+    def __init__(
+        self,
+        store: Store,
+        files: MessageFiles,
+        clock: Clock,
+        lengths: Lengths,
+        *,
+        say: Say,
+        owner: Callable[[], str],
+        new_id: Callable[[str], str],
+    ) -> None:
+        self.store, self.files, self.clock, self.lengths = store, files, clock, lengths
+        self.say, self.owner, self.new_id = say, owner, new_id
+        self.errands = Errands()
+
+    def recording(self, call: CallInfo) -> MessageRecording:
+        """The one message of this session."""
+        return MessageRecording(call, self)
+
+    async def room(self) -> bool:
+        """For one message more of full length, beside those that are being recorded here. Other processes' are counted as far
+        as they are on the disk: together they may exceed `storage.max_total_mb` by what they are recording.
+        """
+        return await self.files.room((len(self.errands) + 1) * int(self.lengths.longest_s * MULAW_8K.rate))
+
+    async def aclose(self) -> None:
+        """The process ends. What is not kept by then is kept by another one, or at the next start."""
+        await self.errands.aclose()
