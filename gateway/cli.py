@@ -232,7 +232,7 @@ def chaos(
         int, typer.Option(metavar="N", min=1, max=2000, help="Of our own processes; of carriers twice as many.")
     ] = 120,
     seed: Annotated[int | None, typer.Option(metavar="SEED", min=0, help="Of the plan; any if left out.")] = None,
-    gateways: Annotated[int, typer.Option(metavar="G", min=1, max=8, help="So many processes.")] = 2,
+    gateways: Annotated[int, typer.Option(metavar="G", min=1, max=8, help="So many processes.")] = 3,
     balancer: Annotated[str, typer.Option(metavar="NAME", help="own, or haproxy with deploy/haproxy.cfg.")] = "own",
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep logs, store and ledger of the run there.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,

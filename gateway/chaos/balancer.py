@@ -47,8 +47,12 @@ class Balancer:
     async def look(self) -> None:
         """Ask every member for its health, for ever."""
         while True:
-            await asyncio.gather(*(self._look_at(member) for member in self.members))
+            await self.look_once()
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def look_once(self) -> None:
+        """Ask every member for its health."""
+        await asyncio.gather(*(self._look_at(member) for member in self.members))
 
     async def _look_at(self, member: int) -> None:
         self.well[member] = await _is_ready(member)

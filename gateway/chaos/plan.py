@@ -131,7 +131,7 @@ KILLS = frozenset(
     {Deed.KILL_GATEWAY, Deed.KILL_ALL_GATEWAYS, Deed.KILL_STORE, Deed.KILL_BALANCER, Deed.KILL_AGENT, Deed.DISK_FULL}
 )
 """Deeds after which a process is dead. With `appendfsync always` a server whose disk is full ends itself."""
-_DECK = (Deed.KILL_GATEWAY,) * 10 + (Deed.KILL_STORE,) * 4 + (Deed.KILL_BALANCER,) * 3 + (Deed.KILL_AGENT,) * 4
+_DECK = (Deed.KILL_GATEWAY,) * 9 + (Deed.KILL_STORE,) * 4 + (Deed.KILL_BALANCER,) * 3 + (Deed.KILL_AGENT,) * 4
 _OTHERS = (
     (Deed.PAUSE_GATEWAY,) * 3
     + (Deed.PAUSE_STORE, Deed.DRAIN_GATEWAY, Deed.MEMORY_FULL)
@@ -246,7 +246,7 @@ def _carrier_strike(
     chance: Random, at: float, carriers: int, table: tuple[tuple[str, tuple[dict[str, Any], ...]], ...], *, kill: bool
 ) -> CarrierStrike:
     name, faults = chance.choice(table)
-    for_s = chance.choice((0.8, 1.5, 2.5, 4.0))
+    for_s = chance.choice((1.0, 2.0, 4.0, 7.0))
     return CarrierStrike(at=at, for_s=for_s, carrier=chance.randrange(carriers), kill=kill, name=name, faults=faults)
 
 
@@ -278,8 +278,8 @@ def _wish(chance: Random, index: int, at: float) -> Wish:
         tries=8,
         also=chance.random() < 0.15,
         another_body=chance.random() < 0.1,
-        cancel_after_s=chance.choice((None,) * 20 + (0.1, 2.0)),
-        hang_up_after_s=chance.choice((None,) * 20 + (1.0, 6.0)),
+        cancel_after_s=chance.choice((None,) * 40 + (0.1, 2.0)),
+        hang_up_after_s=chance.choice((None,) * 40 + (1.0, 6.0)),
         on_exhausted=chance.choice(("callback", "callback", "callback", "fail")),
         not_before_s=chance.choice((None,) * 12 + (4.0,)),
     )

@@ -26,7 +26,6 @@ class Result(Struct, frozen=True, kw_only=True):
     outcomes: Mapping[str, int]
     rings: Sequence[Ring]
     failures: Sequence[str]
-    folder: str = ""
 
     @property
     def held(self) -> bool:
@@ -110,8 +109,6 @@ def _end(result: Result) -> Iterable[str]:
         yield f"and {len(result.checks.violations) - _SHOWN} violations more"
     yield "every promise held" if result.held else f"{len(result.checks.violations)} violations"
     yield f"the same plan again: {result.command} (real processes never play it twice alike)"
-    if result.folder:
-        yield f"logs: {result.folder}"
 
 
 def _cells(title: str, counts: Mapping[str, int]) -> Iterable[str]:

@@ -14,6 +14,7 @@ from carriers.lab.ledger import Entry
 from gateway.chaos.done import Done
 from gateway.chaos.doubles import second_rings
 from gateway.chaos.evidence import Scene, evidence_of
+from gateway.chaos.keeping import keep
 from gateway.chaos.ledger import Follower
 from gateway.chaos.listening import crossed
 from gateway.chaos.people import People
@@ -101,6 +102,7 @@ class Run:
     async def _judged(self, terms: Terms, begin: float, heal_at: float, left_over: list[str], began: float) -> Result:
         stock = await take_stock(self._store)
         entries = self._follower.entries
+        keep(self._rig.folder, entries, stock, self.done, self._people.told)
         truth = Truth(entries, stock.calls)
         scene = Scene(
             begin=begin,

@@ -19,6 +19,8 @@ _PATIENCE_S = 4.0
 """So long a strike waits for its moment; then it strikes without one."""
 _AFTER_BACK_S = 0.5
 _DRAIN_S = 8.0
+_LIVES_S = 1.5
+"""So long a gateway that has come up is let live."""
 _GIVE_UP = 3
 
 Whose = Callable[[Entry], Awaitable[int | None]]
@@ -109,6 +111,7 @@ class Striker:
             await asyncio.sleep(strike.for_s)
             await self._raise(unit.start, unit.kill)
             self._note(strike, unit.member.name, begin, entry)
+            await asyncio.sleep(_LIVES_S)
 
     async def _pause_gateway(self, strike: Strike, entry: Entry | None) -> None:
         unit = await self._aim(strike, entry)
@@ -133,12 +136,15 @@ class Striker:
             self._note(strike, unit.member.name, begin, entry)
 
     async def _aim(self, strike: Strike, entry: Entry | None) -> GatewayUnit:
-        """The gateway that has the call of the moment, as far as that can be known; else the plan's."""
+        """The gateway that has the call of the moment, as far as that can be known; else the plan's. One that is being started
+        again, or has only just come up, is spared while there is another: who never lives cannot be killed.
+        """
         units = self._rig.gateways
-        if entry is not None and strike.moment is Moment.DIAL:
-            return max(units, key=lambda unit: unit.dialled_at.get(entry.carrier, 0.0))
         port = await self._whose(entry) if entry is not None else None
-        return next((unit for unit in units if unit.port == port), units[strike.place % len(units)])
+        first = next((unit for unit in units if unit.port == port), units[strike.place % len(units)])
+        if entry is not None and strike.moment is Moment.DIAL:
+            first = max(units, key=lambda unit: unit.dialled_at.get(entry.carrier, 0.0))
+        return min(units, key=lambda unit: (unit.busy.locked(), unit is not first))
 
     # --- what all share ------------------------------------------------------------------------------------------
 

@@ -174,8 +174,10 @@ class _Link:
             self._far = await self._proxy.connect()
             await self._both_ways(self._near, self._far)
             end = _close
-        except* (OSError, TimeoutError):
-            pass  # one side was reset, or there is no other side: the end below is the news
+        except* (OSError, TimeoutError, RuntimeError):
+            # One side was reset, or there is no other side: the end below is the news. Of a transport that closed a moment
+            # ago uvloop says RuntimeError.
+            pass
         finally:
             for _, writer in filter(None, (self._near, self._far)):
                 end(writer)
@@ -195,7 +197,8 @@ class _Link:
         if self.half:
             raise ConnectionResetError  # the near end has given up on the half-open connection
         await self._proxy.closing()
-        sink.write_eof()
+        if not sink.transport.is_closing():
+            sink.write_eof()
 
     async def _read(self, source: asyncio.StreamReader, *, from_far: bool) -> bytes:
         try:

@@ -2,9 +2,9 @@
 
 import json
 import secrets
+import shutil
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
 import typer
@@ -35,18 +35,28 @@ def run(*, minutes: float, kills: int, seed: int | None, gateways: int, balancer
         haproxy=DEFAULT if balancer == "haproxy" else None,
         command=again + (f" --balancer {balancer}" if balancer != BALANCERS[0] else ""),
     )
-    with ExitStack() as stack:
-        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="holdline-chaos-")))
-        return _run(terms, folder, as_json=as_json)
+    folder = _folder(keep)
+    code = _run(terms, folder, as_json=as_json)
+    if keep is None and code == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        _progress(f"logs, ledger and calls are in {folder}")
+    return code
+
+
+def _folder(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="holdline-chaos-"))
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise Failure(f"{keep} is not empty.", "Give --keep a new folder.", code=WRONG)
+    return keep.resolve()
 
 
 def _run(terms: Terms, folder: Path, *, as_json: bool) -> int:
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise Failure(f"{folder} is not empty.", "Give --keep a new folder.", code=WRONG)
     _progress(f"seed {terms.seed}: {terms.kills} kills of ours in {terms.seconds / 60:g} minutes")
     try:
-        result = uvloop.run(run_chaos(terms, folder.resolve(), _progress))
+        result = uvloop.run(run_chaos(terms, folder, _progress))
     except (NotStarted, NoHaproxy) as error:
         raise Failure(str(error), "") from error
     if as_json:
