@@ -39,6 +39,13 @@ PROTECTED = [
     ("GET", "/v1/voicemails/vm_1"),
     ("GET", "/v1/voicemails/vm_1/audio"),
     ("DELETE", "/v1/voicemails/vm_1"),
+    ("GET", "/v1/webhooks"),
+    ("GET", "/v1/webhooks/alpha"),
+    ("GET", "/v1/webhooks/alpha/dead"),
+    ("POST", "/v1/webhooks/alpha/dead/replay"),
+    ("POST", "/v1/webhooks/alpha/dead/msg_1/replay"),
+    ("POST", "/v1/webhooks/alpha/enable"),
+    ("POST", "/v1/webhooks/alpha/test"),
 ]
 
 
@@ -60,7 +67,7 @@ async def test_every_path_of_the_api_asks_for_a_key(gateway: Any, method: str, p
 def test_the_list_of_protected_paths_is_complete(gateway: Any) -> None:
     """Each route under /v1 stands in the table above, so that a new one cannot be forgotten."""
     routes = {(method, path) for path, method in _operations(gateway.app) if path.startswith("/v1")}
-    names = {"call_1": "{call_id}", "alpha": "{name}", "vm_1": "{voicemail_id}"}
+    names = {"call_1": "{call_id}", "alpha": "{name}", "vm_1": "{voicemail_id}", "msg_1": "{notice_id}"}
     shown = {(method, "/".join(names.get(part, part) for part in path.split("/"))) for method, path in PROTECTED}
     assert routes == shown
 
@@ -78,6 +85,8 @@ def _operations(app: Any) -> set[tuple[str, str]]:
         ("reader", "POST", "/v1/calls/call_1/hangup", 403),
         ("reader", "GET", "/v1/calls", 200),
         ("reader", "GET", "/v1/carriers", 200),
+        ("reader", "GET", "/v1/webhooks", 200),
+        ("writer", "GET", "/v1/webhooks/shop/dead", 403),
         ("writer", "POST", "/v1/calls", 201),
         ("writer", "GET", "/v1/calls", 403),
         ("writer", "GET", "/v1/events", 403),
