@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from gateway.chaos.done import Done
 from gateway.chaos.plan import Wish
 from gateway.chaos.replay import fill
+from gateway.chaos.settings import CALLERS_AGENT
 from gateway.chaos.stock import Stock
 from gateway.chaos.truth import Truth
 from gateway.domain.policy import Policy
@@ -17,6 +18,7 @@ from gateway.simulation.history import History
 from gateway.simulation.invariants.evidence import Evidence
 from gateway.simulation.people import Told
 from gateway.simulation.plan import CallPlan, CarrierPlan, MishapPlan, Plan
+from gateway.simulation.sound import Tones
 from gateway.simulation.watch import Watch
 
 _MANY = 10_000.0
@@ -54,6 +56,8 @@ def evidence_of(scene: Scene, truth: Truth, stock: Stock) -> Evidence:
         heal_at=scene.heal_at,
         posts=truth.posts,
         people=truth.people(),
+        callers=truth.callers(CALLERS_AGENT),
+        tones=Tones(),
         calls=stock.calls,
         entries=stock.entries,
         told=list(scene.told),

@@ -28,8 +28,12 @@ LIVED = (
     "pace_since",
     "promise",
     "promise_attempts",
+    "promised_at",
+    "retried_as",
     "cancel_wanted",
+    "voicemail",
     "legs",
+    "ladder",
     "resumed",
     "version",
 )

@@ -6,6 +6,7 @@ from typing import Any
 from gateway.chaos.plan import BUILT_IN, CALLERS, ECHO, OUTSIDE
 
 EXPIRES_AFTER_S, RING_TIMEOUT_S, MAX_DURATION_S = 60.0, 12, 40
+CALLERS_AGENT = "echo"
 OUTSIDE_KIND = "twilio_stream"
 OUTSIDE_TOKEN = "chaos-agent-token-0123456789"  # noqa: S105 signs sockets between two processes of one run
 _DIALING = {
@@ -66,7 +67,7 @@ def _routes(names: Sequence[str]) -> list[dict[str, Any]]:
     routes = [_route(group, "echo", order) for group, order in zip(ECHO, turned, strict=True)]
     routes += [_route(group, "outside", order) for group, order in zip(OUTSIDE, turned, strict=True)]
     routes += [_route(group, "receptionist", list(names)) for group in BUILT_IN]
-    return [*routes, {"name": f"callers-{CALLERS}", "direction": "inbound", "prefix": "+", "agent": "echo"}]
+    return [*routes, {"name": f"callers-{CALLERS}", "direction": "inbound", "prefix": "+", "agent": CALLERS_AGENT}]
 
 
 def _route(group: str, agent: str, carriers: Sequence[str]) -> dict[str, Any]:

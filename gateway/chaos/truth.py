@@ -11,7 +11,7 @@ from carriers.lab.ledger import Entry
 from gateway.domain.outcome import Direction
 from gateway.domain.records import Call, Leg
 from gateway.simulation.invariants.evidence import Delivered
-from gateway.simulation.truth import Person, Post, leg_of, people
+from gateway.simulation.truth import Caller, Person, Post, follow_callers, leg_of, people
 
 CarrierCall = tuple[str, str]
 """(carrier, its id of the call)."""
@@ -45,12 +45,28 @@ class Truth:
         placed = [post for post in self._by_call() if post.carrier_call_id]
         return people([*placed, *arrived], self._entries)
 
+    def callers(self, agent: str) -> list[Caller]:
+        """Everybody whose call got through to a carrier; `agent` is who answers them."""
+        known = {
+            (entry.carrier, entry.carrier_call_id): Caller(
+                carrier=entry.carrier,
+                ref=entry.carrier_call_id,
+                number=entry.number,
+                to=entry.more["to"],
+                agent=agent,
+                called_at=entry.at,
+                bridges=[],
+                streams={},
+            )
+            for entry in self._entries
+            if entry.kind == "call"
+        }
+        return follow_callers(known, self._entries)
+
     def delivered(self) -> list[Delivered]:
         """Every webhook of a leg of ours that we answered with 200."""
         return [
-            Delivered(
-                key=f"{entry.more['url']}#{entry.at}", answered_at=entry.at, call_id=leg[0], leg_id=leg[1], wants_document=True
-            )
+            _delivered(entry, *leg)
             for entry in self._entries
             if entry.kind == "webhook" and entry.more.get("status") == 200 and (leg := leg_of(entry.more["url"])) is not None
         ]
@@ -82,6 +98,19 @@ class Truth:
             return self.legs[known[1]]
         sent = [leg for leg in self._sent[entry.carrier, entry.number] if (leg.sent_at or 0.0) <= entry.at + _SKEW_S]
         return sent[-1] if sent else None
+
+
+def _delivered(entry: Entry, call_id: str, leg_id: str) -> Delivered:
+    """What it asked for cannot be told from outside: it counts as one that wants a document, of which less is demanded."""
+    return Delivered(
+        key=f"{entry.more['url']}#{entry.at}",
+        sent_at=entry.more.get("sent_at", entry.at),
+        answered_at=entry.at,
+        carrier=entry.carrier,
+        call_id=call_id,
+        leg_id=leg_id,
+        wants_document=True,
+    )
 
 
 def _whose(entries: Iterable[Entry], calls: Mapping[str, Call]) -> dict[CarrierCall, OurLeg]:

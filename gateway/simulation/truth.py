@@ -150,6 +150,11 @@ def callers(entries: Iterable[Entry], placed: Iterable[tuple[CallerPlan, PhoneCa
         )
         for plan, call in placed
     }
+    return follow_callers(known, entries)
+
+
+def follow_callers(known: dict[tuple[str, str], Caller], entries: Iterable[Entry]) -> list[Caller]:
+    """Tell each caller, by (carrier, the carrier's id), what the ledger has of them."""
     for entry in entries:
         caller = known.get((entry.carrier, entry.carrier_call_id))
         if caller is not None:
