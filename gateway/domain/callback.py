@@ -6,7 +6,7 @@ twice, in whatever process and after whatever crash, gets the same one.
 
 from hashlib import blake2b
 
-from gateway.domain.outcome import Direction
+from gateway.domain.outcome import CallbackState, Direction
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.domain.window import next_opening
@@ -35,6 +35,13 @@ def callback_ids(because: Call, purpose: str) -> tuple[str, str]:
 def retry_ids(call: Call) -> tuple[str, str]:
     """(call id, session id) of the call that tries this one again."""
     return _ids(f"retry\n{call.id}", "re")
+
+
+def state_of(call: Call) -> CallbackState:
+    """Where a call that is or was a promise is."""
+    if call.ended:
+        return CallbackState.OVER
+    return CallbackState.WAITING if call.promise is not None else CallbackState.RUNNING
 
 
 def slot_of(call: Call) -> str | None:

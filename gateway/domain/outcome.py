@@ -41,6 +41,14 @@ class Outcome(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+class CallbackState(StrEnum):
+    """Where a promise to call is: waiting for its time, being kept by a call that is under way, or over."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    OVER = "over"
+
+
 class Priority(StrEnum):
     """In which order promises that are due are kept."""
 

@@ -11,9 +11,11 @@ from gateway.domain.window import Window, next_opening
 from gateway.runtime.calls import Calls
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Committed
+from gateway.runtime.store.promise_contract import Taken
 
 log = structlog.get_logger(__name__)
 
+_TRIES = 3
 CALLBACK = "callback"
 """The purpose of a callback that somebody asked for, or was promised by default."""
 
@@ -66,14 +68,15 @@ class CallbackRequests:
         known = await self._calls.store.load(wanted.id)
         if known is not None:
             return known
-        result = await self._calls.accept(wanted)
-        if isinstance(result, Committed):
-            log.info("callback-promised", call_id=wanted.id, because=because.id, purpose=purpose)
-            return result.call
-        known = await self._calls.store.load(wanted.id)
-        if known is None:
-            raise StoreUnavailable(f"the callback of {because.id} could not be stored")
-        return known
+        for _ in range(_TRIES):
+            result = await self._calls.accept(wanted)
+            if isinstance(result, Committed):
+                log.info("callback-promised", call_id=wanted.id, because=because.id, purpose=purpose)
+                return result.call
+            known = await self._calls.store.load(result.holder if isinstance(result, Taken) else wanted.id)
+            if known is not None:
+                return known
+        raise StoreUnavailable(f"the callback of {because.id} could not be stored")
 
     def _call(self, because: Call, purpose: str, note: str, agent: str, due_at: float | None) -> Call:
         number = person_of(because)

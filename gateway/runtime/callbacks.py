@@ -8,7 +8,8 @@ from gateway.domain.events import PromiseDue, TimerFired
 from gateway.domain.outcome import CallStatus
 from gateway.runtime.calls import CallNotFound, Calls
 from gateway.runtime.clock import Clock
-from gateway.runtime.store.contract import Claim
+from gateway.runtime.store.contract import Claim, Fenced
+from gateway.runtime.store.promise_contract import PromiseClaim
 from gateway.runtime.supervision import heed_cancellation
 
 log = structlog.get_logger(__name__)
@@ -46,13 +47,22 @@ class Callbacks:
         """Make every due promise a dialling call again; how many were due."""
         if self._resting:
             return 0
-        due = await self._calls.store.due_promises(self._clock.now(), self._lease_s, self._batch)
-        for call_id in due:
-            try:
-                await self._calls.apply(call_id, lambda call: (PromiseDue(),) if call.status is CallStatus.SCHEDULED else ())
-            except CallNotFound:
-                log.warning("promise-without-call", call_id=call_id)
-        return len(due)
+        claims = await self._calls.store.claim_promises(self._clock.now(), self._lease_s, self._batch)
+        for claim in claims:
+            await self._keep(claim)
+        return len(claims)
+
+    async def _keep(self, claim: PromiseClaim) -> None:
+        """Under the claim's token: whoever comes too late, after another worker or a cancellation, changes nothing."""
+        try:
+            applied = await self._calls.apply(
+                claim.call_id, lambda call: (PromiseDue(),) if call.status is CallStatus.SCHEDULED else (), kept=claim.token
+            )
+        except CallNotFound:
+            log.warning("promise-without-call", call_id=claim.call_id)
+            return
+        if isinstance(applied.result, Fenced):
+            log.info("promise-kept-by-another", call_id=claim.call_id)
 
     async def fire(self, claim: Claim) -> None:
         """Give a timer back to its call, when its time has come by our clock too."""

@@ -8,12 +8,23 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.domain import call as calls
 from gateway.domain.call import BreakerWord
 from gateway.domain.commands import AnyCommand
 from gateway.domain.errors import HoldlineError, StoreUnavailable
-from gateway.domain.events import AnyLegEvent, CallAccepted, CallArrived, CallEvent, CancelRequested, HangupRequested, LegReported
+from gateway.domain.events import (
+    AnyLegEvent,
+    CallAccepted,
+    CallArrived,
+    CallEvent,
+    CancelRequested,
+    HangupRequested,
+    LegReported,
+    PromiseFolded,
+    RetryFolded,
+)
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.runtime import journal
@@ -30,6 +41,8 @@ from gateway.runtime.store.contract import (
     Store,
 )
 from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.store.plan import written
+from gateway.runtime.store.promise_contract import Taken
 from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 
 log = structlog.get_logger(__name__)
@@ -75,7 +88,10 @@ class Calls:
         self._observers.append(observer)
 
     async def accept(self, call: Call, idempotency: IdempotencyRecord | None = None) -> CommitResult:
-        """Store a new call, its idempotency record and its first command in one write; Conflict if its id is known."""
+        """Store a new call, its idempotency record and its first command in one write.
+
+        Conflict if its id is known; Taken if it would be a second promise to its number for its purpose.
+        """
         now = self._clock.now()
         step = calls.step(call, CallAccepted(), now, self._policy)
         entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)
@@ -120,29 +136,36 @@ class Calls:
         permit: DialPermit | None = None,
         mark: Callable[[Call], HookMark] | None = None,
         lease: int | None = None,
+        kept: str | None = None,
     ) -> Applied:
         """Apply what `decide` makes of the call as it now stands; it is asked again after every conflict.
 
         Everything is one write: state, log, commands, permit, the webhook's mark, and the acknowledgement of `done`.
-        `lease`: the token under which the writer speaks for the call's session; a stale one gives `Fenced`.
+        `lease`: the token under which the writer speaks for the call's session, `kept`: the one under which it keeps the
+        call's promise; a stale one gives `Fenced`. What would be a second promise to a number for a purpose is folded.
         Raise CallNotFound, IllegalTransition, StoreUnavailable.
         """
+        folds: tuple[CallEvent, ...] = ()
         for _ in range(_TRIES):
             before = await self.store.load(call_id)
             if before is None:
                 raise CallNotFound(call_id)
             now = self._clock.now()
-            run = self._run(before, decide(before), now)
+            run = self._run(before, (*decide(before), *folds), now)
             if run.silent and done is None and mark is None:
                 return Applied(call=before, result=None)
             change = self._change(run.call, run.entries, run.commands, released=run.released, notices=run.notices)
             # a permit belongs to the leg that its event makes; without the event nothing may be taken
-            change = _with(change, done, None if run.silent else permit, mark(run.call) if mark else None, lease)
+            permitted = permit if permit is not None and run.call.find(permit.leg_id) is not None else None
+            change = _with(change, done, permitted, mark(run.call) if mark else None, lease)
+            change = replace(change, kept=kept, follow=run.follow)
             result = await self.store.commit(change, now)
-            if isinstance(result, Conflict):
+            folds = _folds(result, run.call) if isinstance(result, Taken) else ()
+            if isinstance(result, Conflict | Taken):
                 continue
             if isinstance(result, Committed):
                 await self._tell(News(before=before, after=result.call, entries=run.entries, words=run.words))
+                await self._tell_of_follow(run.follow)
                 return Applied(call=result.call, result=result)
             return Applied(call=before, result=result)
         raise StoreUnavailable(f"call {call_id} is being written by too many at once")
@@ -160,6 +183,7 @@ class Calls:
                 commands=(*run.commands, *step.commands),
                 words=(*run.words, *step.words),
                 released=(*run.released, *step.released),
+                follow=None if isinstance(event, RetryFolded) else self._follow(step.follow, now) or run.follow,
                 notices=(*run.notices, *self.announcer.of_call(run.call, step.call, event, now)),
             )
         return run
@@ -184,6 +208,19 @@ class Calls:
             notices=notices,
         )
 
+    def _follow(self, call: Call | None, now: float) -> Change | None:
+        """The call that takes an ended one's place, as it is accepted in the same write."""
+        if call is None:
+            return None
+        step = calls.step(call, CallAccepted(), now, self._policy)
+        entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)
+        notices = self.announcer.of_call(None, step.call, CallAccepted(), now)
+        return self._change(step.call, entries, step.commands, notices=notices)
+
+    async def _tell_of_follow(self, follow: Change | None) -> None:
+        if follow is not None:
+            await self._tell(News(before=None, after=written(follow), entries=follow.entries, words=()))
+
     async def _tell(self, news: News) -> None:
         for observer in self._observers:
             try:
@@ -200,7 +237,13 @@ class _Run(Struct, frozen=True, kw_only=True):
     commands: tuple[AnyCommand, ...] = ()
     words: tuple[BreakerWord, ...] = ()
     released: tuple[tuple[str, str], ...] = ()
+    follow: Change | None = None
     notices: tuple[Notice, ...] = ()
+
+
+def _folds(taken: Taken, call: Call) -> tuple[CallEvent, ...]:
+    """What is said of the call, or of the retry that it would have, when another promise for the same is open."""
+    return (PromiseFolded(into=taken.holder) if taken.wanted == call.id else RetryFolded(into=taken.holder),)
 
 
 def _with(

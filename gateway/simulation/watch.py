@@ -138,7 +138,7 @@ class _Told(Struct, frozen=True):
 
 _TELLS_TIME: dict[str, _Told] = {
     "claim": _Told(0),
-    "due_promises": _Told(0),
+    "claim_promises": _Told(0),
     "hasten_promises": _Told(0),
     "beat": _Told(1, always=True),
     "retire": _Told(1, always=True),

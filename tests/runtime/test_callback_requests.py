@@ -81,6 +81,23 @@ async def test_asking_twice_gives_the_same_one(rig: Any) -> None:
     assert (again.id, again.outcome) == (first.id, Outcome.CANCELED)
 
 
+async def test_a_thousand_askers_get_one_promise(rig: Any) -> None:
+    """Every one of them called us from the same number: they share the one that is open, and the phone rings once."""
+    asks = requests_of(rig)
+    promised = [await asks.ask(a_caller(rig, id=f"call_in{number}"), purpose="callback") for number in range(1000)]
+    assert {call.id for call in promised} == {promised[0].id}
+    await rig.wait(30)
+    assert len(rig.a.posts) == 1
+
+
+async def test_when_it_is_over_another_may_be_asked_for(rig: Any) -> None:
+    """By another call; the number is free again."""
+    first = await requests_of(rig).ask(a_caller(rig), purpose="callback")
+    await rig.calls.cancel(first.id)
+    second = await requests_of(rig).ask(a_caller(rig, id="call_in2"), purpose="callback")
+    assert (second.id != first.id, second.status) == (True, CallStatus.SCHEDULED)
+
+
 async def test_another_purpose_is_another_promise(rig: Any) -> None:
     """Ids are made of both."""
     first = await requests_of(rig).ask(a_caller(rig), purpose="callback")

@@ -17,6 +17,7 @@ from gateway.domain.commands import AnyCommand
 from gateway.domain.hand import Hand
 from gateway.domain.records import Call, MediaCounters
 from gateway.runtime.store.notice_contract import Notice, NoticeStore
+from gateway.runtime.store.promise_contract import PromiseStore, Taken
 from gateway.runtime.store.recording_contract import RecordingStore
 from gateway.runtime.store.voicemail_contract import VoicemailStore
 
@@ -93,6 +94,10 @@ class Change(Struct, frozen=True, kw_only=True):
     """The writer speaks for the call's session, under this token (0: nobody has leased it); another one stored refuses the
     whole write. None: the write is not about the session.
     """
+    kept: str | None = None
+    """The writer keeps the call's promise, claimed under this token; a stale one refuses the whole write."""
+    follow: "Change | None" = None
+    """A new call that takes this one's place, written with it; what is new of it is its call, entries and commands."""
     notices: tuple[Notice, ...] = ()
     """What the user's systems are to be told of it."""
 
@@ -132,7 +137,7 @@ class Denied(Struct, frozen=True, tag=True):
     retry_at: float
 
 
-CommitResult = Committed | Conflict | Fenced | Repeated | Replayed | Denied
+CommitResult = Committed | Conflict | Fenced | Repeated | Replayed | Taken | Denied
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -194,6 +199,9 @@ class CallFilter(Struct, frozen=True, kw_only=True):
     carrier: str | None = None
     to: str | None = None
     direction: str | None = None
+    purpose: str | None = None
+    callback: str | None = None
+    """`any`, or a `CallbackState`: only calls that are or were promises."""
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -203,17 +211,17 @@ class Page(Struct, frozen=True, kw_only=True):
     next: str | None
 
 
-class Store(RecordingStore, VoicemailStore, NoticeStore, Protocol):
+class Store(RecordingStore, VoicemailStore, NoticeStore, PromiseStore, Protocol):
     """See the head of this file."""
 
     # calls
     async def commit(self, change: Change, now: float) -> CommitResult:
         """Check everything, then write everything.
 
-        Checks, in this order: idempotency key known -> Replayed; mark known -> Repeated; `done` or `lease` stale -> Fenced;
-        version -> Conflict; permit (hand, breaker epoch or version, concurrency, pace) -> Denied. When the call has ended, its
-        idempotency key expires 48 h later, and its session's lease is nobody's work any more; the promise queue always
-        mirrors `call.promise`.
+        Checks, in this order: idempotency key known -> Replayed; mark known -> Repeated; `done`, `lease` or `kept` stale ->
+        Fenced; version -> Conflict; another open promise for the same -> Taken; permit (hand, breaker epoch or version,
+        concurrency, pace) -> Denied. When the call has ended, its idempotency key expires 48 h later, and its session's lease
+        is nobody's work any more; the promise queue always mirrors `call.promise`.
         """
         ...
 
@@ -260,15 +268,6 @@ class Store(RecordingStore, VoicemailStore, NoticeStore, Protocol):
 
     async def next_due(self) -> float | None:
         """When the earliest command or promise is due; None if there is none."""
-        ...
-
-    # promises
-    async def due_promises(self, now: float, lease_s: float, limit: int) -> tuple[str, ...]:
-        """Call ids whose promise is due; each is not returned again for `lease_s` unless its promise is renewed."""
-        ...
-
-    async def hasten_promises(self, now: float, reasons: frozenset[str], limit: int) -> int:
-        """Make promises with one of these reasons due now; how many."""
         ...
 
     # carriers

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.domain.breaker import Breaker
 from gateway.runtime.store.codec import encode, plain
 from gateway.runtime.store.notice_dump import memory_sections as notice_sections
+from gateway.runtime.store.promise_dump import memory_sections as promise_sections
 
 if TYPE_CHECKING:
     from gateway.runtime.store.memory_store import MemoryStore
@@ -35,8 +36,6 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "marks": _marks(store),
         "outbox": _outbox(store),
         "tokens": store.outbox.tokens,
-        "promises": _promises(store),
-        "waiting": _waiting(store),
         "places": _places(store),
         "next_free": dict(store.next_free),
         "breakers": {carrier: _breaker(breaker) for carrier, breaker in store.breakers.items()},
@@ -59,6 +58,7 @@ def dump(store: MemoryStore) -> dict[str, Any]:
         "secret": store.secret,
         "fence": store.fence,
         **notice_sections(store),
+        **promise_sections(store),
     }
     return {name: section for name, section in sections.items() if section}
 
@@ -124,21 +124,6 @@ def _outbox(store: MemoryStore) -> dict[str, Any]:
         }
         for key, item in store.outbox.items.items()
     }
-
-
-def _promises(store: MemoryStore) -> dict[str, Any]:
-    return {
-        key: {"due": store.promises.due.score(key), "body": plain(promise.body), "leased": key in store.promises.leased}
-        for key, promise in store.promises.items.items()
-    }
-
-
-def _waiting(store: MemoryStore) -> dict[str, dict[str, float]]:
-    waiting: dict[str, dict[str, float]] = {}
-    for score, call_id in store.promises.due:
-        if call_id not in store.promises.leased:
-            waiting.setdefault(store.promises.items[call_id].reason, {})[call_id] = score
-    return waiting
 
 
 def _places(store: MemoryStore) -> dict[str, Any]:

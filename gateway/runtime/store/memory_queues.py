@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from gateway.runtime.store.plan import PlannedCommand, PlannedPromise
+from gateway.runtime.store.plan import PlannedCommand
 
 
 class DueSet:
@@ -107,41 +107,3 @@ class Outbox:
         """All commands of a call."""
         for command_id in [key for key, item in self.items.items() if item.call_id == call_id]:
             self.remove(command_id)
-
-
-class Promises:
-    """One line for each call that holds an open promise."""
-
-    def __init__(self) -> None:
-        self.due = DueSet()
-        self.items: dict[str, PlannedPromise] = {}
-        self.leased: set[str] = set()
-
-    def mirror(self, call_id: str, promise: PlannedPromise | None) -> None:
-        """Follow `call.promise`; the same promise keeps its lease and its haste."""
-        known = self.items.get(call_id)
-        if promise is None:
-            self.remove(call_id)
-        elif known is None or known.body != promise.body:
-            self.items[call_id] = promise
-            self.leased.discard(call_id)
-            self.due.put(call_id, promise.due)
-
-    def remove(self, call_id: str) -> None:
-        """Kept, broken, or its call is gone."""
-        self.items.pop(call_id, None)
-        self.leased.discard(call_id)
-        self.due.drop(call_id)
-
-    def take(self, call_id: str, until: float) -> None:
-        """Not again before `until`."""
-        self.leased.add(call_id)
-        self.due.put(call_id, until)
-
-    def hasten(self, clock: float, reasons: frozenset[str], limit: int) -> int:
-        """Make the earliest of those that wait due now; a leased one is in somebody's hands already."""
-        waiting = [member for score, member in self.due if score > clock and member not in self.leased]
-        chosen = [member for member in waiting if self.items[member].reason in reasons][: max(limit, 0)]
-        for member in chosen:
-            self.due.put(member, clock)
-        return len(chosen)

@@ -13,6 +13,7 @@ class StoredCall(Struct, kw_only=True):
     entries: list[tuple[int, str]]
     media: dict[str, str]
     keys: set[str]
+    last_context: str | None = None
 
 
 class BoundKey(Struct, kw_only=True):

@@ -37,7 +37,8 @@ from gateway.runtime.store.contract import (
 )
 from gateway.runtime.store.memory_dump import dump
 from gateway.runtime.store.memory_processes import Leases, Processes
-from gateway.runtime.store.memory_queues import DueSet, Outbox, Promises
+from gateway.runtime.store.memory_promises import MemoryPromises
+from gateway.runtime.store.memory_queues import DueSet, Outbox
 from gateway.runtime.store.memory_recordings import MemoryRecordings
 from gateway.runtime.store.memory_records import BoundKey, StoredCall
 from gateway.runtime.store.notice_contract import Notice
@@ -45,11 +46,12 @@ from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import FEED_KEPT, Plan, PlannedPermit, plan, wanted_indexes, written
 
 
-class MemoryStore(MemoryRecordings):
+class MemoryStore(MemoryRecordings, MemoryPromises):
     """See the head of this file; `feed_kept` is how many lines of the feed stay readable."""
 
     def __init__(self, feed_kept: int = FEED_KEPT) -> None:
         super().__init__()
+        MemoryPromises.__init__(self)
         self.feed_kept = feed_kept
         self.clock = 0.0
         """The latest `now` of any write."""
@@ -62,7 +64,6 @@ class MemoryStore(MemoryRecordings):
         self.bound: dict[str, BoundKey] = {}
         self.marks: dict[str, HookMark] = {}
         self.outbox = Outbox()
-        self.promises = Promises()
         self.places: dict[str, dict[str, float]] = {}
         self.next_free: dict[str, float] = {}
         self.breakers: dict[str, Breaker] = {}
@@ -85,11 +86,13 @@ class MemoryStore(MemoryRecordings):
         self._write_call(planned)
         self._write_log(planned)
         self._write_queues(planned)
+        self._write_slot(planned)
         self._write_keys(planned)
         if change.mark is not None:
             self.marks[change.mark.key] = change.mark
         self._write_permits(planned)
         self._write_notices(planned.notices)
+        self._write_follow(planned.follow)
         return Committed(call=written(change))
 
     async def load(self, call_id: str) -> Call | None:
@@ -158,24 +161,8 @@ class MemoryStore(MemoryRecordings):
         return True
 
     async def next_due(self) -> float | None:
-        times = [first for first in (self.outbox.due.first(), self.promises.due.first()) if first is not None]
+        times = [first for first in (self.outbox.due.first(), self.promises.first()) if first is not None]
         return min(times, default=None)
-
-    # promises
-
-    async def due_promises(self, now: float, lease_s: float, limit: int) -> tuple[str, ...]:
-        clock = max(self.clock, now)
-        due = self.promises.due.due(clock, limit)
-        self.clock = clock if due else self.clock
-        for call_id in due:
-            self.promises.take(call_id, clock + lease_s)
-        return due
-
-    async def hasten_promises(self, now: float, reasons: frozenset[str], limit: int) -> int:
-        clock = max(self.clock, now)
-        hastened = self.promises.hasten(clock, reasons, limit)
-        self.clock = clock if hastened else self.clock
-        return hastened
 
     # carriers
 
@@ -300,10 +287,13 @@ class MemoryStore(MemoryRecordings):
             return Fenced()
         if planned.lease is not None and self.session_leases.token(planned.call_id) != planned.lease:
             return Fenced()
+        if planned.kept is not None and self.promises.tokens.get(planned.call_id) != planned.kept:
+            return Fenced()
         stored = self.calls.get(planned.call_id)
         if planned.expected != (stored.version if stored else 0):
             return Conflict()
-        return self._denial(planned, planned.permit, clock) if planned.permit else None
+        taken = self._promised_by(planned)
+        return taken or (self._denial(planned, planned.permit, clock) if planned.permit else None)
 
     def _denial(self, planned: Plan, permit: PlannedPermit, clock: float) -> Denied | None:
         if not self.hands.get(permit.carrier, Hand()).in_service:
@@ -345,7 +335,23 @@ class MemoryStore(MemoryRecordings):
         self.ended.drop(planned.call_id)
         if planned.ended_at is not None:
             self.ended.put(planned.call_id, planned.ended_at)
+            self._keep_last_known(planned.call_id)
             self.session_leases.end(planned.call_id)
+
+    def _write_follow(self, follow: Plan | None) -> None:
+        """The call that takes another's place, unless it is there already."""
+        if follow is None or follow.call_id in self.calls:
+            return
+        self._write_call(follow)
+        self._write_log(follow)
+        self._write_queues(follow)
+        self._write_slot(follow)
+        self._write_notices(follow.notices)
+
+    def _keep_last_known(self, call_id: str) -> None:
+        lease = self.session_leases.items.get(call_id)
+        if lease is not None and lease.context is not None:
+            self._keep_last(call_id, lease.context)
 
     def _unlist(self, position: str) -> None:
         del self.positions[bisect_left(self.positions, (position, ""))]

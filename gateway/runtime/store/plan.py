@@ -12,12 +12,15 @@ import struct
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.domain.callback import slot_of, state_of
 from gateway.domain.commands import AnyCommand
+from gateway.domain.outcome import Priority
 from gateway.domain.records import Call
 from gateway.runtime.store.codec import encode
 from gateway.runtime.store.contract import CallFilter, Change, DialPermit, HookMark, LogEntry
 from gateway.runtime.store.notice_contract import DEAD_KEPT, NOTICES_KEPT
 from gateway.runtime.store.notice_plan import PlannedNotice, planned_notices
+from gateway.runtime.store.promise_contract import LONGEST_CONTEXT
 
 IDEMPOTENCY_S = 48 * 3600.0
 """How long a client's key lives on after its call has ended."""
@@ -55,6 +58,7 @@ class PlannedPromise(Struct, frozen=True, kw_only=True):
     due: float
     reason: str
     body: str
+    priority: Priority
 
 
 class PlannedMark(Struct, frozen=True, kw_only=True):
@@ -85,6 +89,13 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     done_token: str = ""
     lease: int | None = None
     promise: PlannedPromise | None = None
+    kept: str | None = None
+    slot: str | None = None
+    """What there is one open promise of; None: the call has never been one."""
+    shared: bool = False
+    """It may stand beside the one."""
+    follow: "Plan | None" = None
+    longest_context: int
     notices: tuple[PlannedNotice, ...] = ()
     feed_kept: int
     idempotency_s: float
@@ -121,6 +132,11 @@ def plan(
         done_token=change.done[1] if change.done else "",
         lease=change.lease,
         promise=_promise(call),
+        kept=change.kept,
+        slot=slot_of(call),
+        shared=call.duplicate,
+        follow=None if change.follow is None else plan(change.follow, now, feed_kept, notices_kept, dead_kept),
+        longest_context=LONGEST_CONTEXT,
         notices=planned_notices(change.notices, notices_kept, dead_kept),
         feed_kept=feed_kept,
         idempotency_s=IDEMPOTENCY_S,
@@ -146,6 +162,10 @@ def indexes(call: Call) -> tuple[str, ...]:
     names |= {f"carrier:{leg.carrier}" for leg in call.legs}
     if call.outcome is not None:
         names.add(f"outcome:{call.outcome}")
+    if call.purpose:
+        names.add(f"purpose:{call.purpose}")
+    if call.promised_at is not None:
+        names |= {"callback:any", f"callback:{state_of(call)}"}
     return tuple(sorted(names))
 
 
@@ -208,4 +228,4 @@ def _mark(mark: HookMark) -> PlannedMark:
 def _promise(call: Call) -> PlannedPromise | None:
     if call.promise is None:
         return None
-    return PlannedPromise(due=call.promise.due_at, reason=call.promise.reason, body=encode(call.promise))
+    return PlannedPromise(due=call.promise.due_at, reason=call.promise.reason, body=encode(call.promise), priority=call.priority)

@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 from gateway.runtime.store.codec import plain
 from gateway.runtime.store.notice_dump import READS as NOTICE_READS
 from gateway.runtime.store.notice_dump import redis_sections as notice_sections
+from gateway.runtime.store.promise_dump import READS as PROMISE_READS
+from gateway.runtime.store.promise_dump import redis_sections as promise_sections
 
 Sections = dict[str, Any]
 
@@ -42,9 +44,6 @@ _READS: dict[str, tuple[str, ...]] = {
     "mark": ("HGETALL",),
     "outbox": _SCORES,
     "command": ("HGETALL",),
-    "promises": _SCORES,
-    "promise": ("HGETALL",),
-    "waiting": _SCORES,
     "places": _SCORES,
     "next_free": ("HGETALL",),
     "breaker": ("HGETALL",),
@@ -60,6 +59,7 @@ _READS: dict[str, tuple[str, ...]] = {
     "lease": ("HGETALL",),
     "leased": ("SMEMBERS",),
     **NOTICE_READS,
+    **PROMISE_READS,
 }
 """How each kind of key is read; what is not here is a plain value."""
 _PLAIN = frozenset({"clock", "feed_end", "tokens", "fence", "ping", "secret", "storage_mark"})
@@ -92,8 +92,6 @@ def _sections(raw: Sections) -> Sections:
         "outbox": {key: {"due": due, **_command(raw["command"][key])} for key, due in _only(raw, "outbox").items()},
         "strays": sorted(raw.get("command", {}).keys() ^ _only(raw, "outbox").keys()),
         "tokens": int(_value(raw, "tokens")),
-        "promises": {key: {"due": due, **_promise(raw["promise"][key])} for key, due in _only(raw, "promises").items()},
-        "waiting": _each(raw, "waiting", _scores),
         "places": _places(raw, clock),
         "next_free": {name.decode(): float(time) for name, time in raw.get("next_free", {}).get("", {}).items()},
         "breakers": _each(raw, "breaker", _breaker),
@@ -112,6 +110,7 @@ def _sections(raw: Sections) -> Sections:
         "secret": raw.get("secret", {}).get("", b"").decode(),
         "fence": int(_value(raw, "fence")),
         **notice_sections(raw),
+        **promise_sections(raw),
         "unknown": sorted(raw.keys() - _READS.keys() - _PLAIN),
     }
 
@@ -190,10 +189,6 @@ def _lease(stored: Any) -> Sections:
     kept = stored.get(b"context")
     told = {"token": int(stored[b"token"]), "context": None if kept is None else kept.decode()}
     return told | {"owner": stored[b"owner"].decode(), "address": stored[b"address"].decode()}
-
-
-def _promise(stored: Any) -> Sections:
-    return {"body": plain(stored[b"body"]), "leased": stored[b"leased"] == b"1"}
 
 
 def _breaker(stored: Any) -> Sections:

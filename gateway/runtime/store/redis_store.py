@@ -43,8 +43,10 @@ from gateway.runtime.store.lua import ScriptRunner
 from gateway.runtime.store.notice_contract import Notice
 from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import FEED_KEPT, Plan, plan, wanted_indexes, written
+from gateway.runtime.store.promise_contract import Taken
 from gateway.runtime.store.redis_dump import dump
 from gateway.runtime.store.redis_notices import RedisNotices
+from gateway.runtime.store.redis_promises import RedisPromises
 from gateway.runtime.store.redis_recordings import RedisRecordings
 from gateway.runtime.store.redis_voicemails import RedisVoicemails
 
@@ -54,7 +56,7 @@ LIST_STEPS = 5_000
 _LAST_SEQ = 2**63
 
 
-class RedisStore(RedisRecordings, RedisVoicemails, RedisNotices):
+class RedisStore(RedisRecordings, RedisVoicemails, RedisNotices, RedisPromises):
     """`tag` is the hash tag that all keys begin with, braces included; `wait_replicas` is how many must have an accepted call."""
 
     def __init__(
@@ -103,6 +105,8 @@ class RedisStore(RedisRecordings, RedisVoicemails, RedisNotices):
                 return Repeated(answer=answer)
             case [b"replayed", record]:
                 return Replayed(record=codec.decode_record(record))
+            case [b"taken", holder, wanted]:
+                return Taken(holder=holder.decode(), wanted=wanted.decode())
             case [b"denied", why, retry_at]:
                 return Denied(why=why.decode(), retry_at=float(retry_at))
         raise StoreUnavailable(f"the commit script answered {reply!r}")
@@ -160,16 +164,6 @@ class RedisStore(RedisRecordings, RedisVoicemails, RedisNotices):
     async def next_due(self) -> float | None:
         first = await self._run("next_due", {})
         return float(first) if first else None
-
-    # promises
-
-    async def due_promises(self, now: float, lease_s: float, limit: int) -> tuple[str, ...]:
-        reply = await self._run("due_promises", {"now": now, "lease_s": lease_s, "limit": max(limit, 0)})
-        return tuple(call_id.decode() for call_id in reply)
-
-    async def hasten_promises(self, now: float, reasons: frozenset[str], limit: int) -> int:
-        args = {"now": now, "reasons": sorted(reasons), "limit": max(limit, 0)}
-        return int(await self._run("hasten_promises", args))
 
     # carriers
 

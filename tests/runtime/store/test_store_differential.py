@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from gateway.domain.breaker import Breaker, BreakerState
 from gateway.domain.commands import AnyCommand, HangUp, Route, Timer
 from gateway.domain.hand import Hand, ServiceState
-from gateway.domain.outcome import CallStatus, Direction, Outcome
+from gateway.domain.outcome import CallStatus, Direction, Outcome, Priority
 from gateway.domain.records import Call, Leg, MediaCounters, Promise
 from gateway.runtime.store.contract import (
     CallFilter,
@@ -86,6 +86,10 @@ def calls(draw: st.DrawFn, now: float) -> Call:
         outcome=draw(st.sampled_from([Outcome.COMPLETED, Outcome.BUSY])) if ended else None,
         ended_at=draw(st.one_of(st.none(), offsets.map(lambda offset: now + offset))) if ended else None,
         promise=draw(st.one_of(st.none(), promises(now))),
+        promised_at=draw(st.sampled_from([None, START])),
+        purpose=draw(st.sampled_from(["", "callback"])),
+        priority=draw(st.sampled_from(Priority)),
+        duplicate=draw(st.sampled_from([False, False, False, True])),
         legs=draw(legs(call_id)),
     )
 
@@ -143,6 +147,8 @@ filters = st.builds(
     carrier=st.one_of(st.none(), carriers),
     to=st.one_of(st.none(), to_numbers),
     direction=st.one_of(st.none(), st.sampled_from(["inbound", "outbound"])),
+    purpose=st.sampled_from([None, None, "callback"]),
+    callback=st.sampled_from([None, None, "any", "waiting", "running", "over"]),
 )
 
 
@@ -158,6 +164,7 @@ class BothStores(RuleBasedStateMachine):
         self.redis = RedisStore(self.client, self.tag, feed_kept=FEED_KEPT)
         self.now = START
         self.claims: list[Claim] = []
+        self.promises: list[tuple[str, str]] = []
 
     def both(self, step: Callable[[Store], Coroutine[Any, Any, Any]]) -> Any:
         expected = self.loop.run_until_complete(step(self.memory))
@@ -194,8 +201,26 @@ class BothStores(RuleBasedStateMachine):
         held = [(claim.command_id, claim.token) for claim in self.claims[-5:]]
         self._commit(data, done=data.draw(st.sampled_from([*reversed(held), ("c1", ""), ("c1", "1")])))
 
-    def _commit(self, data: st.DataObject, **rest: Any) -> None:
+    @rule(data=st.data())
+    def commit_a_kept_promise(self, data: st.DataObject) -> None:
+        call_id, token = data.draw(st.sampled_from([*self.promises[:-6:-1], ("call_a", ""), ("call_a", "1")]))
+        self._commit(data, call_id, kept=token)
+
+    @rule(data=st.data(), call_id=call_ids)
+    def commit_an_end_that_is_followed(self, data: st.DataObject, call_id: str) -> None:
+        follow = data.draw(calls(self.now).filter(lambda call: call.id != call_id))
+        accepted = Change(
+            call=follow,
+            entries=tuple(data.draw(st.lists(entries, max_size=2))),
+            commands=(Route(call_id=follow.id),),
+            command_ids=("c9",),
+        )
+        self._commit(data, call_id, follow=accepted)
+        self.both(lambda store: store.load(follow.id))
+
+    def _commit(self, data: st.DataObject, call_id: str = "", **rest: Any) -> None:
         call = data.draw(calls(self.now))
+        call = replace(call, id=call_id) if call_id else call
         stored = self.memory.calls.get(call.id)
         behind = data.draw(st.sampled_from([0] * 9 + [1]))
         ids = tuple(data.draw(command_ids))
@@ -256,9 +281,15 @@ class BothStores(RuleBasedStateMachine):
         claim = data.draw(st.sampled_from(self.claims[-6:]))
         self.both(lambda store: store.done(claim))
 
-    @rule(lease=leases, limit=limits)
-    def due_promises(self, lease: float, limit: int) -> None:
-        self.both(lambda store: store.due_promises(self.now, lease, limit))
+    @rule(lease=leases, limit=limits, per_second=st.sampled_from([None, None, 0.3, 1.0, 7.0]))
+    def claim_promises(self, lease: float, limit: int, per_second: float | None) -> None:
+        claims = self.both(lambda store: store.claim_promises(self.now, lease, limit, per_second))
+        self.promises += [(claim.call_id, claim.token) for claim in claims]
+
+    @rule(call_id=call_ids, context=st.sampled_from(["{}", "ü", "x" * 5000]))
+    def keep_last_context(self, call_id: str, context: str) -> None:
+        self.both(lambda store: store.keep_last_context(call_id, context))
+        self.both(lambda store: store.last_context(call_id))
 
     @rule(wanted=st.frozensets(reasons), limit=limits)
     def hasten(self, wanted: frozenset[str], limit: int) -> None:

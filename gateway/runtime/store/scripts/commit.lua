@@ -49,6 +49,27 @@ local function denial(permit)
   if clock < next_free then return { 'denied', 'pace', text(next_free) } end
 end
 
+-- The promise that the writer keeps must still be in its hands.
+local function lost_promise()
+  return plan.kept and (plan.kept == '' or redis.call('HGET', key('promise', plan.call_id), 'token') ~= plan.kept)
+end
+
+-- The call that is the one open promise to a number for a purpose. One that has ended, or is gone, is none: an older
+-- version may have ended it and not known.
+local function holder_of(slot)
+  local holder = redis.call('HGET', key('slots'), slot)
+  if not holder or redis.call('EXISTS', key('call', holder)) == 0 then return nil end
+  if redis.call('ZSCORE', key('ended'), holder) then return nil end
+  return holder
+end
+
+local function taken(wanted)
+  if not wanted or not wanted.slot or wanted.shared or wanted.ended_at then return nil end
+  local holder = holder_of(wanted.slot)
+  if not holder or holder == wanted.call_id or (holder == plan.call_id and plan.ended_at) then return nil end
+  return { 'taken', holder, wanted.call_id }
+end
+
 local function refusal()
   local record = known_key()
   if record then return { 'replayed', record } end
@@ -56,9 +77,10 @@ local function refusal()
   if answer then return { 'repeated', answer } end
   if plan.done_id and not held(plan.done_id, plan.done_token or '') then return { 'fenced' } end
   if plan.lease and tonumber(leased_as(plan.call_id)) ~= plan.lease then return { 'fenced' } end
+  if lost_promise() then return { 'fenced' } end
   local version = tonumber(redis.call('HGET', call_key, 'version') or '0')
   if version ~= plan.expected then return { 'conflict' } end
-  return denial(plan.permit)
+  return taken(plan) or taken(plan.follow) or denial(plan.permit)
 end
 
 -- writes
@@ -77,10 +99,11 @@ local function write_lists()
   for _, name in ipairs(plan.indexes) do redis.call('ZADD', key('list', name), '0', plan.position) end
 end
 
--- The lease's token stays, so that a late word of an old owner is still refused.
+-- The lease's token stays, so that a late word of an old owner is still refused; the context, if it is short, for a call back.
 local function end_session()
-  local owner = redis.call('HGET', key('lease', plan.call_id), 'owner')
-  if owner and owner ~= '' then redis.call('SREM', key('leased', owner), plan.call_id) end
+  local stored = redis.call('HMGET', key('lease', plan.call_id), 'owner', 'context')
+  if stored[1] and stored[1] ~= '' then redis.call('SREM', key('leased', stored[1]), plan.call_id) end
+  if stored[2] and #stored[2] <= plan.longest_context then redis.call('HSET', call_key, 'last_context', stored[2]) end
   redis.call('HDEL', key('lease', plan.call_id), 'context')
 end
 
@@ -116,8 +139,9 @@ local function write_promise()
   if not promise then return drop_promise(plan.call_id) end
   if redis.call('HGET', key('promise', plan.call_id), 'body') == promise.body then return end
   drop_promise(plan.call_id)
-  redis.call('HSET', key('promise', plan.call_id), 'body', promise.body, 'reason', promise.reason, 'leased', '')
-  redis.call('ZADD', key('promises'), text(promise.due), plan.call_id)
+  redis.call('HSET', key('promise', plan.call_id), 'body', promise.body, 'reason', promise.reason,
+    'priority', promise.priority, 'token', '')
+  redis.call('ZADD', promise_queue(promise.priority), text(promise.due), plan.call_id)
   redis.call('ZADD', key('waiting', promise.reason), text(promise.due), plan.call_id)
 end
 
@@ -125,6 +149,28 @@ local function write_queues()
   if plan.done_id then drop_command(plan.done_id) end
   for _, command in ipairs(plan.commands or {}) do write_command(command) end
   write_promise()
+end
+
+local function write_slot()
+  if not plan.slot then return end
+  if not plan.ended_at then
+    if not holder_of(plan.slot) then redis.call('HSET', key('slots'), plan.slot, plan.call_id) end
+  elseif redis.call('HGET', key('slots'), plan.slot) == plan.call_id then
+    redis.call('HDEL', key('slots'), plan.slot)
+  end
+end
+
+-- The call that takes this one's place, unless it is there already.
+local function write_follow()
+  if not plan.follow then return end
+  plan = plan.follow
+  call_key = key('call', plan.call_id)
+  if redis.call('EXISTS', call_key) == 1 then return end
+  write_call()
+  write_log()
+  write_queues()
+  write_slot()
+  write_notices(plan.notices)
 end
 
 -- A key that has expired, or that binds another call by now, is not ours to change.
@@ -175,7 +221,9 @@ keep_clock(clock)
 write_call()
 write_log()
 write_queues()
+write_slot()
 write_keys()
 write_permits()
 write_notices(plan.notices)
+write_follow()
 return { 'committed' }

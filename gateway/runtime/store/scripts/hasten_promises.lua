@@ -15,7 +15,8 @@ end)
 local hastened = math.min(#waiting, tonumber(args.limit))
 if hastened > 0 then keep_clock(clock) end
 for at = 1, hastened do
-  redis.call('ZADD', key('promises'), text(clock), waiting[at][2])
+  local priority = redis.call('HGET', key('promise', waiting[at][2]), 'priority')
+  redis.call('ZADD', promise_queue(priority), text(clock), waiting[at][2])
   redis.call('ZADD', key('waiting', waiting[at][3]), text(clock), waiting[at][2])
 end
 return hastened

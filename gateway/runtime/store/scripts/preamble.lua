@@ -62,10 +62,16 @@ local function drop_command(command_id)
   redis.call('DEL', key('command', command_id))
 end
 
+-- One queue for each priority; the oldest of them has no name.
+local function promise_queue(priority)
+  if not priority or priority == 'normal' then return key('promises') end
+  return key('promises', priority)
+end
+
 local function drop_promise(call_id)
-  local reason = redis.call('HGET', key('promise', call_id), 'reason')
-  if reason then redis.call('ZREM', key('waiting', reason), call_id) end
-  redis.call('ZREM', key('promises'), call_id)
+  local stored = redis.call('HMGET', key('promise', call_id), 'reason', 'priority')
+  if stored[1] then redis.call('ZREM', key('waiting', stored[1]), call_id) end
+  redis.call('ZREM', promise_queue(stored[2]), call_id)
   redis.call('DEL', key('promise', call_id))
 end
 
