@@ -151,9 +151,7 @@ class Deliveries:
         result = _result(settlement) if settled else "unsettled"
         self._count("user_webhooks_total", endpoint=self._endpoint.name, result=result)
         words = {"endpoint": self._endpoint.name, "notice": claim.notice.id, "type": claim.notice.type, "tries": claim.attempts}
-        if result == "delivered":
-            log.debug("user-webhook-delivered", **words)
-        else:
+        if result != "delivered":
             log.warning("user-webhook-failed", result=result, error=settlement.error, retry_in_s=settlement.retry_in_s, **words)
 
 
