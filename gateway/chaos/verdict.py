@@ -89,8 +89,8 @@ def _ours(checks: Checks, stock: Stock, found: Found, entries: Sequence[Entry]) 
 
 
 def _callers(checks: Checks, evidence: Evidence) -> None:
-    """Only we answer callers here, and we answer nobody whose call is not stored."""
-    checks.begin("callers who were answered are stored")
+    """A carrier answers callers itself where we cannot be reached; who got a stream from us has a call in the store."""
+    checks.begin("callers who were connected are stored")
     stored = {(leg.carrier, leg.carrier_call_id) for _, leg in evidence.legs}
     for caller in evidence.callers:
         if caller.answered_at is not None:
