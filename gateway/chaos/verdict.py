@@ -92,11 +92,9 @@ def _callers(checks: Checks, evidence: Evidence) -> None:
     """A carrier answers callers itself where we cannot be reached; who got a stream from us has a call in the store."""
     checks.begin("callers who were connected are stored")
     stored = {(leg.carrier, leg.carrier_call_id) for _, leg in evidence.legs}
-    for caller in evidence.callers:
-        if caller.answered_at is not None:
-            checks(
-                (caller.carrier, caller.ref) in stored, f"{caller.number} was answered through {caller.carrier}, and is no call"
-            )
+    for one in evidence.callers:
+        if one.streams:
+            checks((one.carrier, one.ref) in stored, f"{one.number} had a stream through {one.carrier}, and is no call")
 
 
 def _lab(checks: Checks, entries: Sequence[Entry]) -> None:

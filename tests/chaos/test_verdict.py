@@ -226,16 +226,15 @@ def test_a_phone_that_heard_somebody_else() -> None:
     assert violations(call, log, talk(ONE, 0.3), crossed=["+15550100001 heard 700 Hz"]) == ["bridges crossed"]
 
 
-def test_a_caller_who_was_answered_and_is_no_call() -> None:
+def test_a_caller_who_was_connected_and_is_no_call() -> None:
     """The store knows nothing of a caller to whom we spoke."""
     call, log = story(*well())
-    caller = [
-        Entry(
-            at=BEGIN + 1, kind="call", carrier="red", number="+15550109001", carrier_call_id="in-1", more={"to": "+15550190001"}
-        ),
-        Entry(at=BEGIN + 2, kind="answer", carrier="red", number="+15550109001", carrier_call_id="in-1"),
-    ]
-    assert violations(call, log, [*talk(ONE, 0.3), *caller]) == ["callers who were answered are stored"]
+    who: dict[str, Any] = {"carrier": "red", "number": "+15550109001", "carrier_call_id": "in-1"}
+    called = Entry(at=BEGIN + 1, kind="call", more={"to": "+15550190001"}, **who)
+    answered = Entry(at=BEGIN + 2, kind="answer", **who)
+    assert violations(call, log, [*talk(ONE, 0.3), called, answered]) == []
+    stream = Entry(at=BEGIN + 3, kind="stream_open", more={"stream": "s-1", "url": "ws://x"}, **who)
+    assert violations(call, log, [*talk(ONE, 0.3), called, stream]) == ["callers who were connected are stored"]
 
 
 def test_the_labs_own_complaints_count() -> None:
