@@ -13,6 +13,18 @@ from msgspec import Struct
 from gateway.domain.media import MULAW_8K, AudioFormat
 
 
+class LostAgent(Struct, frozen=True, kw_only=True):
+    """An agent that this call has lost."""
+
+    agent: str
+    reason: str
+    """Kebab-case: `socket-1006`, `no-first-word`, `breaker-open`."""
+    began: bool = False
+    """It had been ready for the person; else it never took the call."""
+    context: Mapping[str, Any] = {}
+    """What it last told as its own `context()`; of the one that had the conversation last, and only where that is known."""
+
+
 class CallInfo(Struct, frozen=True, kw_only=True):
     """What an agent is told of its call. Numbers are E.164; a caller who withholds theirs has an empty one."""
 
@@ -31,6 +43,8 @@ class CallInfo(Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str] = {}
     resumed: int = 0
     """How often the session has been taken over by another process."""
+    lost: tuple[LostAgent, ...] = ()
+    """Agents that had the call, or should have had it, before this one; in order. Empty in most calls."""
 
 
 class Line(Protocol):

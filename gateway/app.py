@@ -23,7 +23,6 @@ from gateway.domain.records import Call
 from gateway.inbound_terms import inbound_terms
 from gateway.runtime.answering import Answering
 from gateway.runtime.arrivals import Arrivals
-from gateway.runtime.bridge import Bridge
 from gateway.runtime.call_log import CallLog
 from gateway.runtime.callback_requests import CallbackRequests
 from gateway.runtime.callbacks import Callbacks
@@ -54,6 +53,7 @@ from gateway.runtime.user_webhook_deliveries import Send, unsent
 from gateway.runtime.user_webhooks import UserWebhooks
 from gateway.runtime.voicemail_files import VoicemailFiles
 from gateway.runtime.voicemails import Voicemails
+from gateway.talking import Talking
 from gateway.web import relay as relays
 from gateway.web.app import create_app
 from gateway.web.media import MediaSockets, takes
@@ -160,7 +160,7 @@ async def open_gateway(
         fleet = _open_fleet(config, clock)
         stack.push_async_callback(fleet.aclose)
         works = Works(config, store, fleet, Means(clock=clock, agent_of=cast, send=await open_sending(config, stack)))
-        stack.push_async_callback(works.bridge.aclose)
+        stack.push_async_callback(works.talking.aclose)
         stack.push_async_callback(works.sessions.aclose)
         stack.push_async_callback(works.heartbeat.retire)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)
@@ -196,10 +196,11 @@ class Works:
             store, clock, means.new_id("gw"), config.server.internal_url or "", lambda dead: self.seats.inherit(dead)
         )
         self.leases = Leases(calls, self.heartbeat.me, lambda call_id: self.bridge.let_go(call_id))
-        self.bridge = self._bridge()
+        self.talking = self._talking()
+        self.bridge = self.talking.bridge
         self.relay = Relay(means.connect, self._secret, clock.now)
         self.seats = Seats(calls, self.leases, self.bridge, self.heartbeat, clock, self.relay)
-        self.sessions = Sessions(self.bridge, self.leases)
+        self.sessions = Sessions(self.bridge)
         self.ends = Ends(store, clock, self.live, self.bridge)
         self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count, self.seats.orphaned)
         self.arrivals = self._arrivals()
@@ -301,15 +302,18 @@ class Works:
             count=self.metrics.count,
         )
 
-    def _bridge(self) -> Bridge:
-        return Bridge(
-            agents={agent.name: self._means.agent_of(agent.kind, agent.name, agent.settings) for agent in self._config.agents},
+    def _talking(self) -> Talking:
+        return Talking(
+            self._config,
+            {agent.name: self._means.agent_of(agent.kind, agent.name, agent.settings) for agent in self._config.agents},
+            store=self._store,
+            clock=self._clock,
             ticker=self._means.ticker,
-            report=self.leases.report,
-            end_call=self.leases.hang_up,
-            store_media=self.leases.store_media,
-            clock=self._clock.now,
-            count=self.metrics.count,
+            leases=self.leases,
+            live=self.live,
+            metrics=self.metrics,
+            asking=self.callback_requests,
+            no_callback=self.callback_requests.obstacle,
         )
 
     def _user_webhooks(self) -> UserWebhooks:

@@ -1,6 +1,7 @@
 """config.yaml's callbacks in the core's words."""
 
-from gateway.config.structs import Config, Hours
+from gateway.config.hours import Hours
+from gateway.config.structs import Config
 from gateway.domain.outcome import Direction, Outcome
 from gateway.domain.window import Window
 from gateway.runtime.callback_requests import CallbackTerms, OutboundRoute

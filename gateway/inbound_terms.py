@@ -2,7 +2,8 @@
 
 from zoneinfo import ZoneInfo
 
-from gateway.config.structs import Config, Hours, Route
+from gateway.config.hours import Hours
+from gateway.config.structs import Config, Route
 from gateway.domain.admission import InboundRule, OpeningHours
 from gateway.domain.outcome import Direction
 from gateway.runtime.arrivals import InboundTerms
@@ -25,7 +26,7 @@ def _rule(route: Route) -> InboundRule:
         prefix=route.prefix,
         from_prefix=route.from_prefix or "",
         carriers=route.carriers,
-        hours=_hours(route.hours) if route.hours else None,
+        hours=opening_hours(route.hours) if route.hours else None,
         agent=route.agent,
         refuse=route.refuse or "",
         language=route.language or "",
@@ -33,7 +34,8 @@ def _rule(route: Route) -> InboundRule:
     )
 
 
-def _hours(hours: Hours) -> OpeningHours:
+def opening_hours(hours: Hours) -> OpeningHours:
+    """Opening hours in the core's words."""
     return OpeningHours(
         zone=ZoneInfo(hours.timezone),
         days=frozenset(map(_DAYS.index, hours.days)),

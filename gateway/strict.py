@@ -132,6 +132,8 @@ def _optional(value: object, wanted: mi.UnionType, path: str, hide: Hide) -> Ite
     if value is None and any(isinstance(member, mi.NoneType) for member in wanted.types):
         return ()
     members = [member for member in wanted.types if not isinstance(member, mi.NoneType)]
+    if isinstance(value, dict):  # a mapping that is nearly right is told so, whatever else would have been allowed
+        members = [member for member in members if isinstance(_unwrapped(member)[1], mi.StructType | mi.DictType)] or members
     tried = [tuple(_faults(value, member, path, hide)) for member in members]
     return min(tried, key=len)
 

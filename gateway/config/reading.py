@@ -14,6 +14,7 @@ from gateway.config import crosschecks as checks
 from gateway.config.document import Source, read_document
 from gateway.config.environment import resolve, resolve_leniently
 from gateway.config.lab import with_lab
+from gateway.config.ladder_checks import ladder_faults, reserved_names
 from gateway.config.structs import ApiKey, CarrierConfig, Config
 from gateway.config.webhook_checks import webhook_faults, with_usable_webhooks, written_secrets
 from gateway.domain.errors import Misconfigured, Problem
@@ -110,7 +111,9 @@ def _limited(carrier: Any, kinds: Mapping[str, Kind]) -> Any:
 def _faults(
     document: Any, written: Any, carriers: Mapping[str, Kind], agents: Mapping[str, type[msgspec.Struct]], *, lenient: bool
 ) -> Iterator[Problem]:
+    yield from ladder_faults(document)  # first: it has better words than the shape alone
     yield from faults(document, Config, "", checks.secret)
+    yield from reserved_names(document)
     yield from checks.duplicate_names(document)
     yield from checks.carrier_kinds(document, carriers)
     yield from checks.agent_kinds(document, agents)

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from gateway.config.hours import Hours
+from gateway.config.ladder_structs import SHIPPED, LadderConfig
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.outcome import Direction
 
@@ -108,20 +110,6 @@ class CarrierConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     limits: Limits = Limits()
 
 
-class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When an inbound route is open; a window that ends before it begins goes over midnight."""
-
-    timezone: Annotated[str, Meta(description="IANA name, such as America/New_York.")]
-    opens: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='Local time in quotes: "09:00".')]
-    closes: Annotated[
-        str, Meta(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", description='Local time in quotes: "18:00", or "24:00".')
-    ]
-    days: Annotated[
-        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
-        Meta(min_length=1, description="On which the window begins."),
-    ] = ("mon", "tue", "wed", "thu", "fri")
-
-
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which calls may be made or are answered, and by whom. The longest prefix wins.
 
@@ -145,6 +133,7 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refuse: (
         Annotated[Literal["busy", "rejected"], Meta(description="Inbound: turn these callers away, instead of an agent.")] | None
     ) = None
+    ladder: Annotated[LadderConfig, Meta(description="Instead of the agent's own, and of the one at the top.")] | None = None
 
 
 class AgentConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,6 +142,11 @@ class AgentConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     name: Name
     kind: Annotated[str, Meta(description="What it is made of.")]
     settings: Annotated[Any, Meta(description="What the kind needs; secrets as ${ENV} references.")] = {}
+    first_word_s: Annotated[float, Meta(ge=0, le=60, description="Silent so long after the answer, it is lost; 0: never.")] = 5.0
+    reply_within_s: Annotated[
+        float, Meta(ge=0, le=300, description="Silent so long after the person has spoken, it is lost; 0: never.")
+    ] = 20.0
+    ladder: Annotated[LadderConfig, Meta(description="When it is lost; null: the one at the top.")] | None = None
 
 
 class Dialing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -238,6 +232,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     storage: StorageSettings = StorageSettings()
     dialing: Dialing = Dialing()
     callbacks: CallbackSettings = CallbackSettings()
+    ladder: Annotated[LadderConfig, Meta(description="What a person gets when the agent is lost, in this order.")] = SHIPPED
     breaker: BreakerPolicy = BreakerPolicy()
     health: HealthSettings = HealthSettings()
     webhooks: Annotated[tuple[WebhookConfig, ...], Meta(max_length=16, description="Your systems that are told.")] = ()

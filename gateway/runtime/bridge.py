@@ -1,30 +1,33 @@
 """The bridge: one agent session per call, coupled to the stream of the leg that the call has now.
 
 A dialer prepares the session while the phone rings; the media socket opens and ends streams; the core closes the session
-when the call has ended. When a leg dies the session is parked and goes on with the next leg's stream.
+when the call has ended. When a leg dies the session is parked and goes on with the next leg's stream; when its agent dies,
+another session takes its place under the same stream.
 
-The bridge learns nothing from carriers and decides nothing about calls: it reports, and asks for the end of a call that
-its agent ends. Invariant: a session has at most one live stream, and a stream one session.
+The bridge learns nothing from carriers and decides nothing about calls: it reports, asks for the end of a call that its
+agent ends, and tells whose agent is gone. Invariant: a call has at most one session here, a session at most one live
+stream, and a stream one session.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from agent.contract import Agent, CallInfo
 from gateway.domain.errors import AgentUnavailable, HoldlineError
 from gateway.domain.events import AnyLegEvent, StreamClosed, StreamFailed, StreamOpened
+from gateway.domain.ladder import MOMENT, RungKind
 from gateway.domain.media import StreamEvent
-from gateway.domain.outcome import Direction
 from gateway.domain.records import Call, Leg
+from gateway.runtime.casting import Casting, Gone, Wish, resumption, told_cause
 from gateway.runtime.counter_reports import CounterReports, StoreMedia
 from gateway.runtime.coupling import Coupling
 from gateway.runtime.errands import Errands
 from gateway.runtime.leases import LeaseLost
-from gateway.runtime.session import Session
+from gateway.runtime.moments import Moments
+from gateway.runtime.session import HUNG_UP, Session
 from gateway.runtime.stream import Port, Stream
 from gateway.runtime.ticker import Ticker
 
@@ -32,47 +35,46 @@ log = structlog.get_logger()
 
 CALL_OVER = "call-over"
 """Why an agent that was being started is not there: nobody wants it here any more."""
+LOST_AT_ONCE = "lost-at-once"
 NORMAL = 1000
 """WebSocket: we have said all we had to say."""
 RESTARTING = 1012
 """WebSocket: come back, somebody else will answer."""
+READY_WITHIN_S = 0.75
+"""Who is on the line before the agent is ready waits so long in silence, and is then asked for a moment."""
+ASKING_FOR_PATIENCE = frozenset({MOMENT, RungKind.HOLD.value})
 _REMEMBERED = 1000
 
 Report = Callable[[str, str, AnyLegEvent], Awaitable[Call]]
 """(call id, leg id, event) -> the call as it stands after it."""
 EndCall = Callable[[str, str], Awaitable[object]]
-"""(call id, by): `agent` hung up; `agent-failed` raised; `agent-unavailable` could not be started."""
+"""(call id, by): `agent` hung up."""
+OnGone = Callable[[Gone], Awaitable[object]]
 
 
 class Unwanted(HoldlineError):
-    """The stream is not to be bridged: its leg is over, condemned or being hung up, or no agent is there."""
-
-
-class Count(Protocol):
-    """Adds one to a metric of `telemetry.metrics`."""
-
-    def __call__(self, name: str, amount: float = 1, **labels: str) -> None: ...
+    """The stream is not to be bridged: its leg is over, condemned or being hung up, or nobody is there to talk."""
 
 
 class Bridge:
-    """`agents` by their name in the config. `clock` in seconds, for gaps and silence; any origin."""
+    """`clock` in seconds, for gaps and silence; any origin. `on_gone` is told, once, of each agent that a call has lost."""
 
     def __init__(
         self,
         *,
-        agents: Mapping[str, Agent],
+        casting: Casting,
         ticker: Ticker,
         report: Report,
         end_call: EndCall,
+        on_gone: OnGone,
         store_media: StoreMedia,
         clock: Callable[[], float],
-        count: Count,
+        moments: Moments | None = None,
         silent_after_s: float = 10.0,
-        start_within_s: float = 5.0,
     ) -> None:
-        self._agents, self._ticker, self._clock, self._count = agents, ticker, clock, count
-        self._report, self._end_call, self._store_media = report, end_call, store_media
-        self._silent_after_s, self._start_within_s = silent_after_s, start_within_s
+        self._casting, self._ticker, self._clock = casting, ticker, clock
+        self._report, self._end_call, self._on_gone, self._store_media = report, end_call, on_gone, store_media
+        self._moments, self._silent_after_s = moments or Moments(), silent_after_s
         self._sessions: dict[str, Session] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._couplings: dict[str, Coupling] = {}
@@ -87,63 +89,81 @@ class Bridge:
         return frozenset(self._sessions)
 
     async def prepare(self, call: Call, context: Mapping[str, Any] | None = None) -> None:
-        """Start the call's agent, once; raise AgentUnavailable if it cannot take the call.
+        """Start the agent that the call is to have now, once; raise AgentUnavailable if it cannot take the call.
 
         `context`: what the session left behind in another process; the agent then goes on instead of beginning.
         """
         if call.id in self._closed:
-            raise AgentUnavailable(call.agent, CALL_OVER)
+            raise AgentUnavailable(call.talks, CALL_OVER)
         if call.id in self._sessions:
             return
         if call.id not in self._starting:
             self._starting[call.id] = task = asyncio.get_running_loop().create_task(self._start(call, context))
-            task.add_done_callback(lambda done: self._started(call.id, done))
+            task.add_done_callback(lambda done: self._started(call, done))
         task = self._starting[call.id]
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
             if task.cancelled():
-                raise AgentUnavailable(call.agent, CALL_OVER) from None
+                raise AgentUnavailable(call.talks, CALL_OVER) from None
             raise
 
     def context(self, call_id: str) -> dict[str, Any] | None:
         """What another process needs to go on with the session; None if there is none here."""
         session = self._sessions.get(call_id)
-        return None if session is None else session.agent.context()
+        return None if session is None else session.context()
 
     async def close(self, call_id: str) -> None:
         """The call has ended; harmless when repeated."""
         self._closed.append(call_id)
-        starting = self._starting.get(call_id)
-        if starting is not None:
-            starting.cancel()
-        session = self._sessions.pop(call_id, None)
-        coupling = self._couplings.pop(call_id, None)
-        if coupling is not None:
-            coupling.stop()
-            coupling.stream.port.close(NORMAL, CALL_OVER)
-        if session is not None:
-            await session.close()
+        await self._part(call_id, NORMAL, CALL_OVER, superseded=False)
 
     async def let_go(self, call_id: str) -> None:
         """Another process has the session from here on, or will: nothing more is said, and nothing reported of its stream."""
-        starting = self._starting.get(call_id)
-        if starting is not None:
-            starting.cancel()
-        coupling = self._couplings.pop(call_id, None)
-        session = self._sessions.pop(call_id, None)
-        if coupling is not None:
-            coupling.stream.superseded = True
-            coupling.stop()
-            coupling.stream.port.close(RESTARTING, "moved")
-        if session is not None:
-            await session.close()
+        await self._part(call_id, RESTARTING, "moved", superseded=True)
 
     async def aclose(self) -> None:
         """The process ends: close every session."""
         for call_id in sorted({*self._sessions, *self._starting}):
             await self.close(call_id)
         await self._errands.aclose()
+
+    # --- one agent after the other ---
+
+    async def stand_in(self, call: Call, wish: Wish | None = None) -> None:
+        """Ask whoever is on the line, or will be, for a moment, in place of the agent that there is or is not."""
+        current = self._sessions.get(call.id)
+        if current is None or current.name not in ASKING_FOR_PATIENCE:
+            self._seat(await self._casting.start(call, MOMENT, self, wish))
+
+    async def start(self, call: Call, agent: str, wish: Wish | None = None) -> Session:
+        """A session for `take_over`, or to be closed; raise AgentUnavailable."""
+        return await self._casting.start(call, agent, self, wish)
+
+    async def take_over(self, session: Session) -> None:
+        """Let it speak in place of the call's session, under the same stream. Raise AgentUnavailable, and close it, if it is lost
+        already, or if nobody wants it here any more.
+        """
+        await self._settle(session)
+        if session.call_id not in self._sessions:
+            await session.close()
+            raise AgentUnavailable(session.name, CALL_OVER)
+        self._seat(session)
+
+    async def hand_over(self, call: Call, agent: str, wish: Wish | None = None) -> None:
+        """Both: give the call, which has a session here, to another agent. Raise AgentUnavailable; the former one then stays."""
+        await self.take_over(await self.start(call, agent, wish))
+
+    def ended(self, session: Session) -> None:
+        """Of `session.Hooks`."""
+        log.info("agent-ended-call", call_id=session.call_id, agent=session.name)
+        self._errands.run("end-call", self._end_call(session.call_id, HUNG_UP))
+
+    def lost(self, session: Session, reason: str) -> None:
+        """Of `session.Hooks`. Who starts a session that is not seated yet finds out by itself."""
+        if self._sessions.get(session.call_id) is session:
+            gone = Gone(call=session.call, agent=session.name, reason=reason, began=True, context=session.context())
+            self._errands.run("agent-gone", self._on_gone(gone))
 
     # --- the life of a stream ---
 
@@ -152,7 +172,7 @@ class Bridge:
         call = await self._report(call_id, leg_id, StreamOpened(carrier_call_id=port.started.carrier_call_id))
         try:
             leg = _wanted(call, leg_id)
-            await self._prepared(call)
+            await self._somebody(call)
             return self.couple(call, leg, port)
         except Unwanted:
             await self._report_end(call_id, leg_id, StreamClosed())
@@ -200,54 +220,74 @@ class Bridge:
         if stream.superseded:
             return
         session = self._sessions.get(stream.call_id)
-        by_agent = session is not None and session.ended_by == "agent"
+        by_agent = session is not None and session.ended_by == HUNG_UP
         event = StreamFailed(reason=stream.failure) if stream.failure else StreamClosed(by_agent=by_agent)
         await self._report_end(stream.call_id, stream.leg_id, event)
 
     # --- inside ---
 
     async def _start(self, call: Call, context: Mapping[str, Any] | None) -> None:
-        agent = self._agents.get(call.agent)
-        if agent is None:
-            raise AgentUnavailable(call.agent, "not-configured")
+        session = await self._casting.start(call, call.talks, self, resumption(call.talks, context))
+        await self._settle(session)
+        self._seat(session)
+
+    async def _settle(self, session: Session) -> None:
+        """Who was asked for a moment hears that to its end; whoever is to come next may be lost meanwhile."""
         try:
-            session = self._session(call, agent, resumed=context is not None)
-            async with asyncio.timeout(self._start_within_s):
-                await session.start(context)
-        except Exception as error:
-            raise AgentUnavailable(call.agent, "start-too-slow" if isinstance(error, TimeoutError) else "start-failed") from error
-        self._sessions[call.id] = session
+            await self._moments.passed(session.call_id)
+        except BaseException:
+            await session.close()
+            raise
+        if session.ended_by:
+            await session.close()
+            raise AgentUnavailable(session.name, LOST_AT_ONCE)
 
-    def _session(self, call: Call, agent: Agent, *, resumed: bool) -> Session:
-        return Session(
-            call.id,
-            agent.session(_info(call)),
-            end=lambda by: self._ended(call, by),
-            dropped=lambda frames: self._count("media_audio_dropped_total", frames, direction="out"),
-            resumed=resumed,
-        )
+    def _started(self, call: Call, task: asyncio.Task[None]) -> None:
+        del self._starting[call.id]
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, AgentUnavailable):
+            log.warning("agent-unavailable", call_id=call.id, error=str(error), cause=told_cause(error))
+            gone = Gone(call=call, agent=error.agent, reason=error.reason, detail=told_cause(error))
+            self._errands.run("agent-gone", self._on_gone(gone))
 
-    def _started(self, call_id: str, task: asyncio.Task[None]) -> None:
-        del self._starting[call_id]
-        if not task.cancelled() and task.exception() is not None:
-            log.warning("agent-unavailable", call_id=call_id, error=str(task.exception()))
+    def _seat(self, session: Session) -> None:
+        former = self._sessions.get(session.call_id)
+        self._sessions[session.call_id] = session
+        coupling = self._couplings.get(session.call_id)
+        if coupling is not None:
+            coupling.hand_over(session)
+            log.info("call-handed-over", call_id=session.call_id, agent=session.name)
+        if former is not None:
+            self._errands.run("close-session", former.close())
 
-    async def _prepared(self, call: Call) -> None:
+    async def _part(self, call_id: str, code: int, why: str, *, superseded: bool) -> None:
+        starting = self._starting.get(call_id)
+        if starting is not None:
+            starting.cancel()
+        session = self._sessions.pop(call_id, None)
+        coupling = self._couplings.pop(call_id, None)
+        if coupling is not None:
+            coupling.stream.superseded = coupling.stream.superseded or superseded
+            coupling.stop()
+            coupling.stream.port.close(code, why)
+        if session is not None:
+            await session.close()
+
+    async def _somebody(self, call: Call) -> None:
+        """The agent, or after a moment somebody who asks for another; raise Unwanted if the call is over."""
         try:
-            await self.prepare(call)
-        except AgentUnavailable as error:
-            await self._end_call(call.id, "agent-unavailable")
-            raise Unwanted("agent-unavailable") from error
+            async with asyncio.timeout(READY_WITHIN_S):
+                await self.prepare(call)
+        except (AgentUnavailable, TimeoutError) as error:
+            if call.id in self._closed or not self._casting.knows(MOMENT):
+                raise Unwanted("agent-unavailable") from error
+            await self.stand_in(call)
 
     def _give_way(self, call: Call, current: Stream, leg: Leg) -> None:
         other = call.find(current.leg_id)
         if current.leg_id != leg.id and other is not None and other.live and not other.hangup_wanted:
             raise Unwanted("another-leg-is-live")
         self.supersede(current)
-
-    def _ended(self, call: Call, by: str) -> None:
-        log.info("agent-ended-call", call_id=call.id, by=by)
-        self._errands.run("end-call", self._end_call(call.id, by))
 
     async def _report_end(self, call_id: str, leg_id: str, event: AnyLegEvent) -> None:
         try:
@@ -264,20 +304,3 @@ def _wanted(call: Call, leg_id: str) -> Leg:
     if leg is None or call.ended or not leg.live or leg.hangup_wanted:
         raise Unwanted("leg-not-wanted")
     return leg
-
-
-def _info(call: Call) -> CallInfo:
-    outbound_leg = call.leg if call.direction is Direction.OUTBOUND else None
-    return CallInfo(
-        call_id=call.id,
-        session_id=call.session_id,
-        direction=call.direction.value,
-        from_number=outbound_leg.caller_id if outbound_leg else call.from_number or "",
-        to_number=call.to,
-        agent=call.agent,
-        caller_name=call.caller_name,
-        attestation=call.attestation,
-        language=call.language,
-        metadata=call.metadata,
-        resumed=call.resumed,
-    )

@@ -78,6 +78,14 @@ class CallbackRequests:
                 return known
         raise StoreUnavailable(f"the callback of {because.id} could not be stored")
 
+    async def obstacle(self, because: Call) -> str:
+        """Why this call's person cannot be called back; empty: they can."""
+        try:
+            self._call(because, CALLBACK, "", "", None)
+        except CallbackImpossible as error:
+            return error.reason
+        return ""
+
     def _call(self, because: Call, purpose: str, note: str, agent: str, due_at: float | None) -> Call:
         number = person_of(because)
         if not number:

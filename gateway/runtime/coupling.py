@@ -31,6 +31,12 @@ class Coupling:
         self._seat = ticker.add(self._tick)
         session.couple(stream)
 
+    def hand_over(self, session: Session) -> None:
+        """Another agent speaks from the next frame on; to the carrier nothing happens."""
+        former, self.session = self.session, session
+        self.stream.speak_as(session.agent.format)
+        session.succeed(former)
+
     def stop(self) -> None:
         """No more ticks; the last counters are reported."""
         self._ticker.remove(self._seat)
@@ -45,5 +51,6 @@ class Coupling:
     def _second(self) -> None:
         now = self._clock()
         self._reports.offer(self.stream.counts.snapshot(now))
+        self.session.second()
         if self._silent_after_s and self.stream.counts.silent_for(now) >= self._silent_after_s:
             self.stream.fail(TRY_AGAIN, "silent")

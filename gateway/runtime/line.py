@@ -46,6 +46,8 @@ class PacedLine:
         self._format = form
         self._stream: Stream | None = None
         self._ahead = 0
+        self.said = 0
+        """Bytes that the agent ever wanted to be heard."""
         self._leaving = self._ended = False
         self._farewell_ticks = 0
 
@@ -54,6 +56,7 @@ class PacedLine:
     def play(self, audio: bytes) -> None:
         if self._leaving:
             return
+        self.said += len(audio)
         dropped = self._queue.add(audio)
         if dropped:
             self._on_dropped(math.ceil(dropped / self._frame_bytes))
@@ -97,6 +100,26 @@ class PacedLine:
         """The call has a stream (again)."""
         self._stream, self._ahead = stream, 0
         self._pump()
+
+    def succeed(self, other: "PacedLine") -> None:
+        """Speak from here on where the other line did: what the carrier still has of it is ahead of us, and its marks' names are
+        not used again. The other one is silent.
+        """
+        stream, ahead, self._marks.number = other.resign()
+        if stream is not None:
+            self._stream, self._ahead = stream, ahead
+            self._pump()
+
+    def resign(self) -> tuple[Stream | None, int, int]:
+        """Be silent for ever: (the stream, frames that its carrier still has, the number of the last mark)."""
+        left = self._stream, self._ahead, self._marks.number
+        self.silence()
+        return left
+
+    @property
+    def audible(self) -> bool:
+        """Something is still to be heard."""
+        return self._queue.waiting_bytes > 0
 
     def detach(self) -> None:
         """The stream is gone; call `give_up_sent` when the agent has been told."""

@@ -12,15 +12,16 @@ class Marks:
 
     def __init__(self) -> None:
         self._sent: dict[str, Mark] = {}
-        self._number = 0
+        self.number = 0
+        """Of the last one sent; whoever goes on under the same stream begins there."""
 
     def __len__(self) -> int:
         return len(self._sent)
 
     def sent(self, mark: Mark) -> str:
         """Its name on the wire."""
-        self._number += 1
-        name = f"m{self._number}"
+        self.number += 1
+        name = f"m{self.number}"
         self._sent[name] = mark
         return name
 

@@ -98,8 +98,8 @@ class Seats:
         log.info("session-resumed", call_id=call.id, resumed=resumed.resumed)
         try:
             await self._bridge.prepare(resumed, known)
-        except AgentUnavailable:
-            await self._leases.hang_up(call.id, "agent-unavailable")
+        except AgentUnavailable as error:
+            log.info("agent-not-ready", call_id=call.id, error=str(error))  # the bridge has told whom it concerns
 
     # --- keeping it, and leaving it ------------------------------------------------------------------------------
 

@@ -1,13 +1,10 @@
 """Gets the agent ready while the phone still rings, and lets it go when the call has ended."""
 
-from collections.abc import Awaitable
-from typing import Protocol
-
 import structlog
 
 from gateway.domain.errors import AgentUnavailable
 from gateway.domain.outcome import LegPhase
-from gateway.runtime.bridge import CALL_OVER, Bridge
+from gateway.runtime.bridge import Bridge
 from gateway.runtime.calls import News
 from gateway.runtime.errands import Errands
 
@@ -16,19 +13,11 @@ log = structlog.get_logger(__name__)
 _PLACED = frozenset({LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED})
 
 
-class Ending(Protocol):
-    """Ends a call, as `Calls` and `Leases` do."""
-
-    def hang_up(self, call_id: str, by: str) -> Awaitable[object]:
-        """`by` says why."""
-        ...
-
-
 class Sessions:
     """An observer of commits, between the calls and the bridge, which do not know each other."""
 
-    def __init__(self, bridge: Bridge, calls: Ending) -> None:
-        self._bridge, self._calls = bridge, calls
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
         self._errands = Errands()
 
     async def heed(self, news: News) -> None:
@@ -48,10 +37,7 @@ class Sessions:
         try:
             await self._bridge.prepare(news.after)
         except AgentUnavailable as error:
-            if error.reason == CALL_OVER:
-                return
-            log.warning("agent-unavailable", call_id=news.after.id, error=str(error))
-            await self._calls.hang_up(news.after.id, "agent-unavailable")
+            log.info("agent-not-ready", call_id=news.after.id, error=str(error))  # the bridge has told whom it concerns
 
 
 def _was_placed(news: News) -> bool:

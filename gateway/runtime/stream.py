@@ -36,8 +36,13 @@ class Stream:
         self.superseded = False
         """Another socket of the same leg took its place: its end means nothing to the call."""
         self._framer = Framer(heard.frame_bytes)
-        self._to_agent = conversion(heard, agent_format)
-        self._to_carrier = conversion(agent_format, port.codec.sends)
+        self._heard_format = heard
+        self.speak_as(agent_format)
+
+    def speak_as(self, agent_format: AudioFormat) -> None:
+        """Convert for an agent of this format from here on."""
+        self._to_agent = conversion(self._heard_format, agent_format)
+        self._to_carrier = conversion(agent_format, self.port.codec.sends)
 
     def heard(self, payload: bytes, now: float) -> list[bytes]:
         """Sound from the person: frames of 20 ms in the agent's format."""

@@ -17,7 +17,8 @@ import structlog
 from carriers.contract import Carrier
 from gateway.domain.errors import HoldlineError, StoreUnavailable
 from gateway.domain.media import StreamStarted
-from gateway.runtime.bridge import Bridge, Count, Unwanted
+from gateway.runtime.bridge import Bridge, Unwanted
+from gateway.runtime.casting import Count
 from gateway.runtime.leases import LeaseLost
 from gateway.runtime.stream import Stream
 from gateway.runtime.telemetry.masking import mask_media_path

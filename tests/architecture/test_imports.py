@@ -35,7 +35,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/__init__.py": frozenset(),
     "gateway/app.py": EVERYWHERE
     | {"agent.contract", "agent.registry", "carriers.contract", "carriers.registry"}
-    | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.web"}
+    | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.talking", "gateway.web"}
     | {"gateway.webhook_endpoints"},
     "gateway/callback_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     # Judges real processes by the simulation's promises; starts them as commands, and imports none of their workings.
@@ -48,6 +48,10 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/config": EVERYWHERE | {"agent.registry", "carriers.contract", "carriers.registry", "gateway.strict"},
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
     "gateway/domain": frozenset(),
+    "gateway/ladder_terms.py": EVERYWHERE | {"gateway.config", "gateway.inbound_terms", "gateway.runtime"},
+    "gateway/talking.py": EVERYWHERE
+    | {"agent.callback_offer", "agent.contract", "agent.goodbye", "agent.hold"}
+    | {"gateway.config", "gateway.ladder_terms", "gateway.runtime"},
     "gateway/inbound_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/webhook_endpoints.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/runtime": EVERYWHERE | {"agent.contract", "carriers.contract", "carriers.messages_left", "gateway.compliance"},

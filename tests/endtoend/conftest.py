@@ -147,6 +147,7 @@ class World:
             agents=(*config.agents, *more),
             routes=routes,
             carriers=fleet,
+            ladder=self._knobs.get("ladder", ()),
             dialing=replace(dialing, pace_wait_s=self._knobs.get("pace_wait_s", 1.0)),
             breaker=self._knobs.get("breaker", BreakerPolicy(minimum=1000, consecutive=1000)),
             health=replace(
@@ -293,7 +294,7 @@ class World:
 
 @asynccontextmanager
 async def opened(store_url: str, tag: str, **knobs: Any) -> AsyncIterator[World]:
-    """`knobs`: lab (by kind), pace (by carrier), breaker, health_s, and some of the config's `dialing` by their names."""
+    """`knobs`: lab (by kind), pace (by carrier), ladder, breaker, health_s, and some of the config's `dialing` by their names."""
     lab_knobs = {kind: {**FAST.get(kind, {}), **knobs.get("lab", {}).get(kind, {})} for kind in kinds()}
     async with Lab(seed=1, knobs=lab_knobs) as lab:
         world = World(lab, store_url, tag, knobs)

@@ -9,6 +9,7 @@ import structlog.testing
 from msgspec.structs import replace
 
 from agent.contract import CallInfo, Line
+from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.errors import AgentUnavailable
 from gateway.domain.events import LegEvent, StreamClosed, StreamFailed, StreamOpened
 from gateway.domain.media import (
@@ -25,7 +26,10 @@ from gateway.domain.media import (
 from gateway.domain.outcome import CallStatus, LegPhase
 from gateway.domain.records import Call, Leg, MediaCounters
 from gateway.domain.transcode import silence
+from gateway.runtime.agent_health import AgentHealth
+from gateway.runtime.attention import AttentionTerms
 from gateway.runtime.bridge import Bridge, Unwanted
+from gateway.runtime.casting import Casting, Gone
 from gateway.runtime.line import FAREWELL_TICKS, LEAD_FRAMES, QUEUE_LIMIT_S
 from gateway.runtime.stream import Stream
 from gateway.runtime.ticker import Ticker
@@ -159,7 +163,12 @@ class PaperAgent:
 class House:
     """A bridge with all that stands around it."""
 
-    def __init__(self, agents: dict[str, PaperAgent] | None = None, **settings: float) -> None:
+    def __init__(
+        self,
+        agents: dict[str, PaperAgent] | None = None,
+        attention: dict[str, AttentionTerms] | None = None,
+        **settings: float,
+    ) -> None:
         self.time = HandTime()
         self.agents = agents if agents is not None else {"talker": PaperAgent()}
         self.reports: list[tuple[str, LegEvent]] = []
@@ -168,14 +177,19 @@ class House:
         self.counted: list[tuple[str, float, dict[str, str]]] = []
         self.calls: dict[str, Call] = {}
         self.ended = asyncio.Event()
+        self.gone: list[Gone] = []
+        self.health = AgentHealth(self.agents, BreakerPolicy(consecutive=2), self.time.clock)
+        casting = Casting(
+            self.agents, self._count, health=self.health, attention=attention, start_within_s=settings.pop("start_within_s", 5.0)
+        )
         self.bridge = Bridge(
-            agents=self.agents,
+            casting=casting,
             ticker=Ticker(self.time.clock, self.time.call_later),
             report=self._report,
             end_call=self._end_call,
+            on_gone=self._on_gone,
             store_media=self._store_media,
             clock=self.time.clock,
-            count=lambda name, amount=1, **labels: self.counted.append((name, amount, labels)),
             **settings,
         )
 
@@ -209,6 +223,12 @@ class House:
 
     async def _end_call(self, call_id: str, by: str) -> None:
         self.ends.append((call_id, by))
+
+    async def _on_gone(self, gone: Gone) -> None:
+        self.gone.append(gone)
+
+    def _count(self, name: str, amount: float = 1, **labels: str) -> None:
+        self.counted.append((name, amount, labels))
 
     async def _store_media(self, call_id: str, leg_id: str, counters: MediaCounters) -> None:
         self.media.append((call_id, leg_id, counters))
@@ -563,8 +583,8 @@ async def test_the_end_of_a_stream_that_the_agent_ended_says_so() -> None:
     assert house.reports[-1] == ("leg_call_1_1", StreamClosed(by_agent=True))
 
 
-async def test_an_agent_that_raises_is_not_asked_again_and_its_call_ends() -> None:
-    """One line in the log, not fifty a second; nobody is left with a dead agent."""
+async def test_an_agent_that_raises_is_not_asked_again_and_is_told_as_gone() -> None:
+    """One line in the log, not fifty a second, and once to who finds another one, with what it last knew."""
     house = House()
     stream, _ = await house.talk()
 
@@ -576,7 +596,8 @@ async def test_an_agent_that_raises_is_not_asked_again_and_its_call_ends() -> No
         house.hear(stream, *(Audio(frame) for frame in frames(50)))
         await house.settle()
     assert len(house.agent.audio) == 1
-    assert house.ends == [("call_1", "agent-failed")]
+    assert [(gone.agent, gone.reason, gone.began) for gone in house.gone] == [("talker", "raised", True)]
+    assert house.gone[0].context == {"told": ["start", "answer"]}
     assert [line["event"] for line in logs].count("agent-failed") == 1
 
 
@@ -689,13 +710,14 @@ async def test_a_leg_that_is_not_wanted_never_reaches_the_agent(leg: Leg) -> Non
     assert [type(event) for _, event in house.reports] == [StreamOpened, StreamClosed]
 
 
-async def test_an_answered_call_without_an_agent_is_ended() -> None:
-    """Rather than left in silence."""
+async def test_an_answered_call_without_an_agent_is_told_as_such() -> None:
+    """Rather than left in silence: whoever finds another agent hears of it, once."""
     house = House(agents={})
     house.add(a_call())
     with structlog.testing.capture_logs(), pytest.raises(Unwanted, match="agent-unavailable"):
         await house.bridge.open_stream("call_1", "leg_call_1_1", PaperPort())
-    assert house.ends == [("call_1", "agent-unavailable")]
+    await house.settle()
+    assert [(gone.agent, gone.reason, gone.began) for gone in house.gone] == [("talker", "not-configured", False)]
 
 
 async def test_two_calls_never_hear_each_other() -> None:

@@ -257,12 +257,13 @@ async def test_a_stream_is_orphaned_only_if_nobody_has_it(house: House) -> None:
     assert not await house.two.seats.orphaned(call, "leg_9")
 
 
-async def test_a_session_whose_agent_cannot_come_back_ends_the_call(house: House) -> None:
-    """Nobody is left on a line without an agent."""
+async def test_a_session_whose_agent_cannot_come_back_is_still_seated_here(house: House) -> None:
+    """The lease is taken, and the bridge itself tells whose agent is gone: the ladder is climbed down here."""
     await house.one.talk()
     house.two.bridge.unavailable = True
-    await house.two.seats.sit("call_1", await house.two.seats.elsewhere("call_1"))
-    assert (await house.call()).legs[0].hangup_wanted
+    assert await house.two.seats.sit("call_1", await house.two.seats.elsewhere("call_1"))
+    assert house.two.bridge.told[-1] == ("prepare", 1, {})
+    assert await house.two.seats.here("call_1")
 
 
 async def test_a_process_that_is_relieved_claims_nothing_and_does_not_spin(house: House) -> None:

@@ -16,12 +16,15 @@ from websockets.exceptions import InvalidStatus
 
 from agent.contract import CallInfo
 from agent.echo import Echo, EchoSession
+from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.errors import BadSignature, Malformed, StoreUnavailable
 from gateway.domain.events import LegEvent, StreamClosed, StreamFailed, StreamOpened
 from gateway.domain.media import MULAW_8K, Audio, Digit, MarkPlayed, StreamEvent, StreamStarted
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call, Leg, MediaCounters
+from gateway.runtime.agent_health import AgentHealth
 from gateway.runtime.bridge import Bridge
+from gateway.runtime.casting import Casting, Gone
 from gateway.runtime.ticker import Ticker
 from gateway.web.media import MediaSockets, takes
 from gateway.web.media_port import WAITING_LIMIT, SocketPort
@@ -117,13 +120,13 @@ class House:
         self.agent = CountingEcho()
         self.port = 0
         self.bridge = Bridge(
-            agents={"echo": self.agent},
+            casting=Casting({"echo": self.agent}, self._count, health=AgentHealth((), BreakerPolicy(), lambda: self.now)),
             ticker=Ticker.of_running_loop(),
             report=self._report,
             end_call=self._end_call,
+            on_gone=self._on_gone,
             store_media=self._store_media,
             clock=lambda: self.now,
-            count=self._count,
         )
         self.sockets = MediaSockets(
             carriers=self.carriers,  # type: ignore[arg-type]
@@ -205,6 +208,9 @@ class House:
             self.reports.append((leg_id, event))
             self.reported.notify_all()
         return self.calls[call_id]
+
+    async def _on_gone(self, gone: Gone) -> None:
+        self.ends.append((gone.call.id, gone.reason))
 
     async def _end_call(self, call_id: str, by: str) -> None:
         self.ends.append((call_id, by))

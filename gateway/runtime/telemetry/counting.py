@@ -10,6 +10,7 @@ from gateway.runtime.store.contract import LogEntry
 BREAKER_VALUES = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
 """`carrier_breaker_state`, as its help says."""
 
+_LOST = "agent-lost"
 Count = Callable[..., None]
 
 
@@ -20,6 +21,9 @@ def count_change(before: Call | None, after: Call, entries: tuple[LogEntry, ...]
     for leg in after.legs:
         _count_leg(before.find(leg.id) if before else None, leg, count)
     for entry in entries:
+        if entry.kind == _LOST:
+            count("agents_lost_total", agent=entry.data["agent"])
+            count("ladder_rungs_total", rung=entry.data.get("rung") or "none")
         failover = entry.data.get("failover")
         if failover:
             count("failover_total", **{"from": failover["from"], "to": failover["to"], "reason": failover["reason"]})

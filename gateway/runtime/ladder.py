@@ -1,0 +1,202 @@
+"""Takes calls down their ladders: whoever has lost their agent hears something at once, and then the next rung.
+
+Each descent is written into the call before it is carried out, so that another process can go on from there. While the
+store is away it is carried out all the same, from memory: the person is on the line now.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from gateway.domain.errors import AgentUnavailable, HoldlineError, StoreUnavailable
+from gateway.domain.events import AgentBack, AgentLost, CallEvent
+from gateway.domain.ladder import (
+    BUILT_IN,
+    Chances,
+    Choice,
+    NoRung,
+    Rung,
+    RungKind,
+    descended,
+    next_rung,
+    unanswered,
+)
+from gateway.domain.records import Call, Loss
+from gateway.runtime.agent_health import AgentHealth
+from gateway.runtime.bridge import CALL_OVER, LOST_AT_ONCE, Bridge
+from gateway.runtime.casting import BREAKER_OPEN, NOT_CONFIGURED, Casting, Gone, Kept, Wish, keep, read_kept, told_cause
+from gateway.runtime.clock import Clock
+from gateway.runtime.leases import LeaseLost
+from gateway.runtime.live import LiveCalls
+from gateway.runtime.store.contract import Store
+
+log = structlog.get_logger(__name__)
+
+_BY_DEFAULT = "by_default_after_s"
+
+
+class Speaking(Protocol):
+    """Says what happens to a call in the name of its session, as `Leases` does."""
+
+    def say(self, call_id: str, event: CallEvent) -> Awaitable[Call]:
+        """The call afterwards; raise LeaseLost, StoreUnavailable."""
+        ...
+
+    def hang_up(self, call_id: str, by: str) -> Awaitable[object]:
+        """End it."""
+        ...
+
+
+Ladders = Callable[[Call], tuple[Rung, ...]]
+"""What the config says for this call."""
+Obstacle = Callable[[Call], Awaitable[str]]
+"""Why a rung is not to be had for this call; empty: it is."""
+
+
+async def none(_call: Call) -> str:
+    """There is none."""
+    return ""
+
+
+class Ladder:
+    """`descend` is told of every agent that is gone. `no_message`: why no message can be taken; `no_callback`: why nobody can be
+    called back.
+    """
+
+    def __init__(
+        self,
+        *,
+        bridge: Bridge,
+        casting: Casting,
+        health: AgentHealth,
+        speaking: Speaking,
+        store: Store,
+        live: LiveCalls,
+        clock: Clock,
+        ladders: Ladders,
+        no_message: Obstacle = none,
+        no_callback: Obstacle = none,
+    ) -> None:
+        self._bridge, self._casting, self._health = bridge, casting, health
+        self._speaking, self._store, self._live, self._clock = speaking, store, live, clock
+        self._ladders, self._no_message, self._no_callback = ladders, no_message, no_callback
+        self._busy: set[str] = set()
+
+    async def descend(self, gone: Gone) -> None:
+        """Find the call another agent; the next rung is in place, or the call ended, when this returns."""
+        if gone.call.id in self._busy:
+            return
+        self._busy.add(gone.call.id)
+        try:
+            await self._descend(gone)
+        except AgentUnavailable as error:
+            log.info("ladder-left", call_id=gone.call.id, why=error.reason)
+        except LeaseLost:
+            log.info("ladder-is-anothers", call_id=gone.call.id)
+        finally:
+            self._busy.discard(gone.call.id)
+
+    async def back(self, call: Call, agent: str) -> None:
+        """A lost agent has the call again."""
+        await self._say(call, AgentBack(agent=agent))
+
+    async def rung_of(self, call_id: str) -> tuple[Call, Rung | None] | None:
+        """The call and the rung that it stands on; None if it is not there any more."""
+        call = await self.call(call_id)
+        if call is None or call.ended:
+            return None
+        rungs = self._ladders(call)
+        return call, rungs[call.ladder.rung] if 0 <= call.ladder.rung < len(rungs) else None
+
+    async def call(self, call_id: str) -> Call | None:
+        """As it stands; from memory while the store is away."""
+        try:
+            return await self._store.load(call_id)
+        except StoreUnavailable:
+            return self._live.get(call_id)
+
+    # --- one descent after the other -----------------------------------------------------------------------------
+
+    async def _descend(self, gone: Gone) -> None:
+        kept = (read_kept(gone.context) or Kept()) if gone.agent in BUILT_IN else Kept(agent=gone.agent, context=gone.context)
+        await self._bridge.stand_in(gone.call, Wish(context=keep(kept), kept=kept))
+        next_gone: Gone | None = gone
+        while next_gone is not None:
+            next_gone = await self._step(next_gone, kept)
+
+    async def _step(self, gone: Gone, kept: Kept) -> Gone | None:
+        """One rung; the agent that could not take it, if it could not."""
+        call = await self.call(gone.call.id)
+        if call is None or call.ended:
+            await self._bridge.let_go(gone.call.id)
+            return None
+        if unanswered(call) and (call.leg is None or not call.leg.live):
+            await self._wait_for_a_leg(call, gone)
+            return None
+        choice = await self._choice(call, gone)
+        if isinstance(choice, NoRung):
+            await self._say(call, _lost(gone, choice))
+            await self._speaking.hang_up(call.id, "agent-failed" if gone.began else "agent-unavailable")
+            return None
+        call = await self._say(call, _lost(gone, choice))
+        return await self._take(call, choice.rung, kept)
+
+    async def _choice(self, call: Call, gone: Gone) -> Choice | NoRung:
+        after = descended(call, _loss(gone, self._clock.now()), "", -1, "")
+        rungs = self._ladders(call)
+        absent = {rung.talker: why for rung in rungs if (why := self._absence(rung.talker))}
+        if RungKind.VOICEMAIL not in absent and (why := await self._no_message(call)):
+            absent[RungKind.VOICEMAIL.value] = why
+        chances = Chances(at=self._clock.now(), absent=absent, no_callback=await self._no_callback(call))
+        return next_rung(rungs, after, chances)
+
+    def _absence(self, agent: str) -> str:
+        if not self._casting.knows(agent):
+            return NOT_CONFIGURED
+        return "" if self._health.ask(agent).allowed else BREAKER_OPEN
+
+    async def _take(self, call: Call, rung: Rung, kept: Kept) -> Gone | None:
+        try:
+            await self._bridge.hand_over(call, rung.talker, Wish(context=_context(rung, kept), kept=kept))
+        except AgentUnavailable as error:
+            if error.reason == CALL_OVER:
+                raise
+            began = error.reason == LOST_AT_ONCE
+            return Gone(call=call, agent=rung.talker, reason=error.reason, detail=told_cause(error), began=began)
+        return None
+
+    async def _wait_for_a_leg(self, call: Call, gone: Gone) -> None:
+        """Nobody's phone rings for this call now: the agent is started anew with its next leg."""
+        await self._bridge.let_go(call.id)
+        await self._say(call, _lost(gone, NoRung(passed=())))
+
+    async def _say(self, call: Call, event: CallEvent) -> Call:
+        """The call afterwards; what cannot be written is done all the same, and not remembered."""
+        try:
+            return await self._speaking.say(call.id, event)
+        except LeaseLost:
+            raise
+        except StoreUnavailable as error:
+            log.warning("descent-not-stored", call_id=call.id, error=str(error))
+        except HoldlineError as error:
+            raise AgentUnavailable(call.talks, CALL_OVER) from error
+        return call
+
+
+def _loss(gone: Gone, at: float) -> Loss:
+    return Loss(at=at, agent=gone.agent, reason=gone.reason, began=gone.began)
+
+
+def _lost(gone: Gone, choice: Choice | NoRung) -> AgentLost:
+    lost = {"agent": gone.agent, "reason": gone.reason, "detail": gone.detail, "began": gone.began, "passed": choice.passed}
+    if isinstance(choice, NoRung):
+        return AgentLost(**lost)  # type: ignore[arg-type]
+    return AgentLost(**lost, rung=choice.rung.kind.value, place=choice.place, to=choice.rung.talker)  # type: ignore[arg-type]
+
+
+def _context(rung: Rung, kept: Kept) -> Mapping[str, Any] | None:
+    if rung.kind is RungKind.HOLD:
+        return keep(kept)
+    default = rung.by_default_after_s
+    return {_BY_DEFAULT: default} if rung.kind is RungKind.CALLBACK and default is not None else None

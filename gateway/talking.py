@@ -1,0 +1,93 @@
+"""Who talks in a call, put together: the config's agents and our own, what is known of their health, bridge and ladder."""
+
+from collections.abc import Mapping
+
+from agent.callback_offer import CallbackOffer
+from agent.contract import Agent
+from agent.goodbye import Goodbye
+from agent.hold import Hold
+from gateway.config.structs import Config
+from gateway.domain.breaker import Breaker
+from gateway.domain.ladder import MOMENT, RungKind
+from gateway.ladder_terms import Ladders, attention_terms
+from gateway.runtime.agent_health import AgentHealth
+from gateway.runtime.bridge import Bridge
+from gateway.runtime.casting import Casting
+from gateway.runtime.clock import Clock
+from gateway.runtime.ladder import Ladder, Obstacle, none
+from gateway.runtime.ladder_rungs import Asking, Holds, Promises
+from gateway.runtime.leases import Leases
+from gateway.runtime.live import LiveCalls
+from gateway.runtime.moments import Moments
+from gateway.runtime.store.contract import Store
+from gateway.runtime.telemetry.counting import BREAKER_VALUES
+from gateway.runtime.telemetry.metrics import Metrics
+from gateway.runtime.ticker import Ticker
+
+
+class Talking:
+    """`agents` by name, without the ladder's own. `asking` stores callbacks."""
+
+    def __init__(
+        self,
+        config: Config,
+        agents: Mapping[str, Agent],
+        *,
+        store: Store,
+        clock: Clock,
+        ticker: Ticker,
+        leases: Leases,
+        live: LiveCalls,
+        metrics: Metrics,
+        asking: Asking,
+        no_message: Obstacle = none,
+        no_callback: Obstacle = none,
+    ) -> None:
+        self._metrics = metrics
+        names = [agent.name for agent in config.agents]
+        self.health = AgentHealth(names, config.breaker, clock.now, self._breaker_changed)
+        self._moments = Moments()
+        self._casting = Casting({**agents, **self._own()}, metrics.count, health=self.health, attention=attention_terms(config))
+        self.bridge = Bridge(
+            casting=self._casting,
+            ticker=ticker,
+            report=leases.report,
+            end_call=leases.hang_up,
+            on_gone=lambda gone: self.ladder.descend(gone),
+            store_media=leases.store_media,
+            clock=clock.now,
+            moments=self._moments,
+        )
+        self.ladder = Ladder(
+            bridge=self.bridge,
+            casting=self._casting,
+            health=self.health,
+            speaking=leases,
+            store=store,
+            live=live,
+            clock=clock,
+            ladders=Ladders(config),
+            no_message=no_message,
+            no_callback=no_callback,
+        )
+        self._holds = Holds(self.bridge, self.ladder, clock)
+        self._promises = Promises(self.ladder, asking, clock)
+        for name in names:
+            self._breaker_changed(name, Breaker())
+
+    async def aclose(self) -> None:
+        """Close every session, and what runs behind the rungs."""
+        await self.bridge.aclose()
+        await self._holds.aclose()
+        await self._promises.aclose()
+
+    def _own(self) -> Mapping[str, Agent]:
+        return {
+            MOMENT: Hold("one-moment", lambda: self._moments),
+            RungKind.HOLD.value: Hold("hold", lambda: self._holds),
+            RungKind.CALLBACK.value: CallbackOffer(lambda call, told: self._promises.ask(call, told)),
+            RungKind.GOODBYE.value: Goodbye(),
+        }
+
+    def _breaker_changed(self, agent: str, breaker: Breaker) -> None:
+        self._metrics.gauge("agent_breaker_state", BREAKER_VALUES[breaker.state], agent=agent)
