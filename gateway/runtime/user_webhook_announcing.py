@@ -66,7 +66,9 @@ class Announcer:
         return self._of_voicemail(Happening.VOICEMAIL_KEPT, voicemail, now)
 
     def of_deleted(self, voicemail: Voicemail, now: float) -> tuple[Notice, ...]:
-        """By a person, or by age."""
+        """By a person, or by age; one that was never kept has not been told of."""
+        if voicemail.status != KEPT:
+            return ()
         return self._of_voicemail(Happening.VOICEMAIL_DELETED, voicemail, now)
 
     def _of_voicemail(self, kind: Happening, voicemail: Voicemail, now: float) -> tuple[Notice, ...]:

@@ -7,6 +7,7 @@ from gateway.domain.media import MULAW_8K
 from gateway.runtime.clock import Clock
 from gateway.runtime.errands import Errands
 from gateway.runtime.store.contract import Store
+from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 from gateway.runtime.voicemail_files import MessageFiles
 from gateway.runtime.voicemail_recording import Lengths, MessageRecording, Say
 
@@ -24,9 +25,10 @@ class VoicemailDesk:
         say: Say,
         owner: Callable[[], str],
         new_id: Callable[[str], str],
+        announcer: Announcer = SILENT,
     ) -> None:
         self.store, self.files, self.clock, self.lengths = store, files, clock, lengths
-        self.say, self.owner, self.new_id = say, owner, new_id
+        self.say, self.owner, self.new_id, self.announcer = say, owner, new_id, announcer
         self.errands = Errands()
 
     def recording(self, call: CallInfo) -> MessageRecording:

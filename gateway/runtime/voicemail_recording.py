@@ -27,6 +27,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.errands import Errands
 from gateway.runtime.store.contract import Store
 from gateway.runtime.store.voicemail_contract import KEPT, RECORDING, Voicemail
+from gateway.runtime.user_webhook_announcing import Announcer
 from gateway.runtime.voicemail_files import Growing, MessageFiles
 from gateway.runtime.voicemail_sound import Heard
 
@@ -67,6 +68,7 @@ class Desk(Protocol):
     new_id: Callable[[str], str]
     lengths: Lengths
     errands: Errands
+    announcer: Announcer
 
     async def room(self) -> bool:
         """For one message more."""
@@ -230,7 +232,9 @@ class MessageRecording:
         return heard or Heard(seconds=self._written / MULAW_8K.rate)
 
     async def _keep(self, voicemail: Voicemail) -> bool:
-        kept = await self._stored(lambda: self._desk.store.end_recording(voicemail), voicemail)
+        # made once, so that a write whose answer was lost tells of nothing twice
+        notices = self._desk.announcer.of_voicemail(voicemail, self._desk.clock.now())
+        kept = await self._stored(lambda: self._desk.store.end_recording(voicemail, notices=notices), voicemail)
         if kept:
             await self._said(kept_word(voicemail))
             log.info("voicemail-kept", call_id=self._call_id, voicemail=voicemail.id, seconds=voicemail.seconds)

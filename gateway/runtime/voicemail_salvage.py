@@ -68,7 +68,8 @@ class VoicemailSalvage:
             log.info("voicemail-dropped", voicemail=voicemail_id, owner=owner)
             return
         kept = ended(voicemail, heard, RecordingEnd.GATEWAY_DIED, self._clock.now())
-        if await self._calls.store.end_recording(kept, of_dead=owner):
+        notices = self._calls.announcer.of_voicemail(kept, self._clock.now())
+        if await self._calls.store.end_recording(kept, of_dead=owner, notices=notices):
             log.warning("voicemail-salvaged", voicemail=voicemail_id, owner=owner, seconds=kept.seconds)
             await self._tell(kept)
 

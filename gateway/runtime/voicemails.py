@@ -15,8 +15,10 @@ from carriers.messages_left import MessageLeft
 from gateway.domain.errors import CarrierError, StoreUnavailable
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Store
+from gateway.runtime.store.notice_contract import Notice
 from gateway.runtime.store.voicemail_contract import Voicemail, voicemail_id
 from gateway.runtime.supervision import heed_cancellation
+from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 from gateway.runtime.voicemail_files import MessageFiles, NoRoom
 from gateway.runtime.voicemail_sound import is_wav, listen
 
@@ -48,10 +50,11 @@ class Voicemails:
         *,
         keep_days: float,
         delete_at_carrier: bool,
+        announcer: Announcer = SILENT,
     ) -> None:
         self._carriers = {name: one for name, one in carriers.items() if one[0].capabilities.keeps_messages}
         self._store, self._files, self._clock = store, files, clock
-        self._keep_s, self._delete_at_carrier = keep_days * DAY_S, delete_at_carrier
+        self._keep_s, self._delete_at_carrier, self._announcer = keep_days * DAY_S, delete_at_carrier, announcer
 
     async def run(self, every_s: float = EVERY_S) -> None:
         """Collect at once, and then every minute."""
@@ -134,7 +137,7 @@ class Voicemails:
             silent=heard.silent,
             reason=GATEWAY_DOWN,
         )
-        if await self._store.put_voicemail(voicemail, now):
+        if await self._store.put_voicemail(voicemail, now, notices=self._announcer.of_voicemail(voicemail, now)):
             log.info("voicemail-collected", carrier=name, voicemail=known, seconds=voicemail.seconds)
 
     async def _forget(self, name: str, carrier: Carrier, message: MessageLeft) -> None:
@@ -149,13 +152,14 @@ class Voicemails:
         while True:
             old = await self._store.oldest_voicemails(self._clock.now() - self._keep_s, PURGE_BATCH)
             for voicemail in old:
-                await drop(voicemail.id, self._store, self._files, self._clock.now())
+                now = self._clock.now()
+                await drop(voicemail.id, self._store, self._files, now, self._announcer.of_deleted(voicemail, now))
             if len(old) < PURGE_BATCH:
                 return
 
 
-async def drop(known: str, store: Store, files: MessageFiles, now: float) -> bool:
+async def drop(known: str, store: Store, files: MessageFiles, now: float, notices: tuple[Notice, ...] = ()) -> bool:
     """Forget a message: record first, so that none is shown whose sound is gone. False if there was none."""
-    dropped = await store.drop_voicemail(known, now)
+    dropped = await store.drop_voicemail(known, now, notices=notices)
     await files.remove(known)
     return dropped

@@ -80,7 +80,9 @@ async def get_audio(voicemail_id: VoicemailId, services: GivenServices) -> Respo
 async def delete_voicemail(voicemail_id: VoicemailId, services: GivenServices) -> None:
     """Record and sound; what the carrier keeps is deleted there only if `storage.delete_at_carrier` says so."""
     voicemail = await _load(voicemail_id, services)
-    if not await drop(voicemail.id, services.store, services.voicemail_files, services.clock.now()):
+    now = services.clock.now()
+    notices = services.announcer.of_deleted(voicemail, now)
+    if not await drop(voicemail.id, services.store, services.voicemail_files, now, notices):
         raise _none_of_this_id()
 
 

@@ -81,11 +81,11 @@ class Away(MemoryStore):
         super().__init__()
         self.away, self.refused = False, asyncio.Event()
 
-    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "") -> bool:
+    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "", **more: Any) -> bool:
         if self.away:
             self.refused.set()
             raise StoreUnavailable("away")
-        return await super().end_recording(voicemail, of_dead=of_dead)
+        return await super().end_recording(voicemail, of_dead=of_dead, **more)
 
     async def begin_recording(self, voicemail: Voicemail, owner: str, now: float) -> bool:
         if self.away:

@@ -189,10 +189,10 @@ async def test_a_crash_between_sound_and_record_leaves_one_message(tmp_path: Pat
     class Dying(MemoryStore):
         dead = True
 
-        async def put_voicemail(self, voicemail: Voicemail, now: float) -> bool:
+        async def put_voicemail(self, voicemail: Voicemail, now: float, **more: Any) -> bool:
             if self.dead:
                 raise StoreUnavailable("gone")
-            return await super().put_voicemail(voicemail, now)
+            return await super().put_voicemail(voicemail, now, **more)
 
     store = Dying()
     rig = Rig(tmp_path, store)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from gateway.runtime.store import codec
 from gateway.runtime.store.memory_voicemails import MemoryVoicemails
+from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import position_of
 from gateway.runtime.store.voicemail_contract import Voicemail
 
@@ -21,12 +23,14 @@ class MemoryRecordings(MemoryVoicemails):
         self.open_recordings[voicemail.id] = owner
         return True
 
-    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "") -> bool:
+    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "", notices: tuple[Notice, ...] = ()) -> bool:
         body, position = codec.encode(voicemail), self.voicemail_positions.get(voicemail.id)
+        planned = planned_notices(notices, self.notices_kept, self.dead_kept)
         if position is None or (of_dead and self.open_recordings.get(voicemail.id) != of_dead):
             return False
         self.voicemails[position] = body
         self.open_recordings.pop(voicemail.id, None)
+        self._write_notices(planned)
         return True
 
     async def recordings(self) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ left open, another one ends from the sound on the disk.
 from collections.abc import Mapping
 from typing import Protocol
 
+from gateway.runtime.store.notice_contract import Notice
 from gateway.runtime.store.voicemail_contract import Voicemail
 
 
@@ -18,7 +19,7 @@ class RecordingStore(Protocol):
         """Keep the record, and note that this process writes its sound; False if the id is known, or was and was deleted."""
         ...
 
-    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "") -> bool:
+    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "", notices: tuple[Notice, ...] = ()) -> bool:
         """The recording is over, and this is its record from here on; `left_at` must be as it was. False if there is none
         any more: it was deleted.
 

@@ -7,6 +7,8 @@ from redis.asyncio import Redis
 
 from gateway.runtime.store import codec
 from gateway.runtime.store.connection import speaking
+from gateway.runtime.store.notice_contract import Notice
+from gateway.runtime.store.notice_plan import planned_notices
 from gateway.runtime.store.plan import position_of
 from gateway.runtime.store.voicemail_contract import Voicemail
 
@@ -15,6 +17,8 @@ class _Keeper(Protocol):
     """What this part needs of the store that it is a part of."""
 
     _client: Redis
+    notices_kept: int
+    dead_kept: int
 
     def _key(self, kind: str, name: str | None = None) -> str: ...
 
@@ -29,8 +33,9 @@ class RedisRecordings:
         args = {"id": voicemail.id, "body": codec.encode(voicemail), "position": position, "owner": owner, "now": now}
         return bool(await self._run("begin_recording", args))
 
-    async def end_recording(self: _Keeper, voicemail: Voicemail, *, of_dead: str = "") -> bool:
-        args = {"id": voicemail.id, "body": codec.encode(voicemail), "of_dead": of_dead}
+    async def end_recording(self: _Keeper, voicemail: Voicemail, *, of_dead: str = "", notices: tuple[Notice, ...] = ()) -> bool:
+        args: dict[str, Any] = {"id": voicemail.id, "body": codec.encode(voicemail), "of_dead": of_dead}
+        args |= {"notices": planned_notices(notices, self.notices_kept, self.dead_kept)}
         return bool(await self._run("end_recording", args))
 
     async def recordings(self: _Keeper) -> Mapping[str, str]:
