@@ -18,6 +18,7 @@ from carriers.registry import kinds
 from gateway.callback_terms import callback_terms
 from gateway.config.structs import Config
 from gateway.domain.commands import Answer, Command, Dial, HangUp, OpenStream, Reject, Resolve, Route, Timer
+from gateway.domain.ladder import RungKind
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.inbound_terms import inbound_terms
@@ -51,9 +52,10 @@ from gateway.runtime.upkeep import Upkeep
 from gateway.runtime.user_webhook_announcing import Announcer
 from gateway.runtime.user_webhook_deliveries import Send, unsent
 from gateway.runtime.user_webhooks import UserWebhooks
-from gateway.runtime.voicemail_files import VoicemailFiles
-from gateway.runtime.voicemails import Voicemails
+from gateway.runtime.voicemail_files import MessageFiles
+from gateway.runtime.voicemail_marker import claim
 from gateway.talking import Talking
+from gateway.voicemail_works import VoicemailWorks
 from gateway.web import relay as relays
 from gateway.web.app import create_app
 from gateway.web.media import MediaSockets, takes
@@ -83,6 +85,8 @@ class Means:
     """To another gateway on the same store."""
     send: Send = unsent
     """Notices to the user's systems."""
+    voicemail_files: MessageFiles | None = None
+    """None: on the disk."""
     commands_poll_s: float = 0.2
     """How often the store is asked for commands that another process wrote, or whose time has come."""
     promises_poll_s: float = 0.25
@@ -157,9 +161,11 @@ async def open_gateway(
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         store, server = await _open_store(config, stack)
+        await claim(Path(config.voicemail_dir), store, random_id)
         fleet = _open_fleet(config, clock)
         stack.push_async_callback(fleet.aclose)
         works = Works(config, store, fleet, Means(clock=clock, agent_of=cast, send=await open_sending(config, stack)))
+        stack.push_async_callback(works.messages.desk.aclose)
         stack.push_async_callback(works.talking.aclose)
         stack.push_async_callback(works.sessions.aclose)
         stack.push_async_callback(works.heartbeat.retire)
@@ -167,7 +173,8 @@ async def open_gateway(
         jobs = works.jobs(lab_url) | {
             "purge": upkeep.run_purge,
             "server": upkeep.run_server,
-            "voicemails": works.collecting().run,
+            "voicemails": works.messages.collecting(fleet).run,
+            "salvage": works.messages.salvage.run,
         }
         tasks = [asyncio.create_task(for_ever(name, job, clock), name=f"gateway-{name}") for name, job in jobs.items()]
         stack.push_async_callback(_stop, tasks)
@@ -182,7 +189,6 @@ class Works:
         self._clock = clock = means.clock
         self.metrics, self.live = Metrics(), LiveCalls()
         self.room = Room(self.live, config.server.max_live_calls)
-        self.voicemail_files = VoicemailFiles(Path(config.voicemail_dir), config.storage.max_total_mb)
         self._known_secret = ""
         policy = policy_of(config)
         self.user_webhooks = self._user_webhooks()
@@ -196,6 +202,9 @@ class Works:
             store, clock, means.new_id("gw"), config.server.internal_url or "", lambda dead: self.seats.inherit(dead)
         )
         self.leases = Leases(calls, self.heartbeat.me, lambda call_id: self.bridge.let_go(call_id))
+        self.messages = VoicemailWorks(
+            config, calls, self.leases, self.heartbeat, clock, new_id=means.new_id, files=means.voicemail_files
+        )
         self.talking = self._talking()
         self.bridge = self.talking.bridge
         self.relay = Relay(means.connect, self._secret, clock.now)
@@ -236,18 +245,6 @@ class Works:
         wanted = {name: Wanted(carrier=name, public_url=url, numbers=member.numbers) for name, member in members.items()}
         return Provisioning({name: member.carrier for name, member in members.items()}, wanted, self._clock)
 
-    def collecting(self) -> Voicemails:
-        """What brings messages home that were left at the carriers. No part of `jobs`: a simulation writes no files."""
-        storage = self._config.storage
-        return Voicemails(
-            {name: (member.carrier, member.numbers) for name, member in self._fleet.members.items()},
-            self._store,
-            self.voicemail_files,
-            self._clock,
-            keep_days=storage.keep_days,
-            delete_at_carrier=storage.delete_at_carrier,
-        )
-
     def gateway(self, lab_url: str | None = None, web: Callable[[Services], Any] = create_app) -> Gateway:
         """The application over all of it; `web` makes the part that is no media socket."""
         desk = Desk(self.calls, self.room)
@@ -260,7 +257,7 @@ class Works:
             inbox=self.inbox,
             arrivals=self.arrivals,
             metrics=self.metrics,
-            voicemail_files=self.voicemail_files,
+            voicemail_files=self.messages.files,
             user_webhooks=self.user_webhooks,
             announcer=self.announcer,
             lab_url=lab_url,
@@ -305,7 +302,7 @@ class Works:
     def _talking(self) -> Talking:
         return Talking(
             self._config,
-            {agent.name: self._means.agent_of(agent.kind, agent.name, agent.settings) for agent in self._config.agents},
+            self._agents(),
             store=self._store,
             clock=self._clock,
             ticker=self._means.ticker,
@@ -327,6 +324,10 @@ class Works:
             count=self.metrics.count,
             gauge=self.metrics.gauge,
         )
+
+    def _agents(self) -> Mapping[str, Agent]:
+        configured = {one.name: self._means.agent_of(one.kind, one.name, one.settings) for one in self._config.agents}
+        return configured | {RungKind.VOICEMAIL.value: self.messages.agent}
 
     def _health(self, call_log: CallLog) -> HealthWatch:
         return HealthWatch(

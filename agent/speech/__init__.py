@@ -5,6 +5,12 @@ from importlib.resources import files
 
 
 @cache
+def known(name: str) -> bool:
+    """Whether there is such a sentence."""
+    return name.replace("-", "").isalnum() and files(__name__).joinpath(f"{name}.ulaw").is_file()
+
+
+@cache
 def sentence(name: str) -> bytes:
     """One sentence by its file's name without suffix; read from disk once per process."""
     return files(__name__).joinpath(f"{name}.ulaw").read_bytes()

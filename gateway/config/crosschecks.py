@@ -17,7 +17,11 @@ from carriers.contract import Kind
 from gateway.config.environment import is_reference
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.errors import Problem
+from gateway.domain.ladder import RungKind
 from gateway.strict import describe, faults, unknown_name
+
+ROUTABLE = (RungKind.VOICEMAIL.value,)
+"""Our own agents that a route or a request may name, without an entry in `agents`."""
 
 Entries = tuple[tuple[str, Mapping[str, Any]], ...]
 """(path, entry) of each mapping in a list of the document."""
@@ -84,8 +88,8 @@ def route_references(document: Any) -> Iterator[Problem]:
         for index, name in enumerate(listed if isinstance(listed, list) else ()):
             if isinstance(name, str) and name not in carriers:
                 yield unknown_name(f"{path}.carriers[{index}]", name, filter(None, carriers), "carrier")
-        if isinstance(route.get("agent"), str) and route["agent"] not in agents:
-            yield unknown_name(f"{path}.agent", route["agent"], filter(None, agents), "agent")
+        if isinstance(route.get("agent"), str) and route["agent"] not in {*agents, *ROUTABLE}:
+            yield unknown_name(f"{path}.agent", route["agent"], filter(None, [*agents, *ROUTABLE]), "agent")
 
 
 def ambiguous_routes(document: Any) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from gateway.config.environment import resolve, resolve_leniently
 from gateway.config.lab import with_lab
 from gateway.config.ladder_checks import ladder_faults, reserved_names
 from gateway.config.structs import ApiKey, CarrierConfig, Config
+from gateway.config.voicemail_checks import voicemail as voicemail_faults
 from gateway.config.webhook_checks import webhook_faults, with_usable_webhooks, written_secrets
 from gateway.domain.errors import Misconfigured, Problem
 from gateway.strict import faults
@@ -124,6 +125,7 @@ def _faults(
     yield from checks.ambiguous_routes(document)
     yield from checks.urls(document)
     yield from checks.breaker_numbers(document)
+    yield from voicemail_faults(document)
     yield from webhook_faults(document)
     if not lenient:
         yield from checks.key_secrets(written)

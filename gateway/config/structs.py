@@ -74,12 +74,23 @@ class StoreSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class StorageSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where voicemails are kept, and for how long. All processes on one store share the directory."""
 
-    dir: Annotated[str, Meta(min_length=1, description="Of the WAV files; null is `voicemails` in store.dir.")] | None = None
+    dir: Annotated[str, Meta(min_length=1, description="Of the sound files; null is `voicemails` in store.dir.")] | None = None
     keep_days: Annotated[int, Meta(ge=1, le=3650, description="Voicemails are deleted after so many days.")] = 90
     max_total_mb: Annotated[
-        int, Meta(ge=1, le=10_000_000, description="More is not collected, and stays at the carrier until there is room.")
+        int, Meta(ge=1, le=10_000_000, description="More is neither taken nor collected until there is room.")
     ] = 2000
     delete_at_carrier: Annotated[bool, Meta(description="Delete a recording at its carrier once it is stored here.")] = False
+
+
+class VoicemailSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the agent `voicemail` takes messages; it is always there, and stands in no list."""
+
+    greeting: Annotated[
+        str, Meta(min_length=1, description="A .wav or .ulaw file of yours, or the name of a sentence in agent/speech.")
+    ] = "voicemail-greeting"
+    max_message_s: Annotated[int, Meta(ge=5, le=1800, description="The longest message; a word is said before it ends.")] = 180
+    silence_s: Annotated[float, Meta(ge=1, le=60, description="So much silence after speech ends a message.")] = 5.0
+    min_message_s: Annotated[float, Meta(ge=0, le=30, description="Anything shorter is no message.")] = 1.0
 
 
 class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -230,6 +241,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     keys: tuple[ApiKey, ...] = ()
     store: StoreSettings = StoreSettings()
     storage: StorageSettings = StorageSettings()
+    voicemail: VoicemailSettings = VoicemailSettings()
     dialing: Dialing = Dialing()
     callbacks: CallbackSettings = CallbackSettings()
     ladder: Annotated[LadderConfig, Meta(description="What a person gets when the agent is lost, in this order.")] = SHIPPED

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct, field
 
-from gateway.config.crosschecks import possible_number
+from gateway.config.crosschecks import ROUTABLE, possible_number
 from gateway.config.structs import Config, Route
 from gateway.domain.errors import Problem
 from gateway.domain.outcome import Direction
@@ -171,8 +171,9 @@ def _no_route(request: CreateCall, config: Config) -> tuple[Problem, ...]:
 
 
 def _references(request: CreateCall, config: Config) -> Iterator[Problem]:
-    if request.agent is not None and config.agent(request.agent) is None:
-        yield unknown_name("agent", request.agent, [agent.name for agent in config.agents], "agent")
+    agents = [*(agent.name for agent in config.agents), *ROUTABLE]
+    if request.agent is not None and request.agent not in agents:
+        yield unknown_name("agent", request.agent, agents, "agent")
     for index, name in enumerate(request.carriers):
         if config.carrier(name) is None:
             yield unknown_name(f"carriers[{index}]", name, [carrier.name for carrier in config.carriers], "carrier")

@@ -14,7 +14,7 @@ from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Stor
 from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 from gateway.runtime.user_webhooks import UserWebhooks
-from gateway.runtime.voicemail_files import VoicemailFiles
+from gateway.runtime.voicemail_files import MessageFiles
 
 
 class Inbox(Protocol):
@@ -75,7 +75,7 @@ class Services:
     inbox: Inbox
     arrivals: Arrivals
     metrics: Metrics
-    voicemail_files: VoicemailFiles
+    voicemail_files: MessageFiles
     user_webhooks: UserWebhooks | None = None
     """None where nobody is told anything."""
     announcer: Announcer = SILENT

@@ -93,11 +93,13 @@ class VoicemailView(Struct, frozen=True, kw_only=True):
     to: Annotated[str, Meta(description="The number called.")]
     carrier: Annotated[str, Meta(description="The config's name of the carrier that brought the caller.")]
     call_id: Annotated[str, Meta(description="Our call; null for a message that was left while no gateway ran.")] | None
-    reason: Annotated[str, Meta(description="Why there was nobody: `gateway-down` ...")]
+    reason: Annotated[str, Meta(description="Why there was nobody: `routed`, `gateway-down`, or why the agent was lost.")]
     left_at: Annotated[str, Meta(description="When the message began.")]
-    collected_at: Annotated[str, Meta(description="When it was stored here.")]
+    collected_at: Annotated[str, Meta(description="When it was stored here, as it is now.")]
     seconds: Annotated[float, Meta(description="Its length.")]
     silent: Annotated[bool, Meta(description="Nothing that could be speech is in it.")]
+    status: Annotated[str, Meta(description="`kept`; `recording` while the caller speaks: length and silence are not known yet.")]
+    ended_by: Annotated[str, Meta(description="What ended our recording: `hung-up`, `key`, `silence` ...")] | None
 
 
 class VoicemailPage(Struct, frozen=True, kw_only=True):

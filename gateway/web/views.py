@@ -84,6 +84,8 @@ def voicemail_view(voicemail: Voicemail) -> VoicemailView:
         collected_at=rfc3339(voicemail.collected_at),
         seconds=voicemail.seconds,
         silent=voicemail.silent,
+        status=voicemail.status,
+        ended_by=voicemail.ended_by or None,
     )
 
 

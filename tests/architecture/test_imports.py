@@ -36,7 +36,7 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/app.py": EVERYWHERE
     | {"agent.contract", "agent.registry", "carriers.contract", "carriers.registry"}
     | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime", "gateway.talking", "gateway.web"}
-    | {"gateway.webhook_endpoints"},
+    | {"gateway.voicemail_works", "gateway.webhook_endpoints"},
     "gateway/callback_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     # Judges real processes by the simulation's promises; starts them as commands, and imports none of their workings.
     "gateway/chaos": EVERYWHERE | {"carriers.lab", "gateway.app", "gateway.config", "gateway.runtime", "gateway.simulation"},
@@ -45,13 +45,14 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     | {"carriers.contract", "carriers.lab.serve", "carriers.registry"}
     | {"gateway.chaos", "gateway.config", "gateway.runtime", "gateway.serving", "gateway.simulation"},
     "gateway/compliance": EVERYWHERE,
-    "gateway/config": EVERYWHERE | {"agent.registry", "carriers.contract", "carriers.registry", "gateway.strict"},
+    "gateway/config": EVERYWHERE | {"agent.registry", "agent.speech", "carriers.contract", "carriers.registry", "gateway.strict"},
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
     "gateway/domain": frozenset(),
     "gateway/ladder_terms.py": EVERYWHERE | {"gateway.config", "gateway.inbound_terms", "gateway.runtime"},
     "gateway/talking.py": EVERYWHERE
     | {"agent.callback_offer", "agent.contract", "agent.goodbye", "agent.hold"}
     | {"gateway.config", "gateway.ladder_terms", "gateway.runtime"},
+    "gateway/voicemail_works.py": EVERYWHERE | {"agent.voicemail", "gateway.config", "gateway.runtime"},
     "gateway/inbound_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/webhook_endpoints.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/runtime": EVERYWHERE | {"agent.contract", "carriers.contract", "carriers.messages_left", "gateway.compliance"},

@@ -44,6 +44,8 @@ async def test_a_voicemail_is_shown_in_our_words(gateway: Any) -> None:
             "collected_at": "2026-11-22T02:26:40.000Z",
             "seconds": 2.5,
             "silent": True,
+            "status": "kept",
+            "ended_by": None,
         },
     )
 
