@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands.failure import failures_told
+from gateway.commands.webhook_actions import Action
 
 app = typer.Typer(
     add_completion=False,
@@ -249,6 +250,33 @@ def chaos(
         raise typer.Exit(
             run(minutes=minutes, kills=kills, seed=seed, gateways=gateways, balancer=balancer, keep=keep, as_json=as_json)
         )
+
+
+@app.command(
+    epilog=_examples(
+        "HOLDLINE_API_KEY=... holdline webhooks",
+        "holdline webhooks test shop",
+        "holdline webhooks dead shop",
+        "holdline webhooks replay shop msg_4f1c2a",
+    )
+)
+def webhooks(
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="list, dead, replay, enable or test.")] = Action.LIST,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The webhook's name in config.yaml.")] = None,
+    notice_id: Annotated[str | None, typer.Argument(metavar="ID", help="With replay: one dead letter; left out: all.")] = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Show and steer how your own systems are told.
+
+    list: how each stands; dead NAME: what could not be delivered; replay NAME [ID]: deliver it again; enable NAME: one that
+    said 410; test NAME: send a ping now, exit code 1 if it is not taken. The environment's HOLDLINE_API_KEY is the
+    gateway's key.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.webhooks import run
+
+        raise typer.Exit(run(action, name, notice_id, url, as_json=as_json))
 
 
 @app.command(epilog=_examples("holdline schema --out config.schema.json"))
