@@ -9,7 +9,7 @@ REFEREES := .venv-referees
 # make hands these on to what it starts.
 export BROWSER CHROMIUM
 
-.PHONY: help install demo test check screenshots referees mutations lock clean
+.PHONY: help install demo test check screenshots referees mutations chaos lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ referees: $(STAMP) $(REFEREES)/.installed ## Let parties that are not us judge t
 
 mutations: $(STAMP) ## Write known defects into a copy of the code, and show what catches each; ONLY="part of a name" for some
 	@$(VENV)/bin/python tests/simulation/mutations/prove.py $(if $(ONLY),"$(ONLY)")
+
+chaos: $(STAMP) ## Kill 110 processes and 220 carriers under live calls, about eleven minutes; ARGS="--minutes 2 --kills 25"
+	@$(VENV)/bin/holdline chaos $(ARGS)
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions
 	@VENV=$(VENV) UPGRADE=$(UPGRADE) sh deploy/lock.sh

@@ -224,29 +224,39 @@ def sim(
         )
 
 
-@app.command(epilog=_examples("holdline chaos", "holdline chaos --minutes 2 --kills 20 --seed 7"))
+@app.command(
+    epilog=_examples(
+        "holdline chaos",
+        "holdline chaos --minutes 2 --kills 25 --seed 7 --keep /tmp/chaos",
+        "HOLDLINE_API_KEY=... holdline chaos --lab http://127.0.0.1:4010 --gateway http://127.0.0.1:8080 --minutes 1 --kills 20",
+    )
+)
 def chaos(
-    minutes: Annotated[
-        float, typer.Option(metavar="M", min=0.2, max=60, help="Of trouble; starting and mending come on top.")
-    ] = 8,
-    kills: Annotated[
-        int, typer.Option(metavar="N", min=1, max=2000, help="Of our own processes; of carriers twice as many.")
-    ] = 120,
+    minutes: Annotated[float, typer.Option(metavar="M", min=0.1, max=60, help="Of trouble; start and mending come on top.")] = 8,
+    kills: Annotated[int, typer.Option(metavar="N", min=1, max=2000, help="Of our processes; of carriers twice as many.")] = 110,
     seed: Annotated[int | None, typer.Option(metavar="SEED", min=0, help="Of the plan; any if left out.")] = None,
     gateways: Annotated[int, typer.Option(metavar="G", min=1, max=8, help="So many processes.")] = 3,
     balancer: Annotated[str, typer.Option(metavar="NAME", help="own, or haproxy with deploy/haproxy.cfg.")] = "own",
-    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep logs, store and ledger of the run there.")] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep logs, ledger and calls there.")] = None,
+    lab: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --gateway: only the carriers of this lab; N of them.")
+    ] = None,
+    gateway: Annotated[str | None, typer.Option(metavar="URL", help="With --lab: the gateway that places the calls.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The last line is one JSON object.")] = False,
 ) -> None:
     """Kill everything while calls go through it.
 
-    Starts a lab, gateways, a store, a balancer and an agent of its own, kills, pauses and cuts them off at the moments of
-    calls that the seed chooses, and kills the carriers; then everything is mended, and what the lab saw is held against the
-    store. Exit code 1 if a call was lost, a person connected twice, a bridge crossed or a promise dropped.
+    Starts a lab, gateways, a store, a balancer and an agent, kills, pauses and cuts them off at the moments of calls that
+    the seed chooses, and kills the carriers; then all is mended, and what the lab saw is held against the store. Exit code
+    1 if a call was lost, a person connected twice, a bridge crossed or a promise dropped.
     """
     with failures_told(as_json=as_json):
-        from gateway.commands.chaos import run
+        from gateway.commands.chaos import run, run_staging
 
+        if (lab is None) is not (gateway is None):
+            raise typer.BadParameter("--lab and --gateway go together")
+        if lab is not None and gateway is not None:
+            raise typer.Exit(run_staging(lab=lab, gateway=gateway, minutes=minutes, kills=kills, seed=seed, as_json=as_json))
         raise typer.Exit(
             run(minutes=minutes, kills=kills, seed=seed, gateways=gateways, balancer=balancer, keep=keep, as_json=as_json)
         )

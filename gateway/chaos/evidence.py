@@ -75,12 +75,12 @@ def settled(evidence: Evidence, stock: Stock) -> Evidence:
     return replace(evidence, calls=calls)
 
 
-def call_plan(wish: Wish, index: int) -> CallPlan:
+def call_plan(wish: Wish, index: int, run: str = "") -> CallPlan:
     """The wish, in the words of the simulation's clients."""
     return CallPlan(
         at=wish.at,
         to=wish.to,
-        key=f"wish-{index}",
+        key=f"wish-{run}{index}",
         patience_s=wish.patience_s,
         tries=wish.tries,
         also=wish.also,

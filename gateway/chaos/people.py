@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import httpx
 
@@ -17,7 +17,9 @@ BALANCERS_OWN = frozenset({502, 504})
 
 
 class People:
-    """`public_url` is where clients go, `lab_url` where the phones are; `numbers` are each carrier's."""
+    """`public_url` is where clients go, `lab_url` where the phones are; `numbers` are each carrier's. `run` keeps our
+    keys apart from those of other runs on the same store.
+    """
 
     def __init__(
         self,
@@ -26,10 +28,11 @@ class People:
         lab_url: str,
         key: str,
         numbers: Mapping[str, list[str]],
-        carriers: list[str],
+        carriers: Sequence[str],
+        run: str = "",
     ) -> None:
         self._http, self._public, self._lab, self._key = http, public_url, lab_url, key
-        self._numbers, self._carriers = numbers, carriers
+        self._numbers, self._carriers, self._run = numbers, carriers, run
         self.clients: Clients | None = None
         self.refused_callers = 0
         """Calls that no carrier took from a phone: it was down."""
@@ -54,7 +57,7 @@ class People:
     async def _client(self, clients: Clients, wish: Wish, index: int, begin: float) -> None:
         await _until(begin + wish.at)
         await self._set_up(wish.to, wish.phone)
-        await clients.act(call_plan(wish, index), index)
+        await clients.act(call_plan(wish, index, self._run), index)
 
     async def _caller(self, caller: Caller, begin: float) -> None:
         await _until(begin + caller.at)

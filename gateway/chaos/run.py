@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from carriers.lab.ledger import Entry
+from gateway.chaos.carriers import CarrierStriker
 from gateway.chaos.done import Done
 from gateway.chaos.doubles import second_rings
 from gateway.chaos.evidence import Scene, evidence_of
@@ -75,6 +76,7 @@ class Run:
         self._people = People(rig.http, rig.public_url, rig.lab_url, API_KEY, numbers, rig.carriers)
         self.done = Done(processes=len(rig.members))
         self._striker = Striker(rig, self._follower, self.done, self._whose)
+        self._carriers = CarrierStriker(rig.http, rig.lab_url, rig.carriers, self.done)
         self._by_number: dict[str, str] = {}
 
     async def through(self, terms: Terms, began: float) -> Result:
@@ -87,7 +89,9 @@ class Run:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._people.act(self._plan))
                 tasks.create_task(self._striker.carry_out(self._plan))
+                tasks.create_task(self._carriers.carry_out(self._plan))
             await self._striker.heal()
+            await self._carriers.heal()
             heal_at = time.time()
             self._tell(f"everything is mended after {heal_at - begin:.0f} s; waiting until every call has its end")
             left_over = await self._until_quiet()
@@ -120,7 +124,7 @@ class Run:
         listened, wrong = await crossed(self._rig.http, self._rig.lab_url, entries)
         rings = second_rings(evidence, self.done)
         checks = judge(evidence, stock, Found(rings=rings, strays=truth.stray, crossed=wrong, listened=listened), entries)
-        failures = list(self._striker.failures)
+        failures = [*self._striker.failures, *self._carriers.failures]
         if self._follower.dropped:
             failures.append(f"the lab's ledger forgot {self._follower.dropped} entries: the run is too long for it")
         return Result(

@@ -1,16 +1,14 @@
-"""Carries a plan out: waits for each strike's moment in the ledger, does it, and undoes it when its time is over."""
+"""Strikes our own processes as a plan says: waits for each strike's moment in the ledger, does it, and undoes it in its time."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import httpx
-
 from carriers.lab.ledger import Entry
 from gateway.chaos.done import Blow, Done
 from gateway.chaos.ledger import Follower
-from gateway.chaos.plan import KILLS, CarrierStrike, Deed, Moment, Plan, Strike
+from gateway.chaos.plan import KILLS, Deed, Moment, Plan, Strike
 from gateway.chaos.processes import NotStarted
 from gateway.chaos.rig import GatewayUnit, Rig
 from gateway.chaos.wire import FaultProxy, WireFault
@@ -32,9 +30,7 @@ class Striker:
 
     def __init__(self, rig: Rig, follower: Follower, done: Done, whose: Whose) -> None:
         self._rig, self._follower, self.done, self._whose = rig, follower, done, whose
-        self._faults: dict[str, list[CarrierStrike]] = {carrier: [] for carrier in rig.carriers}
         self._shared: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in ("store", "balancer", "agent")}
-        self._carrier_turn = asyncio.Lock()
         self.failures: list[str] = []
         """What went wrong in our own machinery; a run with one is no proof."""
         self._deeds: dict[Deed, Callable[[Strike, Entry | None], Awaitable[None]]] = {
@@ -54,13 +50,11 @@ class Striker:
         }
 
     async def carry_out(self, plan: Plan) -> None:
-        """The whole plan, from now on; returns when all of it is undone."""
+        """All of it, from now on; returns when all of it is undone."""
         begin = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as tasks:
             for strike in plan.strikes:
-                tasks.create_task(self._at(begin + strike.at, self._strike, strike))
-            for carrier_strike in plan.carrier_strikes:
-                tasks.create_task(self._at(begin + carrier_strike.at, self._strike_carrier, carrier_strike))
+                tasks.create_task(self._at(begin + strike.at, strike))
 
     async def heal(self) -> None:
         """Everybody is well, runs, and can be reached."""
@@ -68,17 +62,14 @@ class Striker:
             unit.member.resume()
             for way in unit.ways:
                 await way.mend()
-        for carrier in self._faults:
-            self._faults[carrier].clear()
-            await self._tell_lab(carrier)
 
     # --- when ----------------------------------------------------------------------------------------------------
 
-    async def _at(self, moment: float, deed: Callable[[Any], Awaitable[None]], strike: Any) -> None:
+    async def _at(self, moment: float, strike: Strike) -> None:
         await asyncio.sleep(max(0.0, moment - asyncio.get_running_loop().time()))
         try:
-            await deed(strike)
-        except (OSError, httpx.HTTPError) as error:
+            await self._strike(strike)
+        except OSError as error:
             self.failures.append(f"{strike}: {type(error).__name__}: {error}")
 
     async def _strike(self, strike: Strike) -> None:
@@ -240,29 +231,6 @@ class Striker:
             if way.fault is strike.wire:  # a later one has taken its place otherwise
                 await way.mend()
         self._note(strike, whom, begin, entry)
-
-    # --- carriers ------------------------------------------------------------------------------------------------
-
-    async def _strike_carrier(self, strike: CarrierStrike) -> None:
-        carrier = self._rig.carriers[strike.carrier % len(self._rig.carriers)]
-        begin = time.time()
-        await self._with(carrier, strike, on=True)
-        await asyncio.sleep(strike.for_s)
-        await self._with(carrier, strike, on=False)
-        self.done.blows.append(Blow(at=begin, until=time.time(), what=strike.name, whom=carrier, kill=strike.kill, carrier=True))
-
-    async def _with(self, carrier: str, strike: CarrierStrike, *, on: bool) -> None:
-        faults = self._faults[carrier]
-        faults.append(strike) if on else faults.remove(strike)
-        await self._tell_lab(carrier)
-
-    async def _tell_lab(self, carrier: str) -> None:
-        """What is wrong with the carrier now: all strikes together, the newest first, since the first that strikes decides."""
-        async with self._carrier_turn:
-            faults = [fault for strike in reversed(self._faults[carrier]) for fault in strike.faults]
-            url = f"{self._rig.lab_url}/lab/carriers/{carrier}/faults"
-            (await self._rig.http.put(url, json={"faults": faults})).raise_for_status()
-            self.done.troubles[carrier].append((time.time(), bool(faults)))
 
 
 _WORDS = {Moment.DIAL: "dial", Moment.RING: "ring", Moment.ANSWER: "answer", Moment.SPEECH: "speech", Moment.HANG_UP: "hang-up"}

@@ -1,6 +1,7 @@
 """`holdline chaos`: real processes, killed."""
 
 import json
+import os
 import secrets
 import shutil
 import sys
@@ -10,12 +11,14 @@ from pathlib import Path
 import typer
 import uvloop
 
+from gateway.chaos import staging
 from gateway.chaos.haproxy import DEFAULT, NoHaproxy
 from gateway.chaos.processes import NotStarted
-from gateway.chaos.report import document, lines
+from gateway.chaos.report import Result, document, lines
 from gateway.chaos.run import Terms
 from gateway.chaos.run import run as run_chaos
 from gateway.commands.failure import WRONG, Failure
+from gateway.config.reading import KEY_VARIABLE
 
 BALANCERS = ("own", "haproxy")
 _SEEDS = 1_000_000
@@ -53,12 +56,38 @@ def _folder(keep: Path | None) -> Path:
     return keep.resolve()
 
 
+def run_staging(*, lab: str, gateway: str, minutes: float, kills: int, seed: int | None, as_json: bool) -> int:
+    """Only the carriers, of somebody's own lab. The exit code as above."""
+    key = os.environ.get(KEY_VARIABLE, "")
+    if not key:
+        raise Failure(f"{KEY_VARIABLE} is not set.", "Set it to a key of the gateway that may place calls.", code=WRONG)
+    chosen = secrets.randbelow(_SEEDS) if seed is None else seed
+    again = f"holdline chaos --lab {lab} --gateway {gateway} --seed {chosen} --minutes {minutes:g} --kills {kills}"
+    terms = staging.Terms(
+        lab_url=lab.rstrip("/"),
+        gateway_url=gateway.rstrip("/"),
+        key=key,
+        seed=chosen,
+        seconds=minutes * 60,
+        kills=kills,
+        command=again,
+    )
+    try:
+        return _told(uvloop.run(staging.run(terms, _progress)), as_json=as_json)
+    except staging.NotThere as error:
+        raise Failure(str(error), "See --lab and --gateway.") from error
+
+
 def _run(terms: Terms, folder: Path, *, as_json: bool) -> int:
     _progress(f"seed {terms.seed}: {terms.kills} kills of ours in {terms.seconds / 60:g} minutes")
     try:
         result = uvloop.run(run_chaos(terms, folder, _progress))
     except (NotStarted, NoHaproxy) as error:
         raise Failure(str(error), "") from error
+    return _told(result, as_json=as_json)
+
+
+def _told(result: Result, *, as_json: bool) -> int:
     if as_json:
         typer.echo(json.dumps(document(result)))
     else:
