@@ -17,7 +17,7 @@ from carriers.contract import CarrierSettings, Wanted
 from carriers.registry import kinds
 from gateway.callback_terms import callback_terms
 from gateway.config.structs import Config
-from gateway.domain.commands import Answer, Command, Dial, HangUp, OpenStream, Reject, Resolve, Route, Timer
+from gateway.domain.commands import Answer, Command, Dial, HangUp, OpenStream, Reject, Resend, Resolve, Route, Timer
 from gateway.domain.ladder import RungKind
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
@@ -29,7 +29,7 @@ from gateway.runtime.callback_requests import CallbackRequests
 from gateway.runtime.callbacks import Callbacks
 from gateway.runtime.calls import Calls
 from gateway.runtime.clock import Clock, SystemClock, random_id, random_token
-from gateway.runtime.dialer import Dialer, RouteRule
+from gateway.runtime.dialer import HOLD_SLACK_S, Dialer, RouteRule
 from gateway.runtime.ends import Ends
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.health import HealthWatch
@@ -40,6 +40,7 @@ from gateway.runtime.live import LiveCalls, Room
 from gateway.runtime.outbox import Handler, Outbox
 from gateway.runtime.provisioning import Provisioning
 from gateway.runtime.reconciler import Reconciler
+from gateway.runtime.resending import Resending
 from gateway.runtime.seats import Seats
 from gateway.runtime.sessions import Sessions
 from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
@@ -195,6 +196,7 @@ class Works:
         self.announcer = Announcer({one.name: one.wanted for one in self.user_webhooks.endpoints.values()}, means.new_id)
         self.calls = calls = Calls(store, clock, means.new_id, policy, self.announcer)
         self.dialer = Dialer(calls, fleet, _routes(config), clock, means.new_id, means.new_token, policy, config.breaker)
+        self.resending = Resending(calls, fleet, clock, HOLD_SLACK_S)
         self.reconciler = Reconciler(calls, fleet, clock.sleep, means.jitter)
         self.callbacks = Callbacks(calls, clock, poll_s=means.promises_poll_s)
         self.callback_requests = CallbackRequests(calls, callback_terms(config), clock)
@@ -224,7 +226,8 @@ class Works:
             holder=self.heartbeat.me().id,
             resting=self.heartbeat.relieved,
         )
-        for part in (self.dialer, self.live, self.leases, self.sessions, self.health, call_log, self.outbox, self.user_webhooks):
+        hearers = (self.live, self.leases, self.sessions, self.health, call_log, self.outbox, self.user_webhooks)
+        for part in (self.dialer, self.resending, *hearers):
             calls.observe(part.heed)
 
     def jobs(self, lab_url: str | None = None) -> dict[str, Callable[[], Awaitable[None]]]:
@@ -346,6 +349,7 @@ class Works:
         return {
             Route: self.dialer.route,
             Dial: self.dialer.dial,
+            Resend: self.resending.resend,
             Resolve: self.reconciler.resolve,
             HangUp: self.reconciler.hang_up,
             Answer: self.answering.answer,

@@ -48,6 +48,7 @@ from gateway.domain.events import (
     VoicemailStarted,
     VoicemailTaken,
 )
+from gateway.domain.leg_step import LegStep
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg, Loss
@@ -97,6 +98,7 @@ def _routed(call: Call, event: RouteChosen, now: float, _policy: Policy) -> Step
         lookup_settles_s=event.lookup_settles_s,
         place_timeout_s=event.place_timeout_s,
         streams_by_command=event.streams_by_command,
+        resends_safely=event.resends_safely,
         ring_timeout_s=call.ring_timeout_s,
         max_duration_s=call.max_duration_s,
     )
@@ -199,7 +201,7 @@ def _leg_reported(call: Call, event: LegReported, now: float, policy: Policy) ->
     return _moved(call, leg, legs.step(leg, event.event, now, policy), now, policy)
 
 
-def _moved(call: Call, before: Leg, moved: legs.LegStep, now: float, policy: Policy) -> Step:
+def _moved(call: Call, before: Leg, moved: LegStep, now: float, policy: Policy) -> Step:
     after = moved.leg
     word = _word(before, after)
     if word is not None:

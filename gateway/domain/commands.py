@@ -22,6 +22,10 @@ class Dial(Command, frozen=True, kw_only=True):
     """Place the leg: win `intended -> sending`, then POST once. Redelivered and not won: report it orphaned."""
 
 
+class Resend(Command, frozen=True, kw_only=True):
+    """Send an unknown dial once more under the same tag, at a carrier that ignores repeats. Redelivered and not won: nothing."""
+
+
 class Resolve(Command, frozen=True, kw_only=True):
     """Ask the carrier what became of the leg; answered by LegFound, or LegMissing when it surely is not there."""
 
@@ -58,4 +62,4 @@ class Timer(Command, frozen=True, kw_only=True):
     name: str
 
 
-AnyCommand = Route | Dial | Resolve | HangUp | Answer | OpenStream | Reject | Timer
+AnyCommand = Route | Dial | Resend | Resolve | HangUp | Answer | OpenStream | Reject | Timer

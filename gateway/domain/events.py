@@ -40,6 +40,19 @@ class DialOrphaned(LegEvent, frozen=True, kw_only=True):
     """A dial was found `sending` by somebody who is not its worker: nobody may POST, the truth must be looked up."""
 
 
+class DialResending(LegEvent, frozen=True, kw_only=True):
+    """One worker won the right to send an unknown dial once more, until `deadline`."""
+
+    fence: int
+    deadline: float
+
+
+class DialResent(LegEvent, frozen=True, kw_only=True):
+    """What the second POST told; only ACCEPTED means anything."""
+
+    knowledge: Knowledge
+
+
 class LegProgressed(LegEvent, frozen=True, kw_only=True):
     """The carrier works on it (queued, initiated, started): proof of placement, not yet of ringing."""
 
@@ -104,6 +117,8 @@ AnyLegEvent = (
     DialSending
     | DialReported
     | DialOrphaned
+    | DialResending
+    | DialResent
     | LegProgressed
     | LegRinging
     | LegAnswered
@@ -164,6 +179,7 @@ class RouteChosen(CallEvent, frozen=True, kw_only=True):
     lookup_settles_s: float = 5.0
     place_timeout_s: float = 8.0
     streams_by_command: bool = False
+    resends_safely: bool = False
 
 
 class PaceHeld(CallEvent, frozen=True, kw_only=True):

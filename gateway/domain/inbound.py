@@ -9,7 +9,7 @@ from hashlib import blake2b
 from gateway.domain import leg_verdicts as judged
 from gateway.domain.commands import Answer, AnyCommand, Reject, Timer
 from gateway.domain.events import CallArrived
-from gateway.domain.leg import WATCH
+from gateway.domain.leg_step import WATCH
 from gateway.domain.outcome import Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg

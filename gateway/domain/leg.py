@@ -13,19 +13,19 @@ Rules that hold everything together:
 5. Every live phase has a timer (`watch_at`), so that no leg waits for a webhook that was lost.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain import leg_verdicts as judged
-from gateway.domain import restream
-from gateway.domain.commands import Answer, AnyCommand, HangUp, Resolve, Timer
+from gateway.domain import resend, restream
+from gateway.domain.commands import Answer, AnyCommand, HangUp, Resolve
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
     DialOrphaned,
     DialReported,
+    DialResending,
+    DialResent,
     DialSending,
     LegAnswered,
     LegEnded,
@@ -40,24 +40,13 @@ from gateway.domain.events import (
     StreamOpened,
 )
 from gateway.domain.leg_facts import alerted, pending_hangup, resolve_bound, with_handles
+from gateway.domain.leg_step import Handler, LegStep, armed
 from gateway.domain.outcome import Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg
 from gateway.domain.verdict import Signal, Verdict
 
-WATCH = "watch"
 _AT_CARRIER = frozenset({LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED})
-
-
-class LegStep(Struct, frozen=True, kw_only=True):
-    """The leg after the event, and what the world must do. `ignored`: late or repeated, nothing changed."""
-
-    leg: Leg
-    commands: tuple[AnyCommand, ...] = ()
-    ignored: bool = False
-
-
-Handler = Callable[[Leg, Any, float, Policy], LegStep]
 
 
 def step(leg: Leg, event: LegEvent, now: float, policy: Policy) -> LegStep:
@@ -98,7 +87,7 @@ def want_hangup(leg: Leg, now: float, policy: Policy, why: Verdict | None = None
 
 def _send(leg: Leg, event: DialSending, now: float, _policy: Policy) -> LegStep:
     sent = replace(leg, phase=LegPhase.SENDING, fence=event.fence, deadline=event.deadline, sent_at=now)
-    return _armed(sent, event.deadline + 1.0)
+    return armed(sent, event.deadline + 1.0)
 
 
 def _report(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
@@ -112,8 +101,10 @@ def _report(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegSte
 
 
 def _report_late(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
-    """The worker's own word after somebody took its dial for orphaned: the truth, unless it does not know either."""
-    if event.knowledge is Knowledge.UNKNOWN:
+    """The worker's own word after somebody took its dial for orphaned: the truth, unless it does not know either. A refusal
+    is not the truth any more once the dial was sent again.
+    """
+    if event.knowledge is Knowledge.UNKNOWN or (leg.resent_by is not None and event.knowledge is not Knowledge.ACCEPTED):
         return LegStep(leg=leg, ignored=True)
     return _report(leg, event, now, policy)
 
@@ -127,18 +118,24 @@ def _orphan(leg: Leg, event: Any, now: float, policy: Policy) -> LegStep:
         verdict=getattr(event, "verdict", None) or leg.verdict,
     )
     look = Resolve(call_id=leg.call_id, leg_id=leg.id)
-    return _armed(unknown, now + resolve_bound(unknown, policy), look)
+    return armed(unknown, now + resolve_bound(unknown, policy), look)
+
+
+def _resent(leg: Leg, event: DialResent, now: float, policy: Policy) -> LegStep:
+    if event.knowledge is Knowledge.ACCEPTED:
+        return _accept(leg, event, now, policy)
+    return resend.fruitless(leg, event.knowledge, now)
 
 
 def _accept(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     accepted = replace(leg, phase=LegPhase.ACCEPTED, knowledge=Knowledge.ACCEPTED, accepted_at=now, verdict=None, unseen=0)
-    return _armed(accepted, now + policy.silent_after_s, *pending_hangup(accepted))
+    return armed(accepted, now + policy.silent_after_s, *pending_hangup(accepted))
 
 
 def _ring(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     ringing = replace(leg, phase=LegPhase.RINGING, knowledge=Knowledge.ALERTED, alerted_at=now, verdict=None)
     ringing = replace(ringing, accepted_at=leg.accepted_at or now, unseen=0)
-    return _armed(ringing, now + policy.silent_after_s, *pending_hangup(ringing))
+    return armed(ringing, now + policy.silent_after_s, *pending_hangup(ringing))
 
 
 def _answer(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
@@ -152,7 +149,7 @@ def _answer(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
         verdict=None,
         unseen=0,
     )
-    return _armed(answered, now + policy.stream_start_s, *pending_hangup(answered))
+    return armed(answered, now + policy.stream_start_s, *pending_hangup(answered))
 
 
 def _end(leg: Leg, event: LegEnded, now: float, policy: Policy) -> LegStep:
@@ -182,8 +179,7 @@ def _found(leg: Leg, event: LegFound, now: float, policy: Policy) -> LegStep:
 
 
 def _unseen(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegStep:
-    settled = leg.sent_at is not None and now - leg.sent_at >= leg.lookup_settles_s
-    leg = replace(leg, unseen=leg.unseen + 1) if settled else leg
+    leg = replace(leg, unseen=leg.unseen + 1) if resend.settled(leg, now) else leg
     assert leg.unknown_at is not None
     if leg.unseen >= 2 and now - leg.unknown_at >= policy.resolve_for_s:
         return _condemn(leg, None, now, policy)
@@ -191,7 +187,9 @@ def _unseen(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegStep
 
 
 def _look_again(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
-    return LegStep(leg=leg, commands=(Resolve(call_id=leg.call_id, leg_id=leg.id, due=now + policy.resolve_every_s),))
+    leg, again = resend.asked(leg, now)
+    look = Resolve(call_id=leg.call_id, leg_id=leg.id, due=now + policy.resolve_every_s)
+    return LegStep(leg=leg, commands=(*again, look))
 
 
 def _vanished(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegStep:
@@ -209,7 +207,7 @@ def _vanished(leg: Leg, _event: LegMissing, now: float, policy: Policy) -> LegSt
 def _condemn(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     verdict = leg.verdict or judged.NOT_FOUND
     condemned = replace(leg, phase=LegPhase.CONDEMNED, hangup_wanted=True, verdict=verdict, hangups=1)
-    return _armed(condemned, now + policy.hangup_every_s, HangUp(call_id=leg.call_id, leg_id=leg.id))
+    return armed(condemned, now + policy.hangup_every_s, HangUp(call_id=leg.call_id, leg_id=leg.id))
 
 
 # --- a condemned leg moves ---------------------------------------------------------------------------------------
@@ -218,10 +216,10 @@ def _condemn(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
 def _hang_up_at_once(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     """It came to life after all: end it with the handle that we may only now have."""
     alive = replace(leg, ended_at=None, hangups=1)
-    return _armed(alive, now + policy.hangup_every_s, HangUp(call_id=leg.call_id, leg_id=leg.id))
+    return armed(alive, now + policy.hangup_every_s, HangUp(call_id=leg.call_id, leg_id=leg.id))
 
 
-def _condemned_report(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
+def _condemned_report(leg: Leg, event: DialReported | DialResent, now: float, policy: Policy) -> LegStep:
     if event.knowledge is Knowledge.ACCEPTED:
         return _hang_up_at_once(leg, event, now, policy)
     return LegStep(leg=leg, ignored=True)
@@ -255,7 +253,7 @@ def _stream_opened(leg: Leg, event: StreamOpened, now: float, policy: Policy) ->
         return LegStep(leg=opened, commands=answered.commands)
     assert opened.answered_at is not None
     overtime = policy.overtime_s if leg.limit_at_carrier else 0.0
-    return _armed(opened, opened.answered_at + leg.max_duration_s + overtime)
+    return armed(opened, opened.answered_at + leg.max_duration_s + overtime)
 
 
 def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -> LegStep:
@@ -263,7 +261,7 @@ def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -
     failed = replace(leg, stream_open=False, stream_failures=leg.stream_failures + 1)
     if leg.streams or failed.stream_failures > 1:
         return want_hangup(failed, now, policy, judged.STREAM_LOST)
-    return _another_stream(failed, now, policy) or _armed(failed, now + policy.stream_start_s)
+    return _another_stream(failed, now, policy) or armed(failed, now + policy.stream_start_s)
 
 
 def _stream_closed(leg: Leg, event: StreamClosed, now: float, policy: Policy) -> LegStep:
@@ -271,7 +269,7 @@ def _stream_closed(leg: Leg, event: StreamClosed, now: float, policy: Policy) ->
     closed = replace(leg, stream_open=False, orphaned=event.orphaned, orphaned_at=now if event.orphaned else None)
     if event.by_agent:
         return want_hangup(closed, now, policy, judged.AGENT_HUNG_UP)
-    return _another_stream(closed, now, policy) or _armed(closed, now + policy.stream_start_s)
+    return _another_stream(closed, now, policy) or armed(closed, now + policy.stream_start_s)
 
 
 def _another_stream(leg: Leg, now: float, policy: Policy) -> LegStep | None:
@@ -279,7 +277,7 @@ def _another_stream(leg: Leg, now: float, policy: Policy) -> LegStep | None:
     if not restream.wanted(leg) or not restream.in_time(leg, now, policy):
         return None
     ordered, command, look_at = restream.order(leg, now, policy)
-    return _armed(ordered, look_at, command)
+    return armed(ordered, look_at, command)
 
 
 # --- timers ------------------------------------------------------------------------------------------------------
@@ -295,7 +293,7 @@ def _watch_accepted(leg: Leg, _event: Any, now: float, policy: Policy) -> LegSte
     if now - leg.accepted_at >= limit:
         verdict = judged.QUEUED_TOO_LONG if leg.ringing_events else judged.RANG_TOO_LONG
         return want_hangup(leg, now, policy, verdict)
-    return _armed(leg, now + policy.silent_after_s / 2, Resolve(call_id=leg.call_id, leg_id=leg.id))
+    return armed(leg, now + policy.silent_after_s / 2, Resolve(call_id=leg.call_id, leg_id=leg.id))
 
 
 def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
@@ -305,8 +303,8 @@ def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep
         return want_hangup(leg, now, policy, judged.RANG_TOO_LONG)
     look = Resolve(call_id=leg.call_id, leg_id=leg.id)
     if leg.by_command:  # the answer's command may be lost as well; it is idempotent
-        return _armed(leg, now + policy.answer_again_s, Answer(call_id=leg.call_id, leg_id=leg.id), look)
-    return _armed(leg, now + policy.silent_after_s, look)
+        return armed(leg, now + policy.answer_again_s, Answer(call_id=leg.call_id, leg_id=leg.id), look)
+    return armed(leg, now + policy.silent_after_s, look)
 
 
 def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
@@ -334,7 +332,7 @@ def _hang_up_again(leg: Leg, now: float, policy: Policy) -> LegStep:
     commands: tuple[AnyCommand, ...] = (HangUp(call_id=leg.call_id, leg_id=leg.id, attempt=asked.hangups),)
     if leg.hangups:  # the webhook of the end may be lost: ask
         commands = (*commands, Resolve(call_id=leg.call_id, leg_id=leg.id, due=now + policy.resolve_every_s))
-    return _armed(asked, now + pause, *commands)
+    return armed(asked, now + pause, *commands)
 
 
 def _never_confirmed(leg: Leg, now: float, policy: Policy) -> LegStep:
@@ -362,11 +360,6 @@ WATCHES: dict[LegPhase, Handler] = {
 # --- small pieces ------------------------------------------------------------------------------------------------
 
 
-def _armed(leg: Leg, at: float, *commands: AnyCommand) -> LegStep:
-    timer = Timer(call_id=leg.call_id, leg_id=leg.id, name=WATCH, due=at)
-    return LegStep(leg=replace(leg, watch_at=at), commands=(*commands, timer))
-
-
 def _ended(leg: Leg, verdict: Verdict, knowledge: Knowledge, now: float) -> Leg:
     return replace(leg, phase=LegPhase.ENDED, verdict=verdict, knowledge=knowledge, ended_at=now, stream_open=False)
 
@@ -386,6 +379,8 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
     LegPhase.SENDING: {DialReported: _report, DialOrphaned: _orphan, LegProgressed: _accept, **_ALIVE},
     LegPhase.UNKNOWN: {
         DialReported: _report_late,
+        DialResending: resend.sending,
+        DialResent: _resent,
         LegProgressed: _accept,
         LegMissing: _unseen,
         LookupFailed: _look_again,
@@ -410,6 +405,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
     LegPhase.ENDED: {LegAnswered: _late_answer, StreamOpened: _late_answer},
     LegPhase.CONDEMNED: {
         DialReported: _condemned_report,
+        DialResent: _condemned_report,
         LegProgressed: _hang_up_at_once,
         LegRinging: _hang_up_at_once,
         LegAnswered: _hang_up_at_once,
@@ -420,6 +416,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
 }
 """What each phase takes. `with_handles` has merged the carrier's ids before any of these run."""
 
+_DIAL_WORDS: frozenset[type[LegEvent]] = frozenset({DialReported, DialResent, DialOrphaned})
 _STREAM_WORDS: frozenset[type[LegEvent]] = frozenset({StreamFailed, StreamClosed})
 _LOOKUPS: frozenset[type[LegEvent]] = frozenset({LegFound, LegMissing, LookupFailed})
 
@@ -427,10 +424,10 @@ IGNORES: dict[LegPhase, frozenset[type[LegEvent]]] = {
     LegPhase.INTENDED: frozenset(),
     LegPhase.SENDING: _STREAM_WORDS | {LegMissing, LookupFailed},
     LegPhase.UNKNOWN: _STREAM_WORDS | {DialOrphaned},
-    LegPhase.ACCEPTED: _STREAM_WORDS | {DialReported, DialOrphaned, LegProgressed, LookupFailed},
-    LegPhase.RINGING: _STREAM_WORDS | {DialReported, DialOrphaned, LegProgressed, LegRinging, LookupFailed},
-    LegPhase.ANSWERED: frozenset({DialReported, DialOrphaned, LegProgressed, LegRinging, LegAnswered, LookupFailed}),
-    LegPhase.ENDED: _STREAM_WORDS | _LOOKUPS | {DialReported, DialOrphaned, LegProgressed, LegRinging, LegEnded},
+    LegPhase.ACCEPTED: _STREAM_WORDS | _DIAL_WORDS | {LegProgressed, LookupFailed},
+    LegPhase.RINGING: _STREAM_WORDS | _DIAL_WORDS | {LegProgressed, LegRinging, LookupFailed},
+    LegPhase.ANSWERED: _DIAL_WORDS | {LegProgressed, LegRinging, LegAnswered, LookupFailed},
+    LegPhase.ENDED: _STREAM_WORDS | _LOOKUPS | _DIAL_WORDS | {LegProgressed, LegRinging, LegEnded},
     LegPhase.CONDEMNED: _STREAM_WORDS | {DialOrphaned, LegMissing, LookupFailed},
 }
 """Late, repeated or overtaken: nothing changes but the handles and the counters."""

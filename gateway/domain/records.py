@@ -53,6 +53,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Inbound, at a carrier that is told by commands what to do with it."""
     streams_by_command: bool = False
     """Its carrier can be told to open another stream of it."""
+    resends_safely: bool = False
+    """Its carrier ignores a repeat of a dial that it has."""
     limit_at_carrier: bool = True
     """The carrier was told `max_duration_s` with the dial. Of a caller's leg it knows none: our own timer alone ends it."""
     # how far it came
@@ -60,6 +62,9 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     deadline: float = 0.0
     sent_at: float | None = None
     unknown_at: float | None = None
+    resend_asked: bool = False
+    resent_by: float | None = None
+    """The dial was sent once more, if at all, until then."""
     accepted_at: float | None = None
     alerted_at: float | None = None
     answered_at: float | None = None

@@ -8,7 +8,6 @@ reconciler. So a dial happens at most once, whatever dies in between.
 from collections.abc import Callable, Mapping
 
 import structlog
-import tenacity
 from msgspec import Struct
 
 from carriers.contract import Placed
@@ -17,7 +16,6 @@ from gateway.compliance.decision import decide as comply
 from gateway.domain import breaker as breakers
 from gateway.domain import routing
 from gateway.domain.breaker import Breaker, BreakerPolicy
-from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import (
     CallEvent,
     DialDenied,
@@ -35,10 +33,11 @@ from gateway.domain.promising import OUTSIDE_WINDOW
 from gateway.domain.records import Call
 from gateway.domain.routing import Candidate, CarrierView, Passed
 from gateway.domain.window import is_open, next_opening
-from gateway.runtime.calls import Applied, Calls, News
+from gateway.runtime.calls import Calls, News
 from gateway.runtime.clock import Clock
+from gateway.runtime.dial_results import told
 from gateway.runtime.fleet import Fleet
-from gateway.runtime.store.contract import Claim, Denied, DialPermit, Fenced
+from gateway.runtime.store.contract import Claim, Denied, DialPermit
 from gateway.runtime.store.plan import CONCURRENCY_RETRY_S
 
 log = structlog.get_logger(__name__)
@@ -157,6 +156,7 @@ class Dialer:
             lookup_settles_s=capabilities.lookup_settles_s,
             place_timeout_s=capabilities.place_timeout_s,
             streams_by_command=capabilities.streams_by_command,
+            resends_safely=capabilities.resends_safely,
         )
 
     def _hold(self, call: Call, candidate: Candidate, denied: Denied) -> PaceHeld | None:
@@ -202,7 +202,7 @@ class Dialer:
             carrier_data=placed.carrier_data,
             fence=fence,
         )
-        await self._told(claim, LegReported(leg_id=leg_id, event=report))
+        await told(self._calls, self._clock, claim, LegReported(leg_id=leg_id, event=report))
 
     async def _place(self, claim: Claim, fence: int) -> Placed | None:
         """What the one POST told; None, and nothing sent, if the leg is not ours to send."""
@@ -213,22 +213,6 @@ class Dialer:
             return None
         carrier = self._fleet.members[leg.carrier].carrier
         return await carrier.place(self._fleet.attempt(call, leg), leg.deadline, lambda: leg_id in self._sending)
-
-    async def _told(self, claim: Claim, report: LegReported) -> None:
-        """Store what the POST told: only we know it, so a store that is away for a moment is waited for, and a claim that
-        was lost meanwhile (somebody took the dial for orphaned) does not make it less true.
-        """
-        tries = tenacity.AsyncRetrying(
-            stop=tenacity.stop_after_attempt(6),
-            wait=tenacity.wait_exponential(multiplier=0.25, max=4.0),
-            retry=tenacity.retry_if_exception_type(StoreUnavailable),
-            sleep=self._clock.sleep,
-            reraise=True,
-        )
-        call_id, done = claim.command.call_id, (claim.command_id, claim.token)
-        applied: Applied = await tries(self._calls.apply, call_id, lambda _fresh: (report,), done=done)
-        if isinstance(applied.result, Fenced):
-            await tries(self._calls.apply, call_id, lambda _fresh: (report,))
 
     async def _win(self, claim: Claim, fence: int) -> Call:
         leg_id = claim.command.leg_id

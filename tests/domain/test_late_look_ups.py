@@ -2,7 +2,8 @@
 
 from gateway.domain.commands import Resolve
 from gateway.domain.events import DialReported, DialSending, LegAnswered, LegEvent, LegMissing, LegRinging, StreamOpened
-from gateway.domain.leg import LegStep, step
+from gateway.domain.leg import step
+from gateway.domain.leg_step import LegStep
 from gateway.domain.outcome import Knowledge, LegPhase
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg

@@ -2,7 +2,8 @@
 
 from gateway.domain.commands import HangUp, OpenStream
 from gateway.domain.events import DialReported, DialSending, LegAnswered, LegEvent, StreamClosed, StreamFailed, StreamOpened
-from gateway.domain.leg import LegStep, step, want_hangup, watch
+from gateway.domain.leg import step, want_hangup, watch
+from gateway.domain.leg_step import LegStep
 from gateway.domain.outcome import Knowledge
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg

@@ -6,6 +6,10 @@ The phone rings once, and at most one leg is ever bridged; the ledger says so, n
 import asyncio
 from typing import Any
 
+import pytest
+
+from carriers.registry import kinds
+
 LOST_ANSWERS: list[dict[str, Any]] = [
     {"kind": "drop_after_accept"},
     {"kind": "http_error", "status": 500, "after_placing": True},
@@ -57,6 +61,60 @@ async def test_a_dial_whose_webhooks_are_late_is_found_by_asking(new_world: Any)
         assert told.index("leg-found") < min(by_carrier), told
 
 
+BLIND = {"telnyx": {"active_calls_lag_s": 600.0, "call_events": "absent"}}
+"""Telnyx answers look-ups, and lists nothing."""
+
+
+@pytest.mark.parametrize("fault", TAKEN, ids=lambda fault: fault["kind"])
+async def test_a_dial_that_no_look_up_finds_is_told_by_sending_it_again(new_world: Any, fault: dict[str, Any]) -> None:
+    """Taken, its answer and its webhooks lost, its lists blind: the same command once more gets the first one's id."""
+    world = await new_world(lab=BLIND)
+    number = world.phone(answer_after_s=3.5)
+    lost = {"kind": "webhooks_lost", "for_s": 3.0}
+    world.fault("telnyx", fault, lost)
+    call_id = await world.place(number, carriers=["telnyx", "twilio"], agent="echo", ring_timeout_s=30)
+    await world.lab.until("dial", number=number)
+    world.fault("telnyx", lost)
+    await world.hears(number, 0.1, within_s=20)
+    world.lab.phones.hang_up(number)
+    call = await world.ended(call_id)
+    assert ([leg["carrier"] for leg in call["legs"]], call["outcome"]) == (["telnyx"], "completed")
+    assert (world.rang(number), world.dialled(number)) == (["telnyx"], ["telnyx", "telnyx"])
+    ids = {entry.carrier_call_id for entry in world.told("dial", number) if entry.carrier_call_id}
+    assert len(ids) == len(world.told("bridge", number)) == 1
+    assert [event["kind"] for event in await world.events(call_id)].count("dial-resending") == 1
+    assert 'dials_resent_total{carrier="telnyx"} 1.0' in await world.metrics()
+
+
+async def test_a_dial_that_never_arrived_is_placed_by_sending_it_again(world: Any) -> None:
+    """A black hole that closes after the first: the second rings the phone, once, and no other carrier is asked."""
+    number = world.phone(answer_after_s=0.5)
+    world.fault("telnyx", {"kind": "blackhole", "prefix": number})
+    call_id = await world.place(number, carriers=["telnyx", "twilio"], agent="echo")
+    await world.lab.until("dial", number=number)
+    world.fault("telnyx")
+    await world.hears(number, 0.1, within_s=20)
+    world.lab.phones.hang_up(number)
+    assert (await world.ended(call_id))["outcome"] == "completed"
+    assert (world.rang(number), world.dialled(number)) == (["telnyx"], ["telnyx", "telnyx"])
+
+
+@pytest.mark.knob("telnyx", "duplicate_dial")
+async def test_a_repeat_that_is_refused_proves_nothing(new_world: Any) -> None:
+    """Nobody publishes what a repeat is answered with: refused, the first is waited for, and its webhooks are believed."""
+    world = await new_world(lab={"telnyx": {**BLIND["telnyx"], "duplicate_dial": "refused"}}, stream_start_s=5.0)
+    number = world.phone(answer_after_s=4.0)
+    late = {"kind": "webhooks_late", "s": 2.0}
+    world.fault("telnyx", {"kind": "drop_after_accept"}, late)
+    call_id = await world.place(number, carriers=["telnyx", "twilio"], agent="echo", ring_timeout_s=30)
+    await world.lab.until("dial", number=number)
+    world.fault("telnyx", late)
+    await world.hears(number, 0.1, within_s=20)
+    world.lab.phones.hang_up(number)
+    assert (await world.ended(call_id))["outcome"] == "completed"
+    assert (world.rang(number), world.dialled(number)) == (["telnyx"], ["telnyx", "telnyx"])
+
+
 async def moved_on(world: Any, carrier: str, number: str) -> dict[str, Any]:
     """Place it and hear each other through the next carrier; the first leg as it ended."""
     following = after(world, carrier)
@@ -67,8 +125,14 @@ async def moved_on(world: Any, carrier: str, number: str) -> dict[str, Any]:
     first, second = call["legs"]
     assert (second["carrier"], call["outcome"]) == (following, "completed")
     assert world.rang(number) == [following]
-    assert world.dialled(number) == [carrier, following]
+    assert world.dialled(number) == [carrier] * posts_of(carrier, first) + [following]
     return dict(first)
+
+
+def posts_of(carrier: str, leg: dict[str, Any]) -> int:
+    """A dial in doubt is sent twice where the carrier ignores repeats, and nowhere else."""
+    resends = kinds()[carrier].capabilities.resends_safely
+    return 2 if resends and leg["knowledge"] == "unknown" else 1
 
 
 async def test_a_dial_that_was_not_taken_is_looked_for_before_the_next_carrier_is_asked(world: Any) -> None:

@@ -31,7 +31,7 @@ from carriers.contract import (
 )
 from gateway.domain.admission import InboundRule
 from gateway.domain.breaker import BreakerPolicy
-from gateway.domain.commands import Answer, Dial, HangUp, OpenStream, Reject, Resolve, Route, Timer
+from gateway.domain.commands import Answer, Dial, HangUp, OpenStream, Reject, Resend, Resolve, Route, Timer
 from gateway.domain.events import LegEvent
 from gateway.domain.outcome import Knowledge
 from gateway.domain.policy import Policy
@@ -41,13 +41,14 @@ from gateway.runtime.answering import Answering
 from gateway.runtime.arrivals import Arrivals, InboundTerms
 from gateway.runtime.callbacks import Callbacks
 from gateway.runtime.calls import Calls, News
-from gateway.runtime.dialer import Dialer
+from gateway.runtime.dialer import HOLD_SLACK_S, Dialer
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.health import HealthWatch
 from gateway.runtime.inbox import Inbox
 from gateway.runtime.live import LiveCalls, Room
 from gateway.runtime.outbox import Outbox
 from gateway.runtime.reconciler import Reconciler
+from gateway.runtime.resending import Resending
 from gateway.runtime.store.contract import IdempotencyRecord
 from gateway.runtime.store.memory_store import MemoryStore
 
@@ -203,6 +204,7 @@ class Rig:
         self.dialer = Dialer(
             self.calls, self.fleet, {}, self.clock, self.new_id, lambda: "token", self.policy, self.breaker_policy
         )
+        self.resending = Resending(self.calls, self.fleet, self.clock, HOLD_SLACK_S)
         self.reconciler = Reconciler(self.calls, self.fleet, self.clock.sleep, random.Random(1))
         self.callbacks = Callbacks(self.calls, self.clock)
         self.live = LiveCalls()
@@ -223,6 +225,7 @@ class Rig:
         handlers: dict[Any, Any] = {
             Route: self.dialer.route,
             Dial: self.dialer.dial,
+            Resend: self.resending.resend,
             Resolve: self.reconciler.resolve,
             HangUp: self.reconciler.hang_up,
             Answer: self.answering.answer,
@@ -232,7 +235,7 @@ class Rig:
         }
         self.outbox = Outbox(self.store, self.clock, handlers)
         self.news: list[News] = []
-        for observer in (self.dialer.heed, self.live.heed, self.health.heed, self._keep):
+        for observer in (self.dialer.heed, self.resending.heed, self.live.heed, self.health.heed, self._keep):
             self.calls.observe(observer)
 
     def at_most(self, calls: int) -> None:

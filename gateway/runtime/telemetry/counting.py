@@ -24,6 +24,8 @@ def count_change(before: Call | None, after: Call, entries: tuple[LogEntry, ...]
         if entry.kind == _LOST:
             count("agents_lost_total", agent=entry.data["agent"])
             count("ladder_rungs_total", rung=entry.data.get("rung") or "none")
+        if entry.kind == "dial-resending":
+            count("dials_resent_total", carrier=entry.carrier)
         failover = entry.data.get("failover")
         if failover:
             count("failover_total", **{"from": failover["from"], "to": failover["to"], "reason": failover["reason"]})

@@ -26,6 +26,7 @@ METRICS: Mapping[str, Metric] = {
     "gateway_calls_total": Metric("counter", "Calls that ended, by outcome.", ("outcome",)),
     "gateway_attempts_total": Metric("counter", "Legs that ended, by verdict.", ("carrier", "disposition", "attribution")),
     "failover_total": Metric("counter", "Attempts that followed another carrier's failure.", ("from", "to", "reason")),
+    "dials_resent_total": Metric("counter", "Unknown dials sent once more under the same tag.", ("carrier",)),
     "legs_condemned_total": Metric("counter", "Legs given up without knowing their fate.", ("carrier",)),
     "carrier_breaker_state": Metric("gauge", "0 closed, 0.5 half-open, 1 open.", ("carrier",)),
     "agent_breaker_state": Metric("gauge", "0 closed, 0.5 half-open, 1 open; as this process sees it.", ("agent",)),

@@ -122,7 +122,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "set no timers for legs",
-        "gateway/domain/leg.py",
+        "gateway/domain/leg_step.py",
         "    return LegStep(leg=replace(leg, watch_at=at), commands=(*commands, timer))\n",
         "    return LegStep(leg=replace(leg, watch_at=at), commands=commands)\n",
     ),
