@@ -25,6 +25,7 @@ from gateway.inbound_terms import inbound_terms
 from gateway.runtime.answering import Answering
 from gateway.runtime.arrivals import Arrivals
 from gateway.runtime.call_log import CallLog
+from gateway.runtime.callback_desk import CallbackDesk
 from gateway.runtime.callback_requests import CallbackRequests
 from gateway.runtime.callbacks import Callbacks
 from gateway.runtime.calls import Calls
@@ -257,6 +258,7 @@ class Works:
             clock=self._clock,
             new_id=self._means.new_id,
             calls=desk,
+            callbacks=CallbackDesk(self.calls, self._clock),
             inbox=self.inbox,
             arrivals=self.arrivals,
             metrics=self.metrics,

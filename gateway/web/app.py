@@ -9,7 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from gateway.web import agents_rest, calls, carriers, routes, voicemails, webhooks
+from gateway.web import agents_rest, callbacks, calls, carriers, routes, voicemails, webhooks
 from gateway.web.console.pages import console, console_file, phone
 from gateway.web.console.session import log_in, log_out, who_is_in
 from gateway.web.console.tries import Tries
@@ -30,6 +30,7 @@ def create_app(services: Services) -> Litestar:
     return Litestar(
         route_handlers=[
             calls.ROUTER,
+            callbacks.ROUTER,
             carriers.ROUTER,
             routes.explain_route,
             voicemails.ROUTER,

@@ -10,11 +10,12 @@ from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParam
 from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.domain.records import Call
 from gateway.runtime.store.contract import CallFilter, Committed, IdempotencyRecord, Replayed
+from gateway.runtime.store.promise_contract import Taken
 from gateway.web.auth import caller, needs
 from gateway.web.body import CreateCallBody
 from gateway.web.idempotency import HEADER, REPLAYED, client_key, record, refuse_another
 from gateway.web.paging import read_place, refuse_unknown_parameters
-from gateway.web.problems import no_such_call, refusal, unavailable
+from gateway.web.problems import Refusal, no_such_call, refusal, unavailable
 from gateway.web.requests import CreateCall, canonical, new_call
 from gateway.web.responses import REFUSALS
 from gateway.web.services import GivenServices, Services
@@ -59,6 +60,8 @@ async def create_call(
     result = await services.calls.accept(call, record(key, scope, call.id, wanted))
     if isinstance(result, Replayed):
         return await _replayed(result.record, key, wanted, services)
+    if isinstance(result, Taken):
+        raise _promised_already(result)
     if not isinstance(result, Committed):
         raise unavailable("The call could not be stored just now. Nothing was accepted; send the request again.")
     return await _created(result.call, key, services, replayed=False)
@@ -155,6 +158,12 @@ def _shed(services: Services) -> None:
     if services.calls.full():
         services.metrics.count("load_shed_total", reason="full")
         raise unavailable("This gateway carries as many calls as it may. Nothing was accepted; send the request again.")
+
+
+def _promised_already(taken: Taken) -> Refusal:
+    path = f"/v1/callbacks/cb_{taken.holder}"
+    cure = 'Send "duplicate": true to have another beside it, or take it back first.'
+    return refusal("promised-already", f"It is cb_{taken.holder}: GET {path}. {cure}", headers={"Location": path})
 
 
 def _refuse_ended(call: Call) -> None:

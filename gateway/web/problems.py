@@ -60,6 +60,7 @@ TITLES: Mapping[str, tuple[int, str]] = {
     "not-found": (404, "There is nothing here"),
     "method-not-allowed": (405, "This path does not take this method"),
     "conflict": (409, "The call's state forbids it"),
+    "promised-already": (409, "A promise to this number for this purpose is open"),
     "too-large": (413, "The request is too large"),
     "unsupported-media-type": (415, "The body must be JSON"),
     "invalid-request": (422, "Some fields are wrong"),

@@ -14,10 +14,11 @@ from msgspec import Meta, Struct, field
 from gateway.config.crosschecks import ROUTABLE, possible_number
 from gateway.config.structs import Config, Route
 from gateway.domain.errors import Problem
-from gateway.domain.outcome import Direction
+from gateway.domain.outcome import Direction, Outcome, Priority
 from gateway.domain.records import Call
 from gateway.strict import describe, faults, unknown_name
 from gateway.web.problems import field_errors, refusal
+from gateway.web.promise_fields import Purpose, RetryOn, WindowRequest, first_opening, window_of, window_problems
 from gateway.web.times import from_rfc3339
 
 E164 = 'allowed: E.164 of a possible length, such as "+15550100001"'
@@ -49,6 +50,19 @@ class CreateCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_exhausted: Annotated[
         Literal["callback", "fail"], Meta(description="When no carrier can take it: keep trying until it expires, or end.")
     ] = "callback"
+    purpose: (
+        Annotated[Purpose, Meta(description="What for. Kept and shown; rules that depend on it are a route's to name.")] | None
+    ) = None
+    retry_on: Annotated[
+        tuple[RetryOn, ...], Meta(max_length=3, description="Ended so, it is tried again by a new, linked call.")
+    ] = ()
+    window: Annotated[WindowRequest, Meta(description="It is dialled only then; so are its retries and callbacks.")] | None = None
+    priority: Annotated[
+        Literal["low", "normal", "high"], Meta(description="In which order promises that are due together are kept.")
+    ] = "normal"
+    duplicate: Annotated[bool, Meta(description="Also if a promise to the same number for the same purpose is open already.")] = (
+        False
+    )
 
 
 class ExplainRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +73,7 @@ class ExplainRoute(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     route: Annotated[str, Meta(description="Default: the route with the longest prefix of `to`.")] | None = None
 
 
-NOT_YET = ("record", "purpose", "recipient_timezone", "machine_detection", "retry_on")
+NOT_YET = ("record", "recipient_timezone", "machine_detection")
 """Fields of the API that nothing obeys yet. Asking for nothing (null, false, []) is no request."""
 
 _NOTHING: tuple[Any, ...] = (None, False, [])
@@ -94,9 +108,22 @@ def read_explain_route(document: Any) -> ExplainRoute:
 
 
 def canonical(request: CreateCall) -> dict[str, Any]:
-    """The request with every field, as JSON gives it back, so that two ways of saying the same are the same."""
+    """The request with every field, as JSON gives it back, so that two ways of saying the same are the same.
+
+    Fields that are younger than the keys that may be stored stand in it only where they say something.
+    """
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request))
-    return plain
+    return {name: value for name, value in plain.items() if name not in _YOUNGER or value not in _YOUNGER[name]}
+
+
+_YOUNGER: dict[str, tuple[Any, ...]] = {
+    "purpose": (None,),
+    "retry_on": ([],),
+    "window": (None,),
+    "priority": ("normal",),
+    "duplicate": (False,),
+}
+"""Their ways of saying nothing."""
 
 
 def new_call(request: CreateCall, config: Config, now: float, new_id: Callable[[str], str]) -> Call:
@@ -106,7 +133,7 @@ def new_call(request: CreateCall, config: Config, now: float, new_id: Callable[[
     wrong += _no_route(request, config) if route is None else ()
     if wrong or route is None:
         raise refusal("invalid-request", "Look at `errors`.", field_errors(wrong))
-    not_before, expires_at = _window(request, config, now)
+    not_before, expires_at = _span(request, config, now)
     return Call(
         id=new_id("call"),
         session_id=new_id("ses"),
@@ -122,6 +149,11 @@ def new_call(request: CreateCall, config: Config, now: float, new_id: Callable[[
         max_duration_s=request.max_duration_s or config.dialing.max_duration_s,
         ring_timeout_s=request.ring_timeout_s or config.dialing.ring_timeout_s,
         on_exhausted=request.on_exhausted,
+        purpose=request.purpose or "",
+        retry_on=tuple(map(Outcome, request.retry_on)),
+        window=window_of(request.window),
+        priority=Priority(request.priority),
+        duplicate=request.duplicate,
     )
 
 
@@ -129,7 +161,9 @@ def new_call(request: CreateCall, config: Config, now: float, new_id: Callable[[
 
 
 def _without_not_yet(document: Any) -> Any:
-    return {key: value for key, value in document.items() if key not in NOT_YET} if isinstance(document, dict) else document
+    if not isinstance(document, dict):
+        return document
+    return {key: value for key, value in document.items() if key not in NOT_YET and (key, value) != ("retry_on", None)}
 
 
 def _not_yet(document: Any) -> Iterator[Problem]:
@@ -198,14 +232,15 @@ def _carriers(request: CreateCall, route: Route | None, config: Config) -> Itera
             yield Problem("from", found, f"allowed: {', '.join(owned)}, or leave it out")
 
 
-def _window(request: CreateCall, config: Config, now: float) -> tuple[float | None, float]:
+def _span(request: CreateCall, config: Config, now: float) -> tuple[float | None, float]:
     not_before = from_rfc3339(request.not_before) if request.not_before else None
     expires_at = from_rfc3339(request.expires_at) if request.expires_at else None
-    return not_before, expires_at or max(now, not_before or now) + config.dialing.expires_after_s
+    first = first_opening(request.window, max(now, not_before or now))
+    return not_before, expires_at or first + config.dialing.expires_after_s
 
 
 def _times(request: CreateCall, config: Config, now: float) -> Iterator[Problem]:
-    not_before, expires_at = _window(request, config, now)
+    not_before, expires_at = _span(request, config, now)
     given = (("not_before", request.not_before, not_before), ("expires_at", request.expires_at, expires_at))
     far = [(name, text) for name, text, at in given if text is not None and at is not None and at > now + FARTHEST_S]
     for name, text in far:
@@ -214,3 +249,5 @@ def _times(request: CreateCall, config: Config, now: float) -> Iterator[Problem]
         yield Problem("expires_at", describe(request.expires_at), "allowed: a time that has not passed")
     elif not far and not_before is not None and expires_at <= not_before:
         yield Problem("expires_at", describe(request.expires_at), "allowed: a time after `not_before`")
+    elif not far:
+        yield from window_problems(request.window, max(now, not_before or now), expires_at)

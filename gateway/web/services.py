@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from carriers.contract import Document, HookRequest
 from gateway.config.structs import Config
 from gateway.domain.records import Call
+from gateway.runtime.callback_desk import CallbackDesk
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import CommitResult, IdempotencyRecord, Store
 from gateway.runtime.telemetry.metrics import Metrics
@@ -72,6 +73,7 @@ class Services:
     new_id: Callable[[str], str]
     """`new_id("call")` -> `call_...`, random."""
     calls: CallDesk
+    callbacks: CallbackDesk
     inbox: Inbox
     arrivals: Arrivals
     metrics: Metrics

@@ -6,9 +6,10 @@ from msgspec import Meta, Struct, field
 
 from gateway.domain.breaker import BreakerState
 from gateway.domain.hand import ServiceState
-from gateway.domain.outcome import CallStatus, Direction, Knowledge, Outcome, Role
+from gateway.domain.outcome import CallStatus, Direction, Knowledge, Outcome, Priority, Role
 from gateway.domain.records import MediaCounters
 from gateway.domain.verdict import Attribution, Disposition
+from gateway.domain.window import Window
 
 
 class VerdictView(Struct, frozen=True, kw_only=True):
@@ -73,6 +74,14 @@ class CallView(Struct, frozen=True, kw_only=True):
     answered_at: Annotated[str, Meta(description="When the person answered.")] | None
     ended_at: Annotated[str, Meta(description="When it ended.")] | None
     expires_at: Annotated[str, Meta(description="Not placed by then, it is given up.")]
+    purpose: Annotated[str, Meta(description="What for, as it was given; `callback` where we promised it.")] | None
+    priority: Priority
+    window: Window | None
+    retry_on: Annotated[tuple[Outcome, ...], Meta(description="Ended so, it is tried again.")]
+    retry_of: Annotated[str, Meta(description="The call that this one tries again.")] | None
+    retried_as: Annotated[str, Meta(description="The call that tries this one again.")] | None
+    callback_of: Annotated[str, Meta(description="The earlier call in which this one was promised.")] | None
+    note: Annotated[str, Meta(description="To the agent, from whoever promised the call.")] | None
     callback: CallbackView | None
     legs: Annotated[tuple[LegView, ...], Meta(description="Every attempt, oldest first.")]
     session: SessionView

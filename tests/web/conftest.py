@@ -17,7 +17,10 @@ from gateway.config.reading import hashed
 from gateway.config.structs import AgentConfig, ApiKey, CarrierConfig, Config, Limits, Route, Server
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.outcome import CallStatus, Outcome
+from gateway.domain.policy import Policy
 from gateway.domain.records import Call
+from gateway.runtime.callback_desk import CallbackDesk
+from gateway.runtime.calls import Calls
 from gateway.runtime.store.contract import Change, CommitResult, Committed, IdempotencyRecord, LogEntry
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.runtime.telemetry.metrics import Metrics
@@ -200,6 +203,7 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
         clock=clock,
         new_id=lambda prefix: f"{prefix}_{next(ids)}",
         calls=desk,
+        callbacks=CallbackDesk(Calls(store, clock, lambda prefix: f"{prefix}_{next(ids)}", Policy()), clock),
         inbox=inbox,
         arrivals=inbox,
         metrics=Metrics(),

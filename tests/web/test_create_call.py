@@ -39,6 +39,14 @@ async def test_a_call_is_accepted_and_shown(gateway: Any) -> None:
         "answered_at": None,
         "ended_at": None,
         "expires_at": "2026-11-22T03:26:40.000Z",
+        "purpose": None,
+        "priority": "normal",
+        "window": None,
+        "retry_on": [],
+        "retry_of": None,
+        "retried_as": None,
+        "callback_of": None,
+        "note": None,
         "callback": None,
         "legs": [],
         "session": {"id": call["session"]["id"], "resumed": 0},
@@ -142,10 +150,8 @@ async def test_each_wrong_field_is_named_and_nothing_is_stored(
     ("name", "value"),
     [
         ("record", True),
-        ("purpose", "telemarketing"),
         ("recipient_timezone", "America/New_York"),
         ("machine_detection", {"on": True}),
-        ("retry_on", ["busy"]),
     ],
 )
 async def test_a_field_that_nothing_obeys_yet_is_refused_as_such(gateway: Any, name: str, value: Any) -> None:

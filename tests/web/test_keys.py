@@ -35,6 +35,10 @@ PROTECTED = [
     ("POST", "/v1/carriers/alpha/enable"),
     ("POST", "/v1/routes/explain"),
     ("GET", "/v1/events"),
+    ("GET", "/v1/callbacks"),
+    ("GET", "/v1/callbacks/cb_call_1"),
+    ("POST", "/v1/callbacks/cb_call_1/run"),
+    ("DELETE", "/v1/callbacks/cb_call_1"),
     ("GET", "/v1/voicemails"),
     ("GET", "/v1/voicemails/vm_1"),
     ("GET", "/v1/voicemails/vm_1/audio"),
@@ -67,7 +71,13 @@ async def test_every_path_of_the_api_asks_for_a_key(gateway: Any, method: str, p
 def test_the_list_of_protected_paths_is_complete(gateway: Any) -> None:
     """Each route under /v1 stands in the table above, so that a new one cannot be forgotten."""
     routes = {(method, path) for path, method in _operations(gateway.app) if path.startswith("/v1")}
-    names = {"call_1": "{call_id}", "alpha": "{name}", "vm_1": "{voicemail_id}", "msg_1": "{notice_id}"}
+    names = {
+        "call_1": "{call_id}",
+        "cb_call_1": "{callback_id}",
+        "alpha": "{name}",
+        "vm_1": "{voicemail_id}",
+        "msg_1": "{notice_id}",
+    }
     shown = {(method, "/".join(names.get(part, part) for part in path.split("/"))) for method, path in PROTECTED}
     assert routes == shown
 
