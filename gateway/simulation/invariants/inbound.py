@@ -7,7 +7,7 @@ from gateway.domain.records import Call
 from gateway.simulation.invariants.evidence import Checks, Evidence
 from gateway.simulation.truth import Caller
 
-ANSWERED_S = 4.0
+ANSWERED_S = 2.0
 """Where all is calm, from the first ring at our number to the answer: two ways, a document or a command, a stream."""
 
 

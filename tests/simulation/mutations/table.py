@@ -104,9 +104,9 @@ MUTATIONS: tuple[Mutation, ...] = (
     ),
     Mutation(
         "forget the promise when no carrier is left",
-        "gateway/domain/call.py",
-        "    return Step(call=_promised(call, due, event.reason))\n\n\ndef _denied",
-        "    return Step(call=call)\n\n\ndef _denied",
+        "gateway/domain/promising.py",
+        "    return Step(call=promised(call, due, event.reason, now))\n\n\ndef denied",
+        "    return Step(call=call)\n\n\ndef denied",
     ),
     Mutation(
         "accept a key twice",
@@ -117,8 +117,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "end a canceled call while its leg lives, and forget the leg",
         "gateway/domain/call.py",
-        "    if call.leg is None or not call.leg.live:\n        return _end(call, Outcome.CANCELED",
-        "    if True:\n        return _end(call, Outcome.CANCELED",
+        "    if call.leg is None or not call.leg.live:\n        return end(call, Outcome.CANCELED",
+        "    if True:\n        return end(call, Outcome.CANCELED",
     ),
     Mutation(
         "set no timers for legs",
@@ -190,5 +190,42 @@ MUTATIONS: tuple[Mutation, ...] = (
         "    if leg.hangups >= policy.hangup_limit:\n",
         "    if leg.hangups >= 1:\n",
         "tests/runtime/test_reconciler.py",
+    ),
+    Mutation(
+        "take a leg that vanished before it rang for one that ended",
+        "gateway/domain/leg.py",
+        "    if not alerted(leg, now, policy):  # a carrier",
+        "    if False:  # a carrier",
+        "tests/domain/test_call_flows.py",
+    ),
+    Mutation(
+        "make a call of every announcement of a caller",
+        "gateway/runtime/arrivals.py",
+        "        call_id, leg_id = ids_of(carrier, arrival.carrier_call_id)\n",
+        "        call_id, leg_id = ids_of(carrier, arrival.carrier_call_id + verified.key)\n",
+    ),
+    Mutation(
+        "let a breaker hear of a caller's call",
+        "gateway/domain/inbound.py",
+        "        signaled=True,\n",
+        "        signaled=False,\n",
+    ),
+    Mutation(
+        "let everybody in",
+        "gateway/domain/admission.py",
+        "    if rule.refuse:\n",
+        "    if False:\n",
+    ),
+    Mutation(
+        "answer a caller only at the second look",
+        "gateway/domain/inbound.py",
+        "    answer = (Answer(call_id=leg.call_id, leg_id=leg.id),) if leg.by_command else ()\n",
+        "    answer: tuple[AnyCommand, ...] = ()\n",
+    ),
+    Mutation(
+        "couple a stream to any session",
+        "gateway/runtime/bridge.py",
+        "        session = self._sessions.get(call.id)\n        if session is None:\n            raise Unwanted",
+        "        session = next(iter(self._sessions.values()), None)\n        if session is None:\n            raise Unwanted",
     ),
 )
