@@ -12,7 +12,7 @@ from carriers.lab.ledger import Entry
 from gateway.chaos.doubles import WRONG, Ring
 from gateway.chaos.evidence import settled
 from gateway.chaos.stock import Stock
-from gateway.domain.outcome import CallStatus
+from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.simulation.invariants import PROMISES
 from gateway.simulation.invariants.evidence import Checks, Evidence
 
@@ -61,18 +61,27 @@ def judge(evidence: Evidence, stock: Stock, found: Found, entries: Sequence[Entr
         elif name == SETTLED:
             checks.begin(name)
             promise(settled(evidence, stock), checks)
-    _ours(checks, stock, found, entries)
+    _promises(checks, stock)
+    _truth(checks, evidence, found)
     _callers(checks, evidence)
+    _lab(checks, entries)
+    _note_silent(checks, evidence)
     return checks
 
 
-def _ours(checks: Checks, stock: Stock, found: Found, entries: Sequence[Entry]) -> None:
+def _promises(checks: Checks, stock: Stock) -> None:
+    """Whoever was ever promised a call has got it by now, or it is over, or the queue holds it."""
     checks.begin("promises dropped")
-    for call in stock.calls.values():
-        if call.status is CallStatus.SCHEDULED:
-            checks(call.id in stock.promised, f"call {call.id} is scheduled, and no queue holds its promise")
+    for call_id, call in stock.calls.items():
+        if any(entry.kind == "call-scheduled" for entry in stock.entries[call_id]):
+            held = call.status is not CallStatus.SCHEDULED or call_id in stock.promised
+            checks(held, f"call {call_id} is scheduled, and no queue holds its promise")
     for call_id in stock.promised:
         checks(call_id in stock.calls and not stock.calls[call_id].ended, f"a promise of {call_id} lies there, and it has ended")
+
+
+def _truth(checks: Checks, evidence: Evidence, found: Found) -> None:
+    """What phones and carriers tell beside the promises."""
     checks.begin("phones rung twice are explained")
     for ring in found.rings:
         checks(ring.what != WRONG, f"{ring.number} rang through {ring.first} and {ring.second} for {ring.call_id}: {ring.what}")
@@ -83,9 +92,18 @@ def _ours(checks: Checks, stock: Stock, found: Found, entries: Sequence[Entry]) 
     for what in found.crossed:
         checks(False, what)
     checks.begin("no dial without a call")
+    for _ in evidence.posts:
+        checks(True, "")
     for entry in found.strays:
         checks(False, f"{entry.carrier} was asked to dial {entry.number} at {entry.at:.3f} for no leg of the store")
-    _lab(checks, entries)
+
+
+def _note_silent(checks: Checks, evidence: Evidence) -> None:
+    """A call that is told as completed, and in which nobody heard anybody: no violation, and no success either."""
+    heard = {person.call_id for person in evidence.people if person.bridges}
+    for call in evidence.calls.values():
+        if call.outcome is Outcome.COMPLETED and call.direction is Direction.OUTBOUND and call.id not in heard:
+            checks.note("told as completed, though person and agent never heard each other")
 
 
 def _callers(checks: Checks, evidence: Evidence) -> None:
