@@ -138,8 +138,9 @@ class World:
             for carrier in config.carriers
         )
         more: tuple[AgentConfig, ...] = self._knobs.get("agents", ())
+        answering: str = self._knobs.get("answering", more[0].name if more else "")
         routes = tuple(
-            replace(route, agent=more[0].name) if more and route.direction is Direction.INBOUND else route
+            replace(route, agent=answering) if answering and route.direction is Direction.INBOUND else route
             for route in config.routes
         )
         return replace(
@@ -155,6 +156,7 @@ class World:
             ),
             store=replace(config.store, url=self._store_url, tag=self._tag),
             storage=replace(config.storage, dir=self._knobs.get("voicemails", f"{tempfile.gettempdir()}/holdline-no-voicemails")),
+            voicemail=self._knobs.get("voicemail", config.voicemail),
             server=replace(
                 config.server,
                 max_live_calls=self._knobs.get("max_live_calls", 0),
