@@ -13,7 +13,6 @@ class Happening(StrEnum):
     CALL_DIALING = "call.dialing"
     CALL_RINGING = "call.ringing"
     CALL_IN_PROGRESS = "call.in_progress"
-    CALL_RECONNECTING = "call.reconnecting"
     CALL_VOICEMAIL = "call.voicemail"
     CALL_ENDED = "call.ended"
     CALL_FAILED_OVER = "call.failed_over"

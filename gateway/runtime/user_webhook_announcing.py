@@ -28,6 +28,16 @@ _OF_HANDS = {
     ServiceState.DISABLED: Happening.CARRIER_DISABLED,
 }
 
+_OF_STATUS = {
+    CallStatus.SCHEDULED: (Happening.CALL_SCHEDULED,),
+    CallStatus.DIALING: (Happening.CALL_DIALING,),
+    CallStatus.RINGING: (Happening.CALL_RINGING,),
+    CallStatus.IN_PROGRESS: (Happening.CALL_IN_PROGRESS,),
+    CallStatus.VOICEMAIL: (Happening.CALL_VOICEMAIL,),
+    CallStatus.ENDED: (Happening.CALL_ENDED,),
+}
+"""`reconnecting` is entered by no event yet."""
+
 Told = tuple[Happening, Data]
 
 
@@ -105,7 +115,7 @@ def _of_call(before: Call | None, after: Call, event: CallEvent) -> Iterable[Tol
         yield from _of_failover(before, event, data)
     known = before.status if before is not None else CallStatus.DIALING
     if after.status is not known:
-        yield Happening(f"call.{after.status.value}"), data
+        yield from ((kind, data) for kind in _OF_STATUS.get(after.status, ()))
 
 
 def _of_failover(before: Call, event: RouteChosen, data: Data) -> Iterable[Told]:
