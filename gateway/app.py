@@ -89,6 +89,8 @@ class Means:
     """Notices to the user's systems."""
     voicemail_files: MessageFiles | None = None
     """None: on the disk."""
+    dress: Callable[[Agent], Agent] = lambda agent: agent
+    """Put round the gateway's own agents, those of the ladder and of messages."""
     commands_poll_s: float = 0.2
     """How often the store is asked for commands that another process wrote, or whose time has come."""
     promises_poll_s: float = 0.25
@@ -316,6 +318,7 @@ class Works:
             metrics=self.metrics,
             asking=self.callback_requests,
             no_callback=self.callback_requests.obstacle,
+            dress=self._means.dress,
         )
 
     def _user_webhooks(self) -> UserWebhooks:
@@ -332,7 +335,7 @@ class Works:
 
     def _agents(self) -> Mapping[str, Agent]:
         configured = {one.name: self._means.agent_of(one.kind, one.name, one.settings) for one in self._config.agents}
-        return configured | {RungKind.VOICEMAIL.value: self.messages.agent}
+        return configured | {RungKind.VOICEMAIL.value: self._means.dress(self.messages.agent)}
 
     def _health(self, call_log: CallLog) -> HealthWatch:
         return HealthWatch(

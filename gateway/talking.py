@@ -1,6 +1,6 @@
 """Who talks in a call, put together: the config's agents and our own, what is known of their health, bridge and ladder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from agent.callback_offer import CallbackOffer
 from agent.contract import Agent
@@ -26,7 +26,7 @@ from gateway.runtime.ticker import Ticker
 
 
 class Talking:
-    """`agents` by name, without the ladder's own. `asking` stores callbacks."""
+    """`agents` by name, without the ladder's own, round which `dress` is put. `asking` stores callbacks."""
 
     def __init__(
         self,
@@ -42,12 +42,14 @@ class Talking:
         asking: Asking,
         no_message: Obstacle = none,
         no_callback: Obstacle = none,
+        dress: Callable[[Agent], Agent] = lambda agent: agent,
     ) -> None:
         self._metrics = metrics
         names = [agent.name for agent in config.agents]
         self.health = AgentHealth(names, config.breaker, clock.now, self._breaker_changed)
         self._moments = Moments()
-        self._casting = Casting({**agents, **self._own()}, metrics.count, health=self.health, attention=attention_terms(config))
+        own = {name: dress(agent) for name, agent in self._own().items()}
+        self._casting = Casting({**agents, **own}, metrics.count, health=self.health, attention=attention_terms(config))
         self.bridge = Bridge(
             casting=self._casting,
             ticker=ticker,

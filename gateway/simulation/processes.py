@@ -21,7 +21,9 @@ from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.store.contract import Store
 from gateway.runtime.supervision import for_ever
 from gateway.runtime.ticker import Ticker
+from gateway.runtime.voicemail_memory import MemoryMessageFiles
 from gateway.simulation.agents import Actors, Coupled
+from gateway.simulation.coarse import Coarse
 from gateway.simulation.history import History
 from gateway.simulation.loop import OWNER, Owner, VirtualLoop
 from gateway.simulation.peers import peers_of
@@ -66,6 +68,8 @@ class Surroundings:
         self.config, self.loop, self.store, self.sky = config, loop, store, sky
         self.history, self.coupled, self.seed, self.begin = history, coupled, seed, begin
         self.line, self.seen = line, seen
+        self.voicemail_files = MemoryMessageFiles()
+        """The disk that all processes share."""
         self.processes: list[Process] = []
         """All of them, for each to find the others."""
 
@@ -116,9 +120,9 @@ class Process:
         server = replace(around.config.server, internal_url=f"http://{self.owner.name}")
         self.works = Works(replace(around.config, server=server), store, self._fleet, means)
         self.gateway: Gateway = self.works.gateway(web=shared_web)
+        jobs = self.works.jobs() | {"salvage": self.works.messages.salvage.run}
         self._jobs = [
-            around.loop.create_task(for_ever(name, job, self.clock), name=f"{self.name}-{name}")
-            for name, job in self.works.jobs().items()
+            around.loop.create_task(for_ever(name, job, self.clock), name=f"{self.name}-{name}") for name, job in jobs.items()
         ]
 
     def _means(self, chance: Random) -> Means:
@@ -132,6 +136,8 @@ class Process:
             ticker=ticker,
             agent_of=lambda *_given: Actors(self.name, self._around.coupled, self.clock.now),
             connect=peers_of(self._around.processes),
+            voicemail_files=self._around.voicemail_files,
+            dress=Coarse,
             commands_poll_s=0.5,
             promises_poll_s=1.0,
         )
@@ -210,7 +216,8 @@ class Process:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self.works.sessions.aclose()
-        await self.works.bridge.aclose()
+        await self.works.talking.aclose()
+        await self.works.messages.desk.aclose()
         await self._fleet.aclose()
 
     async def _in_here(self, work: Any) -> None:
