@@ -43,6 +43,16 @@ class CallInfo(Struct, frozen=True, kw_only=True):
     metadata: Mapping[str, str] = {}
     resumed: int = 0
     """How often the session has been taken over by another process."""
+    purpose: str = ""
+    """What the call is for: the word of whoever asked for it; `callback` where we promised it."""
+    callback_of: str = ""
+    """The earlier call in which this one was promised to the person."""
+    note: str = ""
+    """From whoever promised it, to you."""
+    earlier: Mapping[str, Any] = {}
+    """The `context()` of that earlier call's agent at its end; empty if it had none, or one of more than 4096 bytes."""
+    retry_of: str = ""
+    """The call that reached nobody, which this one tries again."""
     lost: tuple[LostAgent, ...] = ()
     """Agents that had the call, or should have had it, before this one; in order. Empty in most calls."""
 

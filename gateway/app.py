@@ -36,6 +36,7 @@ from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.health import HealthWatch
 from gateway.runtime.heartbeat import Heartbeat
 from gateway.runtime.inbox import Inbox
+from gateway.runtime.last_words import LastWords
 from gateway.runtime.leases import Leases
 from gateway.runtime.live import LiveCalls, Room
 from gateway.runtime.outbox import Handler, Outbox
@@ -214,7 +215,7 @@ class Works:
         self.bridge = self.talking.bridge
         self.relay = Relay(means.connect, self._secret, clock.now)
         self.seats = Seats(calls, self.leases, self.bridge, self.heartbeat, clock, self.relay)
-        self.sessions = Sessions(self.bridge)
+        self.sessions = Sessions(self.bridge, LastWords(store))
         self.ends = Ends(store, clock, self.live, self.bridge)
         self.inbox = Inbox(calls, fleet, self.live, clock, self.metrics.count, self.seats.orphaned)
         self.arrivals = self._arrivals()

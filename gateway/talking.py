@@ -16,6 +16,7 @@ from gateway.runtime.casting import Casting
 from gateway.runtime.clock import Clock
 from gateway.runtime.ladder import Ladder, Obstacle, none
 from gateway.runtime.ladder_rungs import Asking, Holds, Promises
+from gateway.runtime.last_words import LastWords
 from gateway.runtime.leases import Leases
 from gateway.runtime.live import LiveCalls
 from gateway.runtime.moments import Moments
@@ -49,7 +50,13 @@ class Talking:
         self.health = AgentHealth(names, config.breaker, clock.now, self._breaker_changed)
         self._moments = Moments()
         own = {name: dress(agent) for name, agent in self._own().items()}
-        self._casting = Casting({**agents, **own}, metrics.count, health=self.health, attention=attention_terms(config))
+        self._casting = Casting(
+            {**agents, **own},
+            metrics.count,
+            health=self.health,
+            attention=attention_terms(config),
+            earlier=LastWords(store).of_earlier,
+        )
         self.bridge = Bridge(
             casting=self._casting,
             ticker=ticker,

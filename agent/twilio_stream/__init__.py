@@ -8,15 +8,20 @@ endpoint under `/twilio` with which the agent's own SDK hangs up and fetches the
 import base64
 import hashlib
 import hmac
-from typing import Annotated
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from agent.contract import CallInfo
+from agent.contract import CallInfo, LostAgent
 from agent.socket import DEAF_AFTER_S, AgentSocket
 from agent.twilio_stream.messages import Told
 from agent.twilio_stream.session import TwilioStreamSession
 from agent.twilio_stream.sids import call_sid, stream_sid
+
+_LONGEST_PARAMETER = 480
+"""Characters of name and value together, as Twilio has it; a little less for the name."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,6 +65,17 @@ class TwilioStream:
         return AgentSocket(session, deaf_after_s=settings.deaf_after_s), settings.url, headers, settings.connect_timeout_s
 
 
+def _context(lost: tuple[LostAgent, ...]) -> str:
+    """What the last of them knew, as JSON; nothing if it is longer than a parameter may be."""
+    known = next((one.context for one in reversed(lost) if one.context), None)
+    return _short_json(known or {})
+
+
+def _short_json(context: Mapping[str, Any]) -> str:
+    text = json.dumps(context, separators=(",", ":")) if context else ""
+    return text if len(text) <= _LONGEST_PARAMETER else ""
+
+
 def parameters(call: CallInfo, settings: Settings) -> dict[str, str]:
     """`start.customParameters`: the config's, then the call's metadata, then what we say; the later wins."""
     ours = {
@@ -72,5 +88,13 @@ def parameters(call: CallInfo, settings: Settings) -> dict[str, str]:
         "attestation": call.attestation,
         "language": call.language,
         "resumed": str(call.resumed) if call.resumed else "",
+        "purpose": call.purpose,
+        "callback_of": call.callback_of,
+        "retry_of": call.retry_of,
+        "note": call.note[:_LONGEST_PARAMETER],
+        "earlier_context": _short_json(call.earlier),
+        "lost_agents": ",".join(lost.agent for lost in call.lost),
+        "lost_because": ",".join(lost.reason for lost in call.lost),
+        "lost_context": _context(call.lost),
     }
     return {**settings.parameters, **call.metadata, **{name: value for name, value in ours.items() if value}}

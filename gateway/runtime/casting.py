@@ -1,7 +1,7 @@
 """Makes and starts sessions: of which agent, whether its breaker lets one through, how long it may take, what it is told."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -44,6 +44,14 @@ class Wish(Struct, frozen=True, kw_only=True):
     kept: Kept = Kept()
 
 
+Earlier = Callable[[Call], Awaitable[Mapping[str, Any]]]
+"""What the agent of the call that this one was promised in knew at its end."""
+
+
+async def _nothing_earlier(_call: Call) -> Mapping[str, Any]:
+    return {}
+
+
 class Casting:
     """`agents` by their name, our own among them; `attention` by name, for those that owe somebody a word."""
 
@@ -55,9 +63,10 @@ class Casting:
         health: AgentHealth,
         attention: Mapping[str, AttentionTerms] | None = None,
         start_within_s: float = 5.0,
+        earlier: Earlier = _nothing_earlier,
     ) -> None:
         self._agents, self._count, self._health = agents, count, health
-        self._attention, self._start_within_s = attention or {}, start_within_s
+        self._attention, self._start_within_s, self._earlier = attention or {}, start_within_s, earlier
 
     def knows(self, name: str) -> bool:
         """Whether there is such an agent."""
@@ -73,8 +82,8 @@ class Casting:
         if trial is None:
             raise AgentUnavailable(name, BREAKER_OPEN)
         try:
-            session = self._session(call, name, agent, hooks, trial, wish)
             async with asyncio.timeout(self._start_within_s):
+                session = self._session(call, name, agent, hooks, trial, wish, await self._earlier(call))
                 await session.start(wish.context)
         except Exception as error:
             trial.bad()
@@ -84,8 +93,10 @@ class Casting:
             raise
         return session
 
-    def _session(self, call: Call, name: str, agent: Agent, hooks: Hooks, trial: Trial, wish: Wish) -> Session:
-        made = agent.session(_info(call, name, wish.kept))
+    def _session(
+        self, call: Call, name: str, agent: Agent, hooks: Hooks, trial: Trial, wish: Wish, earlier: Mapping[str, Any]
+    ) -> Session:
+        made = agent.session(_info(call, name, wish.kept, earlier))
         terms = self._attention.get(name)
         return Session(
             call,
@@ -125,7 +136,7 @@ def told_cause(error: BaseException) -> str:
     return "" if cause is None else f"{cause or type(cause).__name__}"[:_LONGEST_DETAIL]
 
 
-def _info(call: Call, name: str, kept: Kept) -> CallInfo:
+def _info(call: Call, name: str, kept: Kept, earlier: Mapping[str, Any]) -> CallInfo:
     outbound_leg = call.leg if call.direction is Direction.OUTBOUND else None
     return CallInfo(
         call_id=call.id,
@@ -139,6 +150,11 @@ def _info(call: Call, name: str, kept: Kept) -> CallInfo:
         language=call.language,
         metadata=call.metadata,
         resumed=call.resumed,
+        purpose=call.purpose,
+        callback_of=call.callback_of,
+        note=call.note,
+        earlier=earlier,
+        retry_of=call.retry_of,
         lost=_lost(call, kept),
     )
 

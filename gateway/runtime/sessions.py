@@ -7,6 +7,7 @@ from gateway.domain.outcome import LegPhase
 from gateway.runtime.bridge import Bridge
 from gateway.runtime.calls import News
 from gateway.runtime.errands import Errands
+from gateway.runtime.last_words import LastWords
 
 log = structlog.get_logger(__name__)
 
@@ -16,8 +17,8 @@ _PLACED = frozenset({LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED})
 class Sessions:
     """An observer of commits, between the calls and the bridge, which do not know each other."""
 
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge = bridge
+    def __init__(self, bridge: Bridge, last_words: LastWords) -> None:
+        self._bridge, self._last_words = bridge, last_words
         self._errands = Errands()
 
     async def heed(self, news: News) -> None:
@@ -25,13 +26,18 @@ class Sessions:
         call = news.after
         if call.ended:
             if news.before is None or not news.before.ended:
-                self._errands.run("close-session", self._bridge.close(call.id))
+                self._errands.run("close-session", self._close(call.id))
         elif call.leg is not None and call.leg.phase in _PLACED and not _was_placed(news):
             self._errands.run("prepare-session", self._prepare(news))
 
     async def aclose(self) -> None:
         """Let errands that are under way go."""
         await self._errands.aclose()
+
+    async def _close(self, call_id: str) -> None:
+        known = self._bridge.context(call_id)
+        await self._bridge.close(call_id)
+        await self._last_words.keep(call_id, known or {})
 
     async def _prepare(self, news: News) -> None:
         try:
