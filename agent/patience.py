@@ -1,4 +1,4 @@
-"""What is heard while somebody waits: sentences, then a soft sound over and over. Pure.
+"""What is heard while somebody waits: sentences, then a sound over and over. Pure.
 
 Each piece is followed by a mark, and the next one is queued a piece ahead, so that there is no gap. The frames of the
 person's sound, 50 a second, stand in for a mark that never comes back: nobody is left in silence by a lost word.
@@ -11,6 +11,7 @@ from agent.speech import sentence
 from gateway.domain.media import FRAMES_PER_SECOND, MULAW_FRAME
 
 SOUND = "hold-sound"
+"""What is heard unless another sound is asked for."""
 _AHEAD = 2
 _GRACE_FRAMES = 2 * FRAMES_PER_SECOND
 
@@ -21,12 +22,14 @@ class Patience:
     def __init__(self) -> None:
         self.waited_s = 0.0
         self._line: Line | None = None
+        self._sound = SOUND
         self._queued: deque[tuple[str, str]] = deque()
         """(mark, sentence) of what was queued and not heard yet."""
         self._left_frames = self._number = 0
 
-    def begin(self, line: Line, *sentences: str) -> None:
+    def begin(self, line: Line, *sentences: str, sound: str = SOUND) -> None:
         """Throw away what is queued, and say these; then the sound, until `stop`."""
+        self._sound = sound
         self._queued.clear()  # first: marks come back from within the clear
         line.clear()
         self._line = line
@@ -48,7 +51,7 @@ class Patience:
         heard = ""
         while heard != mark:  # an earlier one that is still there was lost
             heard, name = self._queued.popleft()
-            self.waited_s += len(sentence(name)) / (FRAMES_PER_SECOND * MULAW_FRAME) if name == SOUND else 0.0
+            self.waited_s += len(sentence(name)) / (FRAMES_PER_SECOND * MULAW_FRAME) if name == self._sound else 0.0
         self._fill()
         return name
 
@@ -59,7 +62,7 @@ class Patience:
 
     def _fill(self) -> None:
         while len(self._queued) < _AHEAD:
-            self._queue(SOUND)
+            self._queue(self._sound)
         self._left_frames = len(sentence(self._queued[0][1])) // MULAW_FRAME + _GRACE_FRAMES
 
     def _queue(self, name: str) -> None:

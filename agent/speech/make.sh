@@ -44,3 +44,16 @@ speak sorry-goodbye "I am sorry, we have to end this call. Please try again late
 # Two soft notes, and a rest that is shorter than anybody worries about.
 sox -q -n -t raw -r 8000 -c 1 -e mu-law hold-sound.ulaw synth 0.3 sine 392 fade t 0.03 0.3 0.12 vol 0.09 pad 0 0.1 : \
     synth 0.4 sine 494 fade t 0.03 0.4 0.2 vol 0.09 pad 0 0.8
+
+# --- the human rung: a caller is handed to a colleague ---
+
+speak connecting "I am connecting you with a colleague."
+speak colleague-unreached "I am sorry, my colleague cannot be reached."
+speak colleague-lost "I am sorry, the connection to my colleague was lost."
+speak caller-gone "The caller is gone. Goodbye!"
+speak whisper-announce "A caller from Holdline."
+speak whisper-press-1 "A caller from Holdline. Press one to take the call."
+dd if=/dev/zero bs=7200 count=1 2>/dev/null | tr '\000' '\377' >>whisper-press-1.ulaw # a rest, since it is said over and over
+
+# As a phone rings at the other end, with rests that are shorter than anybody worries about.
+sox -q -n -t raw -r 8000 -c 1 -e mu-law ringing.ulaw synth 1.6 sine 440 synth 1.6 sine mix 480 fade t 0.01 1.6 0.01 vol 0.1 pad 0 1.2

@@ -33,6 +33,7 @@ from gateway.domain.events import (
     CallEvent,
     CancelRequested,
     DialDenied,
+    HandedOver,
     HangupRequested,
     LegReported,
     PaceHeld,
@@ -188,6 +189,10 @@ def _agent_back(call: Call, event: AgentBack, _now: float, _policy: Policy) -> S
     return Step(call=ladder.regained(call, event.agent))
 
 
+def _handed_over(call: Call, event: HandedOver, _now: float, _policy: Policy) -> Step:
+    return Step(call=replace(call, handed_to=event.to))
+
+
 # --- a leg moves -------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +307,7 @@ _ANY_TIME: dict[type[CallEvent], Handler] = {
     SessionResumed: _resumed,
     AgentLost: _agent_lost,
     AgentBack: _agent_back,
+    HandedOver: _handed_over,
 }
 _MESSAGE: dict[type[CallEvent], Handler] = {
     VoicemailStarted: _recording,
@@ -343,7 +349,7 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
 
 _ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
 _AFTER_THE_END: frozenset[type[CallEvent]] = frozenset(
-    {CancelRequested, HangupRequested, DialDenied, SessionResumed, AgentLost, AgentBack}
+    {CancelRequested, HangupRequested, DialDenied, SessionResumed, AgentLost, AgentBack, HandedOver}
 )
 
 IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {

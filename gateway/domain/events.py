@@ -229,7 +229,9 @@ class CancelRequested(CallEvent, frozen=True, kw_only=True):
 
 
 class HangupRequested(CallEvent, frozen=True, kw_only=True):
-    """The user or the agent ends the call, in whatever state it is; `by` is user, agent, agent-failed or agent-unavailable."""
+    """The user or the agent ends the call, in whatever state it is; `by` is user, agent, agent-failed or agent-unavailable;
+    and, of two calls that were handed to each other, caller, colleague or gateway.
+    """
 
     by: str = "user"
 
@@ -286,6 +288,12 @@ class AgentBack(CallEvent, frozen=True, kw_only=True):
     agent: str
 
 
+class HandedOver(CallEvent, frozen=True, kw_only=True):
+    """A colleague has the caller from here on: `to` is the call that reaches them."""
+
+    to: str
+
+
 class TimerFired(CallEvent, frozen=True, kw_only=True):
     """A timer that a step asked for: `name` says which, `leg_id` whose (empty: the call's own)."""
 
@@ -319,6 +327,7 @@ AnyCallEvent = (
     | VoicemailKept
     | AgentLost
     | AgentBack
+    | HandedOver
     | TimerFired
     | LegReported
 )

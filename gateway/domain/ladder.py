@@ -12,6 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.domain.admission import OpeningHours
+from gateway.domain.callback import person_of
+from gateway.domain.handover import COLLEAGUE, Whisper
 from gateway.domain.outcome import Direction, Outcome
 from gateway.domain.records import Call, Loss
 
@@ -24,6 +26,7 @@ class RungKind(StrEnum):
 
     AGENT = "agent"
     HOLD = "hold"
+    HUMAN = "human"
     VOICEMAIL = "voicemail"
     CALLBACK = "callback"
     GOODBYE = "goodbye"
@@ -31,7 +34,7 @@ class RungKind(StrEnum):
 
 MOMENT = "moment"
 """The agent that asks for a moment's patience until the next rung is there."""
-BUILT_IN = frozenset({MOMENT, *(kind.value for kind in RungKind if kind is not RungKind.AGENT)})
+BUILT_IN = frozenset({MOMENT, COLLEAGUE, *(kind.value for kind in RungKind if kind is not RungKind.AGENT)})
 """Names that no agent of the config may bear."""
 _SORRY = BUILT_IN - {RungKind.VOICEMAIL.value}
 """Who ends a call under these has had no agent at the end of it."""
@@ -47,6 +50,12 @@ class Rung(Struct, frozen=True, kw_only=True):
     """HOLD: so long the person is asked to wait."""
     retry: bool = True
     """HOLD: the lost agent is called again meanwhile."""
+    to: str = ""
+    """HUMAN: the colleague's number, E.164."""
+    ring_s: float = 20.0
+    """HUMAN: so long it rings at theirs."""
+    whisper: Whisper = Whisper.PRESS_1
+    """HUMAN: what they hear first."""
     by_default_after_s: float | None = None
     """CALLBACK: who presses nothing for so long is called back all the same; None: only who asks for it is."""
     direction: Direction | None = None
@@ -138,7 +147,7 @@ def regained(call: Call, agent: str) -> Call:
 
 def fault(call: Call) -> str:
     """Why a call that ends now has failed, although somebody ended it in good order: it had no agent any more. Else empty."""
-    if call.talks not in _SORRY or not call.ladder.lost:
+    if call.talks not in _SORRY or not call.ladder.lost or _with_colleague(call):
         return ""
     return "agent-failed" if any(loss.began for loss in call.ladder.lost) else "agent-unavailable"
 
@@ -147,6 +156,10 @@ def judged(call: Call, outcome: Outcome, reason: str) -> tuple[Outcome, str]:
     """How a call ends that would otherwise count as completed."""
     why = fault(call) if outcome is Outcome.COMPLETED else ""
     return (Outcome.FAILED, why) if why else (outcome, reason)
+
+
+def _with_colleague(call: Call) -> bool:
+    return call.talks == RungKind.HUMAN and bool(call.handed_to)
 
 
 # --- why a rung is passed over -----------------------------------------------------------------------------------
@@ -174,6 +187,12 @@ def _of_hold(rung: Rung, call: Call, chances: Chances) -> str:
     return "" if waited_for(call) or not rung.retry else "nobody to wait for"
 
 
+def _of_human(rung: Rung, call: Call, chances: Chances) -> str:
+    if rung.to == person_of(call):
+        return "that is who calls"
+    return chances.absent.get(rung.talker, "")
+
+
 def _of_callback(rung: Rung, call: Call, chances: Chances) -> str:
     return chances.no_callback or _of_agent(rung, call, chances)
 
@@ -185,6 +204,7 @@ def _of_goodbye(rung: Rung, call: Call, chances: Chances) -> str:
 _OBJECTIONS: Mapping[RungKind, Callable[[Rung, Call, Chances], str]] = {
     RungKind.AGENT: _of_agent,
     RungKind.HOLD: _of_hold,
+    RungKind.HUMAN: _of_human,
     RungKind.VOICEMAIL: _of_agent,
     RungKind.CALLBACK: _of_callback,
     RungKind.GOODBYE: _of_goodbye,

@@ -192,6 +192,10 @@ class Call(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The call that tries it again."""
     callback_of: str = ""
     """The earlier call that it was promised in."""
+    handed_from: str = ""
+    """The caller's call, of a call to the colleague who is to have it."""
+    handed_to: str = ""
+    """The call to the colleague who has, or had, this caller."""
     cancel_wanted: bool = False
     voicemail: str = ""
     """The message that was left in it, once it is sure to be kept: `vm_...`."""

@@ -20,6 +20,7 @@ from gateway.domain.events import (
     DialOrphaned,
     DialReported,
     DialSending,
+    HandedOver,
     HangupRequested,
     LegAnswered,
     LegEnded,
@@ -292,7 +293,7 @@ class OneCall(RuleBasedStateMachine):
             kept = VoicemailKept(voicemail_id="vm_1", seconds=2.0, silent=False, ended_by="hung-up")
             self._apply(VoicemailTaken(voicemail_id="vm_1") if what == "taken" else kept)
 
-    @rule(back=st.booleans(), to=st.sampled_from(["", "b", "hold", "voicemail", "goodbye"]), began=st.booleans())
+    @rule(back=st.booleans(), to=st.sampled_from(["", "b", "hold", "human", "voicemail", "goodbye"]), began=st.booleans())
     @precondition(lambda self: self.call.legs)
     def agent_is_lost(self, back: bool, to: str, began: bool) -> None:
         """The agent is lost at any time, and another one talks, or it comes back; no leg and no promise hears of it."""
@@ -301,6 +302,8 @@ class OneCall(RuleBasedStateMachine):
             self._apply(AgentBack(agent="acting"))
         else:
             self._apply(AgentLost(agent=self.call.talks, reason="raised", began=began, rung=to, place=0, to=to))
+        if self.call.talks == "human":
+            self._apply(HandedOver(to="call_2"))
         assert (self.call.legs, self.call.promise) == (legs, promise)
 
     @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 7.0]))
