@@ -23,6 +23,10 @@ ANSWER_TIMEOUT_S = 2.0
 CONNECTIONS = 32
 """One process awaits few commands at a time; the 33rd waits for a connection instead of opening one."""
 OLDEST_SERVER = (6, 2)
+_GONE = "the handler is closed"
+"""What uvloop says, in a RuntimeError, to who writes to a connection that was reset a moment ago. asyncio's own loop says
+nothing there, and the next read is a ConnectionError.
+"""
 
 
 def open_client(url: str, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Redis:
@@ -50,6 +54,10 @@ def speaking() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+    except RuntimeError as error:
+        if _GONE not in str(error):
+            raise
+        raise StoreUnavailable(f"ConnectionError: {error}") from error
 
 
 async def findings(client: Redis, replicas: int = 0) -> tuple[str, ...]:
