@@ -149,6 +149,7 @@ class World:
             routes=routes,
             carriers=fleet,
             ladder=self._knobs.get("ladder", ()),
+            webhooks=self._knobs.get("webhooks", ()),
             dialing=replace(dialing, pace_wait_s=self._knobs.get("pace_wait_s", 1.0)),
             breaker=self._knobs.get("breaker", BreakerPolicy(minimum=1000, consecutive=1000)),
             health=replace(
