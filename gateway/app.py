@@ -318,6 +318,7 @@ class Works:
             live=self.live,
             metrics=self.metrics,
             asking=self.callback_requests,
+            no_message=self.messages.desk.obstacle,
             no_callback=self.callback_requests.obstacle,
             dress=self._means.dress,
         )

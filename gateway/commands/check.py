@@ -39,16 +39,18 @@ async def _look(config: Config) -> list[Found]:
     # Imported when the file has been read, because it takes most of a second to be ready to look.
     from gateway.commands.check_carriers import look_at, opened
     from gateway.commands.check_public_url import look_at_public_url
+    from gateway.commands.check_storage import look_at_storage
 
     ready = [(entry, opened(entry)) for entry in config.carriers]
-    carriers, ours = await asyncio.gather(
+    carriers, ours, storage = await asyncio.gather(
         asyncio.gather(*(look_at(entry, carrier, config.server.public_url) for entry, carrier in ready)),
         look_at_public_url(config),
+        look_at_storage(config),
     )
     of_carriers = [
         (entry.name, finding) for entry, findings in zip(config.carriers, carriers, strict=True) for finding in findings
     ]
-    return [*of_carriers, *(("gateway", finding) for finding in (*ours, _keys(config)))]
+    return [*of_carriers, *(("gateway", finding) for finding in (*ours, storage, _keys(config)))]
 
 
 def _keys(config: Config) -> Finding:

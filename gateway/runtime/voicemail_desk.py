@@ -4,12 +4,16 @@ from collections.abc import Callable
 
 from agent.contract import CallInfo
 from gateway.domain.media import MULAW_8K
+from gateway.domain.records import Call
 from gateway.runtime.clock import Clock
 from gateway.runtime.errands import Errands
 from gateway.runtime.store.contract import Store
 from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 from gateway.runtime.voicemail_files import MessageFiles
 from gateway.runtime.voicemail_recording import Lengths, MessageRecording, Say
+
+
+NO_ROOM = "no room for a message"
 
 
 class VoicemailDesk:
@@ -40,6 +44,13 @@ class VoicemailDesk:
         as they are on the disk: together they may exceed `storage.max_total_mb` by what they are recording.
         """
         return await self.files.room((len(self.errands) + 1) * int(self.lengths.longest_s * MULAW_8K.rate))
+
+    async def obstacle(self, _call: Call) -> str:
+        """Why no message can be taken now; empty: one can."""
+        try:
+            return "" if await self.room() else NO_ROOM
+        except OSError as error:
+            return f"storage.dir: {error.strerror or error}"
 
     async def aclose(self) -> None:
         """The process ends. What is not kept by then is kept by another one, or at the next start."""

@@ -152,6 +152,12 @@ class Rig:
         await self.told(Told.READY)
         return self
 
+    async def begun_call(self) -> Call:
+        await self.begun()
+        call = await self.store.load("call_1")
+        assert call is not None
+        return call
+
     def hears(self, seconds: float, frame: bytes = FRAME) -> None:
         for _ in range(round(seconds * 50)):
             self.recording.append(frame)
@@ -359,11 +365,17 @@ async def test_room_is_asked_for_before_it_is_used(tmp_path: Path) -> None:
     assert not await rig.recording.room()
     (rig.folder / "vm_other.ulaw").write_bytes(bytes(500_000))
     assert await rig.recording.room()
-    await rig.begun()
+    call = await rig.begun_call()
     assert not await rig.desk.room()
+    assert await rig.desk.obstacle(call) == "no room for a message"
 
 
 async def test_a_directory_that_cannot_be_used_has_no_room(tmp_path: Path) -> None:
     """A file stands where it should be."""
     (tmp_path / "voicemails").write_bytes(b"")
-    assert not await Rig(tmp_path / "voicemails").recording.room()
+    rig = Rig(tmp_path / "voicemails")
+    assert not await rig.recording.room()
+    await rig.put_call()
+    call = await rig.store.load("call_1")
+    assert call is not None
+    assert "storage.dir" in await rig.desk.obstacle(call)
