@@ -40,6 +40,7 @@ from gateway.runtime.last_words import LastWords
 from gateway.runtime.leases import Leases
 from gateway.runtime.live import LiveCalls, Room
 from gateway.runtime.outbox import Handler, Outbox
+from gateway.runtime.promise_pace import PromisePace
 from gateway.runtime.provisioning import Provisioning
 from gateway.runtime.reconciler import Reconciler
 from gateway.runtime.resending import Resending
@@ -202,7 +203,7 @@ class Works:
         self.dialer = Dialer(calls, fleet, _routes(config), clock, means.new_id, means.new_token, policy, config.breaker)
         self.resending = Resending(calls, fleet, clock, HOLD_SLACK_S)
         self.reconciler = Reconciler(calls, fleet, clock.sleep, means.jitter)
-        self.callbacks = Callbacks(calls, clock, poll_s=means.promises_poll_s)
+        self.callbacks = Callbacks(calls, clock, PromisePace(fleet, store, clock), poll_s=means.promises_poll_s)
         self.callback_requests = CallbackRequests(calls, callback_terms(config), clock)
         self.heartbeat = Heartbeat(
             store, clock, means.new_id("gw"), config.server.internal_url or "", lambda dead: self.seats.inherit(dead)

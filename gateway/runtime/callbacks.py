@@ -8,6 +8,7 @@ from gateway.domain.events import PromiseDue, TimerFired
 from gateway.domain.outcome import CallStatus
 from gateway.runtime.calls import CallNotFound, Calls
 from gateway.runtime.clock import Clock
+from gateway.runtime.promise_pace import PromisePace
 from gateway.runtime.store.contract import Claim, Fenced
 from gateway.runtime.store.promise_contract import PromiseClaim
 from gateway.runtime.supervision import heed_cancellation
@@ -22,12 +23,21 @@ _LONGEST_NAP_S = 5.0
 
 
 class Callbacks:
-    """`run` looks for due promises until cancelled; `fire` handles the command Timer."""
+    """`run` looks for due promises until cancelled; `fire` handles the command Timer. Without `pace`, all that are due go."""
 
-    def __init__(self, calls: Calls, clock: Clock, *, poll_s: float = 0.25, lease_s: float = 10.0, batch: int = 50) -> None:
-        self._calls, self._clock = calls, clock
+    def __init__(
+        self,
+        calls: Calls,
+        clock: Clock,
+        pace: PromisePace | None = None,
+        *,
+        poll_s: float = 0.25,
+        lease_s: float = 10.0,
+        batch: int = 50,
+    ) -> None:
+        self._calls, self._clock, self._pace = calls, clock, pace
         self._poll_s, self._lease_s, self._batch = poll_s, lease_s, batch
-        self._resting = False
+        self._resting = self._busy = False
 
     def rest(self) -> None:
         """Keep no more promises: this process is being stopped. Timers go on, for the calls that live."""
@@ -47,7 +57,9 @@ class Callbacks:
         """Make every due promise a dialling call again; how many were due."""
         if self._resting:
             return 0
-        claims = await self._calls.store.claim_promises(self._clock.now(), self._lease_s, self._batch)
+        per_second = await self._pace.per_second(busy=self._busy) if self._pace else None
+        claims = await self._calls.store.claim_promises(self._clock.now(), self._lease_s, self._batch, per_second)
+        self._busy = bool(claims)
         for claim in claims:
             await self._keep(claim)
         return len(claims)
