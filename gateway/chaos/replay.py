@@ -31,6 +31,7 @@ LIVED = (
     "promised_at",
     "retried_as",
     "cancel_wanted",
+    "handed_to",
     "voicemail",
     "legs",
     "ladder",

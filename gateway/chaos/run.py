@@ -18,11 +18,12 @@ from gateway.chaos.evidence import Scene, evidence_of
 from gateway.chaos.keeping import keep
 from gateway.chaos.ledger import Follower
 from gateway.chaos.listening import crossed
+from gateway.chaos.logs import Logged, read_logs, secrets_of
 from gateway.chaos.people import People
 from gateway.chaos.plan import Plan, plan_of
 from gateway.chaos.report import Result
 from gateway.chaos.rig import API_KEY, Rig, config_policy
-from gateway.chaos.settings import EXPIRES_AFTER_S
+from gateway.chaos.settings import EXPIRES_AFTER_S, OUTSIDE_TOKEN
 from gateway.chaos.stock import Stock, all_calls, take_stock
 from gateway.chaos.strikes import Striker
 from gateway.chaos.truth import Truth
@@ -123,7 +124,9 @@ class Run:
         evidence = evidence_of(scene, truth, stock)
         listened, wrong = await crossed(self._rig.http, self._rig.lab_url, entries)
         rings = second_rings(evidence, self.done)
-        checks = judge(evidence, stock, Found(rings=rings, strays=truth.stray, crossed=wrong, listened=listened), entries)
+        logged = self._logged()
+        found = Found(rings=rings, strays=truth.stray, crossed=wrong, listened=listened, logged=logged)
+        checks = judge(evidence, stock, found, entries)
         failures = [*self._striker.failures, *self._carriers.failures]
         if self._follower.dropped:
             failures.append(f"the lab's ledger forgot {self._follower.dropped} entries: the run is too long for it")
@@ -138,6 +141,10 @@ class Run:
             rings=rings,
             failures=failures,
         )
+
+    def _logged(self) -> Logged:
+        logs = {unit.member.name: unit.member.log.read_text("utf-8", "replace").splitlines() for unit in self._rig.gateways}
+        return read_logs(logs, [API_KEY, OUTSIDE_TOKEN, *secrets_of(self._rig.credentials)])
 
     # --- while it runs -------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ The promises are those of `gateway.simulation.invariants`. Those that need to ha
 fencing tokens, dedupe marks) cannot be judged from outside and are left to the simulation.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from msgspec import Struct
 from carriers.lab.ledger import Entry
 from gateway.chaos.doubles import WRONG, Ring
 from gateway.chaos.evidence import settled
+from gateway.chaos.logs import Logged
 from gateway.chaos.stock import Stock
 from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.simulation.invariants import PROMISES
@@ -49,6 +51,7 @@ class Found(Struct, frozen=True, kw_only=True):
     """Phones that heard somebody else's call."""
     listened: int
     """Phones whose sound was looked at."""
+    logged: Logged
 
 
 def judge(evidence: Evidence, stock: Stock, found: Found, entries: Sequence[Entry]) -> Checks:
@@ -65,6 +68,7 @@ def judge(evidence: Evidence, stock: Stock, found: Found, entries: Sequence[Entr
     _truth(checks, evidence, found)
     _callers(checks, evidence)
     _lab(checks, entries)
+    _logs(checks, found.logged)
     _note_silent(checks, evidence)
     return checks
 
@@ -96,6 +100,15 @@ def _truth(checks: Checks, evidence: Evidence, found: Found) -> None:
         checks(True, "")
     for entry in found.strays:
         checks(False, f"{entry.carrier} was asked to dial {entry.number} at {entry.at:.3f} for no leg of the store")
+
+
+def _logs(checks: Checks, logged: Logged) -> None:
+    """What gateways said while they were killed, cut off and mended."""
+    for name, found in (("25 no secret and no number in a log", logged.leaks), ("no unforeseen error in a log", logged.errors)):
+        checks.begin(name)
+        checks.counts[name] += logged.lines
+        for what, count in Counter(found).items():
+            checks(False, f"{what} ({count} times)")
 
 
 def _note_silent(checks: Checks, evidence: Evidence) -> None:

@@ -12,6 +12,7 @@ from gateway.chaos.done import Blow, Done
 from gateway.chaos.doubles import AGAIN, DARK, WRONG, second_rings
 from gateway.chaos.evidence import Scene, evidence_of
 from gateway.chaos.ledger import entry_of
+from gateway.chaos.logs import Logged
 from gateway.chaos.plan import Wish
 from gateway.chaos.replay import LIVED, newborn, states
 from gateway.chaos.stock import Stock
@@ -110,6 +111,7 @@ def told(call_id: str = "call_1") -> Told:
     return Told(at=BEGIN, wish=0, key="wish-0", call_id=call_id, status=201)
 
 
+QUIET = Logged(lines=1, errors=(), leaks=())
 WISH = Wish(
     at=0.0,
     to=TO,
@@ -135,6 +137,7 @@ def violations(
     promised: frozenset[str] = frozenset(),
     left_over: Sequence[str] = (),
     crossed: Sequence[str] = (),
+    logged: Logged = QUIET,
 ) -> list[str]:
     """The names of the promises that did not hold."""
     stock = Stock(calls={call.id: call}, entries={call.id: log}, promised=promised)
@@ -152,7 +155,7 @@ def violations(
         left_over=left_over,
     )
     evidence = evidence_of(scene, truth, stock)
-    found = Found(rings=second_rings(evidence, done), strays=truth.stray, crossed=crossed, listened=1)
+    found = Found(rings=second_rings(evidence, done), strays=truth.stray, crossed=crossed, listened=1, logged=logged)
     return sorted({violation.partition(":")[0] for violation in judge(evidence, stock, found, ledger).violations})
 
 
@@ -245,6 +248,16 @@ def test_the_labs_own_complaints_count() -> None:
     ]
 
 
+def test_logs_that_say_what_they_should_not() -> None:
+    """A number in full, and an error that nobody foresaw."""
+    call, log = story(*well())
+    logged = Logged(lines=9, errors=("gateway1: job-failed: KeyError",), leaks=("gateway1: +15550100001",))
+    assert violations(call, log, talk(ONE, 0.3), logged=logged) == [
+        "25 no secret and no number in a log",
+        "no unforeseen error in a log",
+    ]
+
+
 # --- phones that ring twice --------------------------------------------------------------------------------------
 
 
@@ -311,7 +324,7 @@ BORN = frozenset(
     | {"from_number", "caller_name", "attestation", "language", "agent", "route"}
     | {"carriers", "metadata", "max_duration_s", "ring_timeout_s", "on_exhausted", "not_before"}
     | {"purpose", "note", "priority", "duplicate", "window", "retry_on"}
-    | {"retries", "retry_of", "callback_of", "schema"}
+    | {"retries", "retry_of", "callback_of", "handed_from", "schema"}
 )
 
 
