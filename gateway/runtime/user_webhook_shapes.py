@@ -69,6 +69,8 @@ class VoicemailTold(Struct, frozen=True, kw_only=True):
     left_at: str
     seconds: float
     silent: bool
+    ended_by: str | None
+    """What ended our own recording; null for a carrier's."""
 
 
 class CarrierTold(Struct, frozen=True, kw_only=True):
@@ -132,6 +134,7 @@ def voicemail_told(voicemail: Voicemail) -> VoicemailTold:
         left_at=rfc3339(voicemail.left_at),
         seconds=voicemail.seconds,
         silent=voicemail.silent,
+        ended_by=voicemail.ended_by or None,
     )
 
 

@@ -302,3 +302,35 @@ async def test_a_killed_gateways_notices_are_delivered_by_the_next(new_world: An
         for got in came[1:]:
             assert Webhook(SECRET).verify(got.body, got.headers) == got.told
         assert (await shown(world))["backlog"] == 0
+
+
+async def test_a_message_is_told_when_it_is_kept_and_when_it_is_deleted(new_world: Any, receivers: Any, tmp_path: Path) -> None:
+    """A caller who leaves one: the call's own way, then the message, as the API shows it; and its end."""
+    receiver = await receivers()
+    folder = str(tmp_path / "voicemails")
+    world = await new_world(webhooks=(endpoint(receiver),), answering="voicemail", voicemails=folder)
+    await world.provision()
+    caller = world.phone(says="speech", hangup_after_s=13.0)
+    world.lab.phones.dial(caller, str(world.lab.credentials("twilio")["numbers"][0]))
+
+    def of(kind: str) -> list[dict[str, Any]]:
+        return [got.told["data"] for got in receiver.got if got.type == kind]
+
+    async def kept() -> bool:
+        return bool(of("voicemail.kept") and of("call.ended"))
+
+    await world.eventually(kept, 30, lambda: str([got.type for got in receiver.got]))
+    ((call,), (message,)) = of("call.ended"), of("voicemail.kept")
+    message = message["voicemail"]
+    assert [kind for kind in receiver.types(call["call"]["id"]) if kind != "call.failed_over"] == [
+        *("call.arrived", "call.ringing", "call.in_progress", "call.voicemail", "call.ended")
+    ]
+    assert (call["call"]["outcome"], call["call"]["voicemail"], call["call"]["from"]) == ("voicemail", message["id"], caller)
+    api = (await world.client.get(f"{world.url}/v1/voicemails/{message['id']}")).json()
+    assert message == {key: api[key] for key in message}
+    assert (await world.client.delete(f"{world.url}/v1/voicemails/{message['id']}")).status_code == 204
+
+    async def deleted() -> bool:
+        return [one["voicemail"]["id"] for one in of("voicemail.deleted")] == [message["id"]]
+
+    await world.eventually(deleted)
