@@ -28,12 +28,14 @@ class Manner(StrEnum):
     """Cannot take the call."""
     BREAKS = "breaks"
     """Raises when the person answers."""
+    DIES = "dies"
+    """Talks, and is lost after `talk_s`: its process, its socket, its model."""
 
 
 CAST: dict[str, tuple[Manner, float]] = {
     "acting": (Manner.TALKS, 0.0),
     "brief": (Manner.TALKS, 3.0),
-    **{manner.value: (manner, 0.0) for manner in Manner if manner is not Manner.TALKS},
+    **{manner.value: (manner, 2.0 if manner is Manner.DIES else 0.0) for manner in Manner if manner is not Manner.TALKS},
 }
 """Agent's name in the config -> how it behaves, and after how long it hangs up (0: never), if no metadata says otherwise."""
 SPEAKS_EVERY = 4
@@ -82,7 +84,7 @@ class Acting:
         if self._frames % SPEAKS_EVERY == 0:
             self._say()
         if self._talk_s and self._now() - self._answered_at >= self._talk_s and self._line is not None:
-            self._line.hang_up()
+            self._line.fail("dead") if self._manner is Manner.DIES else self._line.hang_up()
 
     def on_digit(self, digit: str) -> None:
         """No key means anything to it."""

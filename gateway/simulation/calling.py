@@ -18,11 +18,12 @@ CALLERS_OF: dict[str, str] = {
     "+15550105": "stuck",
     "+15550106": "absent",
     "+15550107": "breaks",
+    "+155501009": "dies",
 }
 """The beginning of a caller's number -> the agent who answers it."""
 REFUSED: dict[str, str] = {"+15550108": "busy", "+15550109": "rejected"}
 """... -> how the caller is turned away."""
-_OFTEN = ("+15550101",) * 12 + ("+15550102",) * 4
+_OFTEN = ("+15550101",) * 12 + ("+15550102",) * 4 + ("+155501009",) * 3
 WELCOME = ("acting", "brief")
 """Agents that answer whoever calls."""
 
@@ -45,7 +46,9 @@ class CallerPlan(Struct, frozen=True, kw_only=True):
         """Who should answer; empty for a caller who is to be turned away."""
         if self.withheld:
             return "acting"
-        return "" if self.number[:9] in REFUSED else CALLERS_OF.get(self.number[:9], "acting")
+        if self.number.startswith(tuple(REFUSED)):
+            return ""
+        return next((agent for begin, agent in CALLERS_OF.items() if self.number.startswith(begin)), "acting")
 
 
 def callers_of(seed: int, numbers: list[tuple[str, str]], callees: tuple[str, ...], trouble_s: float) -> tuple[CallerPlan, ...]:
@@ -63,7 +66,7 @@ def _caller(chance: Random, index: int, numbers: list[tuple[str, str]], callees:
     beginning = chance.choice((*_OFTEN, *CALLERS_OF, *REFUSED))
     return CallerPlan(
         at=round(at, 3),
-        number=chance.choice(callees) if chance.random() < 0.15 else f"{beginning}{index:03d}",
+        number=chance.choice(callees) if chance.random() < 0.15 else f"{beginning}{index:0{12 - len(beginning)}d}",
         carrier=carrier,
         to=to,
         patience_s=chance.choice((0.2, 1.5, 8.0, 30.0, 30.0)),

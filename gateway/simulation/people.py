@@ -28,6 +28,13 @@ class Told(Struct, frozen=True, kw_only=True):
     replayed: bool = False
 
 
+class TakenBack(Struct, frozen=True, kw_only=True):
+    """A client was told that a promise is taken back, and will not be kept."""
+
+    at: float
+    call_id: str
+
+
 class Clients:
     """All clients of a world, and what they were told."""
 
@@ -35,7 +42,7 @@ class Clients:
         self._send, self._history, self._begin, self._now = send, history, begin, now
         self._headers = {"authorization": f"Bearer {api_key}", "content-type": "application/json"}
         self.told: list[Told] = []
-        self.finished_at: dict[str, float] = {}
+        self.taken_back: list[TakenBack] = []
 
     async def act(self, plan: CallPlan, number: int) -> None:
         """One client from its first request to its last."""
@@ -52,7 +59,19 @@ class Clients:
         await asyncio.gather(
             self._later(plan.cancel_after_s, "DELETE", f"/v1/calls/{call_id}"),
             self._later(plan.hang_up_after_s, "POST", f"/v1/calls/{call_id}/hangup"),
+            *(self._steer(wish, call_id) for wish in plan.steering),
         )
+
+    async def _steer(self, wish: tuple[str, float], call_id: str) -> None:
+        """Keep the call's promise now, or take it back."""
+        how, after_s = wish
+        await asyncio.sleep(after_s)
+        if how == "run":
+            await self._try("POST", f"/v1/callbacks/cb_{call_id}/run", self._headers, b"", 10.0)
+            return
+        answer = await self._try("DELETE", f"/v1/callbacks/cb_{call_id}", self._headers, b"", 10.0)
+        if answer is not None and answer.status == 200:
+            self.taken_back.append(TakenBack(at=self._now(), call_id=call_id))
 
     def _body(self, plan: CallPlan, number: int) -> bytes:
         wish: dict[str, Any] = {
@@ -60,6 +79,7 @@ class Clients:
             "on_exhausted": plan.on_exhausted,
             "metadata": {"manner": plan.manner.value, "talk_s": str(plan.talk_s), "number": str(number)},
         }
+        wish |= plan.promise
         if plan.not_before_s is not None:
             wish["not_before"] = _rfc3339(self._begin + plan.at + plan.not_before_s)
         return msgspec.json.encode(wish)

@@ -8,12 +8,19 @@ from random import Random
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.simulation.agents import Manner
 from gateway.simulation.calling import CallerPlan, callers_of
 from gateway.simulation.stores import Weather
+from gateway.simulation.wishes import promise_of, steering_of
 
 KINDS_AT_MOST = 4
+BEGIN = 1_900_000_000.0
+"""Unix time of every world's first moment: 17 March 2030, 17:46:40 in Greenwich."""
+LADDERS = ("shipped", "another", "message", "promise", "nothing")
+DIES = 0.06
+"""Share of calls whose agent dies in the middle."""
 CALLEES = tuple(f"+1555010{index:04d}" for index in range(1, 13))
 
 
@@ -58,6 +65,10 @@ class CallPlan(Struct, frozen=True, kw_only=True):
     not_before_s: float | None = None
     manner: Manner = Manner.TALKS
     talk_s: float = 0.0
+    promise: dict[str, Any] = {}
+    """Further fields of the request: what it says of the call as a promise."""
+    steering: tuple[tuple[str, float], ...] = ()
+    """(`run` or `take-back`, so long after it was accepted)."""
 
 
 class MishapPlan(Struct, frozen=True, kw_only=True):
@@ -104,6 +115,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     real_store: bool = False
     callers: tuple[CallerPlan, ...] = ()
     max_live_calls: int = 0
+    ladder: str = "shipped"
+    """What a person gets whose agent is lost; see `setting.py`."""
 
 
 class KindPlan(Struct, frozen=True, kw_only=True):
@@ -126,7 +139,7 @@ def plan_of(seed: int, kinds: dict[str, KindPlan], *, real_store: bool = False) 
         processes=processes,
         carriers=carriers,
         phones={number: _phone(chance) for number in CALLEES},
-        calls=tuple(sorted((_call(chance, trouble_s, index) for index in range(chance.randint(4, 14))), key=lambda c: c.at)),
+        calls=_calls(chance, seed, trouble_s),
         faults=_faults(chance, carriers, kinds, trouble_s),
         mishaps=_mishaps(chance, processes, trouble_s),
         store=_store(chance, trouble_s),
@@ -139,6 +152,7 @@ def plan_of(seed: int, kinds: dict[str, KindPlan], *, real_store: bool = False) 
         real_store=real_store,
         callers=callers_of(seed, [(one.name, number) for one in carriers for number in one.numbers], CALLEES, trouble_s),
         max_live_calls=Random(f"room:{seed}").choice((0,) * 5 + (4,)),
+        ladder=Random(f"ladder:{seed}").choice(LADDERS),
     )
 
 
@@ -169,6 +183,23 @@ def _phone(chance: Random) -> dict[str, Any]:
         "hangup_after_s": talks,
         "says": chance.choice(("speech", "silence", "tone")),
     }
+
+
+def _calls(chance: Random, seed: int, trouble_s: float) -> tuple[CallPlan, ...]:
+    drawn = [_call(chance, trouble_s, index) for index in range(chance.randint(4, 14))]
+    promised = [_promised(Random(f"promise:{seed}:{index}"), call) for index, call in enumerate(drawn)]
+    return tuple(sorted(promised, key=lambda call: call.at))
+
+
+def _promised(chance: Random, call: CallPlan) -> CallPlan:
+    dies = chance.random() < DIES and call.manner is Manner.TALKS
+    return replace(
+        call,
+        promise=promise_of(chance, BEGIN, call.at),
+        steering=steering_of(chance),
+        manner=Manner.DIES if dies else call.manner,
+        talk_s=chance.choice((0.5, 3.0)) if dies else call.talk_s,
+    )
 
 
 def _call(chance: Random, trouble_s: float, index: int) -> CallPlan:

@@ -7,13 +7,36 @@ from typing import Any
 import msgspec
 
 from carriers.registry import kinds
-from gateway.config.structs import AgentConfig, ApiKey, CarrierConfig, Config, Dialing, HealthSettings, Limits, Route, Server
+from gateway.config.ladder_structs import SHIPPED, CallbackRung, RungConfig, Word
+from gateway.config.structs import (
+    AgentConfig,
+    ApiKey,
+    CallbackSettings,
+    CarrierConfig,
+    Config,
+    Dialing,
+    HealthSettings,
+    Limits,
+    RetrySettings,
+    Route,
+    Server,
+)
 from gateway.simulation.agents import CAST
 from gateway.simulation.calling import inbound_routes
 from gateway.simulation.plan import CarrierPlan, Plan
 
 PUBLIC_URL = "http://gateway.sim"
 API_KEY = "a-key-for-simulated-clients"
+
+
+_PROMISE = RungConfig(callback=CallbackRung(by_default_after_s=2.0))
+_LADDERS: Mapping[str, tuple[Word | RungConfig, ...]] = {
+    "shipped": SHIPPED,
+    "another": (RungConfig(agent="brief"), _PROMISE),
+    "message": ("voicemail",),
+    "promise": (_PROMISE,),
+    "nothing": (),
+}
 
 
 def config_of(plan: Plan, credentials: Mapping[str, Mapping[str, Any]]) -> Config:
@@ -29,6 +52,10 @@ def config_of(plan: Plan, credentials: Mapping[str, Mapping[str, Any]]) -> Confi
             ring_timeout_s=plan.ring_timeout_s, max_duration_s=plan.max_duration_s, expires_after_s=plan.expires_after_s
         ),
         health=HealthSettings(idle_every_s=20.0, failing_every_s=5.0),
+        callbacks=CallbackSettings(
+            after_s=5.0, expires_after_s=45.0, retry=RetrySettings(first_s=6.0, factor=2.0, limit_s=20.0, attempts=3)
+        ),
+        ladder=_LADDERS[plan.ladder],
     )
 
 

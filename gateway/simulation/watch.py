@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.domain.breaker import Breaker, BreakerState
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call
 from gateway.runtime.store.contract import Change, Claim, Committed, Store
+from gateway.runtime.store.promise_contract import PromiseClaim
 from gateway.simulation.history import History
 from gateway.simulation.stores import Deed
 
@@ -40,6 +42,10 @@ class Watch:
         self.tokens: dict[str, str] = {}
         """Command id -> the newest token given out for it."""
         self._clock = 0.0
+        self.keepers: dict[str, str] = {}
+        """Call id -> the newest token given out for its promise, while it is the same promise."""
+        self.stale_keepers: list[str] = []
+        """Promises that were kept under another token: never any, one hopes."""
         self.stale: list[str] = []
         """What a stale token was let do: never anything, one hopes."""
         self.fenced = 0
@@ -56,6 +62,7 @@ class Watch:
         self._deeds: dict[str, Callable[[str, Deed], None]] = {
             "commit": self._commit,
             "claim": self._claim,
+            "claim_promises": self._claim_promises,
             "done": self._done,
             "defer": self._done,
             "swap_breaker": self._breaker,
@@ -82,6 +89,10 @@ class Watch:
         breaker = self.breakers.get(permit.carrier, Breaker()) if permit else None
         if change.done is not None:
             self._acknowledged(*change.done)
+        if change.kept is not None and self.keepers.get(after.id) != change.kept:
+            self.stale_keepers.append(f"the promise of {after.id} was kept under {change.kept}, not {self.keepers.get(after.id)}")
+        if before is None or before.promise != after.promise:
+            self.keepers.pop(after.id, None)
         self._clock = max(self._clock, deed.given[1])
         write = Write(
             at=self._now(), clock=self._clock, process=process, before=before, change=change, after=after, breaker=breaker
@@ -92,6 +103,17 @@ class Watch:
         if permit is not None and permit.probe is not None:
             self.breakers[permit.carrier] = permit.probe
         self._history.note(process, "commit", after.id[-8:], after.version, after.status.value, _legs(after), _words(change))
+        if change.follow is not None:
+            self._follow_up(process, change.follow)
+
+    def _follow_up(self, process: str, change: Change) -> None:
+        """The new call that was written with the end of another."""
+        after = replace(change.call, version=1)
+        self.writes.append(
+            Write(at=self._now(), clock=self._clock, process=process, before=None, change=change, after=after, breaker=None)
+        )
+        self.calls[after.id] = after
+        self._history.note(process, "follow", after.id[-8:], after.retry_of[-8:], after.status.value)
 
     def _follow(self, call: Call) -> None:
         for leg in call.legs:
@@ -106,6 +128,12 @@ class Watch:
             self.tokens[claim.command_id] = claim.token
             what = f"{type(claim.command).__name__} {claim.command.leg_id[-6:]}"
             self._history.note(process, "claim", claim.command.call_id[-8:], what, claim.deliveries)
+
+    def _claim_promises(self, process: str, deed: Deed) -> None:
+        claims: tuple[PromiseClaim, ...] = deed.result
+        for claim in claims:
+            self.keepers[claim.call_id] = claim.token
+            self._history.note(process, "promise-due", claim.call_id[-8:], claim.token)
 
     def _done(self, _process: str, deed: Deed) -> None:
         claim: Claim = deed.given[0]

@@ -29,7 +29,7 @@ from gateway.simulation.logs import captured
 from gateway.simulation.loop import OWNER, VirtualLoop
 from gateway.simulation.network import Network
 from gateway.simulation.people import Clients
-from gateway.simulation.plan import Plan
+from gateway.simulation.plan import BEGIN, Plan
 from gateway.simulation.processes import SOUND_SLOWER, Process, Surroundings
 from gateway.simulation.setting import API_KEY, PUBLIC_URL, config_of
 from gateway.simulation.stores import Sky
@@ -38,8 +38,7 @@ from gateway.simulation.trouble import Trouble
 from gateway.simulation.truth import Truth, callers, people
 from gateway.simulation.watch import Watch
 
-BEGIN = 1_900_000_000.0
-"""Unix time of every world's first moment, in 2030."""
+YEARS_S = 10 * 365 * 86_400.0
 GRACE_S = 150.0
 """How long after everything has healed and expired a call may still be on its way to its end."""
 
@@ -78,6 +77,7 @@ class World:
         self.calls: dict[str, Call] = {}
         self.entries: dict[str, tuple[LogEntry, ...]] = {}
         self.left_over: list[str] = []
+        self.open_promises: list[str] = []
 
     def now(self) -> float:
         """True unix time."""
@@ -112,11 +112,13 @@ class World:
             calls=self.calls,
             entries=self.entries,
             told=self.clients.told,
+            taken_back=self.clients.taken_back,
             watch=self.watch,
             answers=self.coupled.answers,
             delivered=list(delivered(self.network.taken, self._readers, self.calls)),
             surprises=[*self.surprises, *self.network.bugs, *self.loop.failures],
             left_over=self.left_over,
+            open_promises=self.open_promises,
         )
 
     # --- building ------------------------------------------------------------------------------------------------
@@ -241,6 +243,8 @@ class World:
             if call is not None:
                 self.calls[call_id] = call
                 self.entries[call_id] = await self.store.entries(call_id)
+        claims = await self.store.claim_promises(self.now() + YEARS_S, 1.0, 1000)
+        self.open_promises = [claim.call_id for claim in claims]
         for carrier in self.plan.carriers:
             self.left_over += [f"{live.carrier} {live.ref}" for live in self.exchange.network.live(carrier.name)]
             places = await self.store.live_legs(carrier.name, self.now())

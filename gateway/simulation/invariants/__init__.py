@@ -4,7 +4,7 @@ A promise is a function of the evidence that calls `check(held, what)` for every
 it does not hold, and how often it was tried, both come from there.
 """
 
-from gateway.simulation.invariants import dialing, inbound, lifecycle, sound, trust
+from gateway.simulation.invariants import dialing, inbound, lifecycle, promises, sound, trust
 from gateway.simulation.invariants.evidence import Checks, Evidence, Promise
 
 PROMISES: dict[str, Promise] = {
@@ -17,8 +17,12 @@ PROMISES: dict[str, Promise] = {
     "7 no zombies": lifecycle.no_zombies,
     "8 nothing acknowledged is forgotten": lifecycle.nothing_forgotten,
     "8 a caller who was taken is stored": inbound.announced_is_kept,
-    "9 promises are kept or ended": lifecycle.promises_end,
+    "9 promises are kept once, or ended": promises.kept_under_tokens,
+    "9 one promise for a number and purpose": promises.one_of_a_kind,
+    "9 what is taken back is not dialled": promises.taken_back,
+    "9 who was not reached is tried again": promises.tried_again,
     "10 one key, one call": lifecycle.one_key_one_call,
+    "11 no dial outside its call's window": promises.only_in_window,
     "13 probes and open breakers": dialing.probes_bounded,
     "14 breakers are fair": dialing.fair_breakers,
     "15 one session, one caller": trust.one_session,

@@ -8,7 +8,7 @@ from msgspec import Struct
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg
 from gateway.runtime.store.contract import LogEntry
-from gateway.simulation.people import Told
+from gateway.simulation.people import TakenBack, Told
 from gateway.simulation.plan import Plan
 from gateway.simulation.sound import Tones
 from gateway.simulation.truth import Caller, Person, Post
@@ -50,13 +50,16 @@ class Evidence(Struct, kw_only=True):
     calls: Mapping[str, Call]
     entries: Mapping[str, tuple[LogEntry, ...]]
     told: list[Told]
+    taken_back: list[TakenBack]
     watch: Watch
     answers: list[tuple[str, str, str]]
     """(process, call id, session id) of every agent that was told of an answer."""
     delivered: list[Delivered]
     surprises: list[str]
     left_over: list[str]
-    """Promises of ended calls that still lie in the store, and lines that are still open."""
+    """Lines that are still open."""
+    open_promises: list[str]
+    """Calls whose promises still lie in the store's queue."""
 
     @property
     def stepping(self) -> bool:

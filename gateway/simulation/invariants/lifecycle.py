@@ -51,13 +51,6 @@ def nothing_forgotten(evidence: Evidence, check: Checks) -> None:
             check(told.call_id in evidence.calls, f"call {told.call_id} was acknowledged and is not there")
 
 
-def promises_end(evidence: Evidence, check: Checks) -> None:
-    """An ended call has no promise; a scheduled one has."""
-    for write in evidence.watch.writes:
-        call = write.after
-        check((call.promise is not None) == (call.status == "scheduled"), f"call {call.id} is {call.status} with {call.promise}")
-
-
 def one_key_one_call(evidence: Evidence, check: Checks) -> None:
     """One key is one call, whatever was repeated and lost; another body under it is refused."""
     made: dict[str, set[str]] = defaultdict(set)
@@ -109,7 +102,7 @@ def liveness(evidence: Evidence, check: Checks) -> None:
         waiting = [write.after for write in evidence.watch.writes if write.after.id == call.id and write.at <= evidence.heal_at]
         then = waiting[-1] if waiting else None
         ahead = sum(max(0.0, mishap.step_s) for mishap in evidence.plan.mishaps)  # the store's time waits for ours to come up
-        if then is None or not _waits(then) or then.expires_at < evidence.heal_at + CYCLES_S + ahead:
+        if then is None or then.window is not None or not _waits(then) or then.expires_at < evidence.heal_at + CYCLES_S + ahead:
             continue
         from_ = max(evidence.heal_at, then.not_before or 0.0) + ahead
         soon = [post for post in evidence.posts_of(call.id) if evidence.heal_at <= post.at <= from_ + CYCLES_S]
@@ -122,8 +115,9 @@ def _waits(call: Call) -> bool:
 
 
 def _stored(evidence: Evidence) -> Counter[str]:
-    """How many calls there are for each wish of a client."""
-    return Counter(call.metadata.get("number", "") for call in evidence.calls.values() if "number" in call.metadata)
+    """How many calls there are for each wish of a client; not those that come of a call, which bear its metadata."""
+    asked_for = (call for call in evidence.calls.values() if not call.retry_of and not call.callback_of)
+    return Counter(call.metadata["number"] for call in asked_for if "number" in call.metadata)
 
 
 def _replayed(call: Call, entries: tuple[LogEntry, ...], evidence: Evidence) -> Call:

@@ -1,0 +1,100 @@
+"""Promises to call: kept once, by whoever holds them, in their window, one for a number and purpose; tried again as agreed."""
+
+from collections import defaultdict
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.domain.outcome import Outcome
+from gateway.domain.records import Call
+from gateway.domain.window import Window
+from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence
+
+LONGEST_PAUSE = 1.25
+"""A retry's pause is up to a quarter longer than the config says."""
+
+
+def kept_under_tokens(evidence: Evidence, check: Checks) -> None:
+    """A scheduled call has a promise and no other has one; whoever keeps it holds its newest token; none is left at the end."""
+    for write in evidence.watch.writes:
+        call = write.after
+        check((call.promise is not None) == (call.status == "scheduled"), f"call {call.id} is {call.status} with {call.promise}")
+    check(not evidence.watch.stale_keepers, lambda: "; ".join(evidence.watch.stale_keepers))
+    check(not evidence.open_promises, lambda: f"promises of {evidence.open_promises} are still in the queue")
+
+
+def one_of_a_kind(evidence: Evidence, check: Checks) -> None:
+    """At no time are there two open promises to a number for a purpose, unless the second one asked to be allowed."""
+    holders: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for write in evidence.watch.writes:
+        call, slot = write.after, (write.after.to, write.after.purpose)
+        if call.promised_at is None or call.duplicate:
+            continue
+        if call.ended:
+            holders[slot].discard(call.id)
+        else:
+            holders[slot].add(call.id)
+            check(len(holders[slot]) == 1, f"{sorted(holders[slot])} are all promised to {slot[0]} for {slot[1] or 'no'} purpose")
+
+
+def only_in_window(evidence: Evidence, check: Checks) -> None:
+    """No dial leaves outside its call's window, by the wall clock of the window's own zone."""
+    for post in evidence.posts:
+        call = evidence.calls.get(post.call_id)
+        if call is not None and call.window is not None and not evidence.stepping:
+            check(_allows(call.window, post.at), f"leg {post.leg_id} was dialled outside {call.window}")
+
+
+def taken_back(evidence: Evidence, check: Checks) -> None:
+    """Who was told that a promise is taken back is called no more, however the two races end."""
+    for told in evidence.taken_back:
+        later = [post.leg_id for post in evidence.posts_of(told.call_id) if post.at > told.at]
+        outcome = evidence.calls[told.call_id].outcome
+        check(not later and outcome is Outcome.CANCELED, f"call {told.call_id} was taken back; it is {outcome}, dialled {later}")
+
+
+def tried_again(evidence: Evidence, check: Checks) -> None:
+    """A call that ended as its client wants to have tried again has its one retry, while there is time and a try left."""
+    retries: dict[str, list[Call]] = defaultdict(list)
+    for call in evidence.calls.values():
+        if call.retry_of:
+            retries[call.retry_of].append(call)
+    for call in evidence.calls.values():
+        mine = retries.pop(call.id, [])
+        check(len(mine) <= 1, f"call {call.id} was tried again by {[one.id for one in mine]}")
+        check([one.id for one in mine] == ([call.retried_as] if call.retried_as else []), f"call {call.id} has lost its retry")
+        if _wants_another(evidence, call):
+            check(bool(mine) or _folded(evidence, call), f"call {call.id} ended as {call.outcome} and was not tried again")
+        for one in mine:
+            _is_like(check, call, one)
+    check(not retries, lambda: f"retries of nothing: {list(retries)}")
+
+
+def _is_like(check: Checks, call: Call, again: Call) -> None:
+    wanted = (call.to, call.agent, call.purpose, call.window, call.expires_at, call.retries + 1)
+    there = (again.to, again.agent, again.purpose, again.window, again.expires_at, again.retries)
+    check(there == wanted, f"the retry {again.id} of {call.id} is another call")
+    check(again.not_before is not None and call.ended_at is not None and again.not_before > call.ended_at, f"{again.id} is early")
+
+
+def _wants_another(evidence: Evidence, call: Call) -> bool:
+    policy = evidence.policy
+    asked = call.outcome in call.retry_on and not call.cancel_wanted and call.retries + 1 < policy.retry_attempts
+    if not asked or call.window is not None or call.ended_at is None:
+        return False
+    pause = LONGEST_PAUSE * min(policy.retry_limit_s, policy.retry_first_s * policy.retry_factor**call.retries)
+    return call.ended_at + pause + SLACK_S < call.expires_at
+
+
+def _folded(evidence: Evidence, call: Call) -> bool:
+    """Another promise for the same was open when it ended, and stands for the retry."""
+    others = (
+        write.after
+        for write in evidence.watch.writes
+        if write.after.id != call.id and call.ended_at is not None and write.at <= call.ended_at + SLACK_S
+    )
+    return any((other.to, other.purpose) == (call.to, call.purpose) and other.promised_at is not None for other in others)
+
+
+def _allows(window: Window, at: float) -> bool:
+    local = datetime.fromtimestamp(at, ZoneInfo(window.timezone))
+    return window.opens <= f"{local:%H:%M}" < window.closes and f"{local:%a}".lower() in window.days
