@@ -269,6 +269,7 @@ class Works:
             voicemail_files=self.messages.files,
             user_webhooks=self.user_webhooks,
             announcer=self.announcer,
+            agents=self.talking.health.states,
             lab_url=lab_url,
         )
         sockets = MediaSockets(

@@ -30,6 +30,7 @@ from gateway.runtime.moments import Moments
 from gateway.runtime.session import HUNG_UP, Session
 from gateway.runtime.stream import Port, Stream
 from gateway.runtime.ticker import Ticker
+from gateway.runtime.wanted import Unwanted, wanted
 
 log = structlog.get_logger()
 
@@ -50,10 +51,6 @@ Report = Callable[[str, str, AnyLegEvent], Awaitable[Call]]
 EndCall = Callable[[str, str], Awaitable[object]]
 """(call id, by): `agent` hung up."""
 OnGone = Callable[[Gone], Awaitable[object]]
-
-
-class Unwanted(HoldlineError):
-    """The stream is not to be bridged: its leg is over, condemned or being hung up, or nobody is there to talk."""
 
 
 class Bridge:
@@ -171,7 +168,7 @@ class Bridge:
         """The carrier's socket has started: report it, and couple it if the call still wants it, else raise Unwanted."""
         call = await self._report(call_id, leg_id, StreamOpened(carrier_call_id=port.started.carrier_call_id))
         try:
-            leg = _wanted(call, leg_id)
+            leg = wanted(call, leg_id)
             await self._somebody(call)
             return self.couple(call, leg, port)
         except Unwanted:
@@ -234,7 +231,8 @@ class Bridge:
     async def _settle(self, session: Session) -> None:
         """Who was asked for a moment hears that to its end; whoever is to come next may be lost meanwhile."""
         try:
-            await self._moments.passed(session.call_id)
+            if session.call_id in self._couplings:
+                await self._moments.passed(session.call_id)
         except BaseException:
             await session.close()
             raise
@@ -297,10 +295,3 @@ class Bridge:
         except HoldlineError:
             # The leg's own timer and the carrier's webhook tell the core the same, later.
             log.exception("stream-end-not-reported", call_id=call_id, leg_id=leg_id)
-
-
-def _wanted(call: Call, leg_id: str) -> Leg:
-    leg = call.find(leg_id)
-    if leg is None or call.ended or not leg.live or leg.hangup_wanted:
-        raise Unwanted("leg-not-wanted")
-    return leg

@@ -18,12 +18,13 @@ class Alive(Struct, frozen=True, kw_only=True):
 
 
 class Readiness(Struct, frozen=True, kw_only=True):
-    """Whether a balancer should send new calls here; carriers and store are told and do not decide."""
+    """Whether a balancer should send new calls here; carriers, agents and store are told and do not decide."""
 
     ready: Annotated[bool, Meta(description="Started, and not draining.")]
     draining: Annotated[bool, Meta(description="Being stopped: live calls may finish, new ones are refused.")]
     store: Annotated[str, Meta(description="`ok` or `unavailable`.")]
     carriers: Annotated[dict[str, str], Meta(description="Breaker state by carrier; `unknown` while the store is away.")]
+    agents: Annotated[dict[str, str], Meta(description="Breaker state by agent, as this process sees it.")]
 
 
 @get("/healthz", summary="Alive", response_description="It does.", security=[{}], tags=["operations"])
@@ -41,7 +42,7 @@ async def healthz() -> Alive:
     responses={503: ResponseSpec(data_container=Readiness, description="Draining.", generate_examples=False)},
 )
 async def readyz(services: GivenServices) -> Response[Readiness]:
-    """200, or 503 while draining. A carrier's outage never makes the gateway unready."""
+    """200, or 503 while draining. The outage of a carrier or of an agent never makes the gateway unready."""
     ready = services.calls.ready()
     carriers = await _breakers(services)
     readiness = Readiness(
@@ -49,6 +50,7 @@ async def readyz(services: GivenServices) -> Response[Readiness]:
         draining=services.calls.draining,
         store="ok" if carriers is not None else "unavailable",
         carriers=carriers or {carrier.name: "unknown" for carrier in services.config.carriers},
+        agents=dict(services.agents()),
     )
     return Response(readiness, status_code=200 if ready else 503)
 

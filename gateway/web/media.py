@@ -17,11 +17,12 @@ import structlog
 from carriers.contract import Carrier
 from gateway.domain.errors import HoldlineError, StoreUnavailable
 from gateway.domain.media import StreamStarted
-from gateway.runtime.bridge import Bridge, Unwanted
+from gateway.runtime.bridge import Bridge
 from gateway.runtime.casting import Count
 from gateway.runtime.leases import LeaseLost
 from gateway.runtime.stream import Stream
 from gateway.runtime.telemetry.masking import mask_media_path
+from gateway.runtime.wanted import Unwanted
 from gateway.web.media_admission import STATUS, Admission, Admitted, Knock, Load, Refused, may_be_heard, start_belongs
 from gateway.web.media_bindings import Bindings
 from gateway.web.media_port import Send, SocketPort

@@ -1,6 +1,6 @@
 """All that the web layer is given of the gateway. It decides nothing; it asks these."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -81,6 +81,8 @@ class Services:
     user_webhooks: UserWebhooks | None = None
     """None where nobody is told anything."""
     announcer: Announcer = SILENT
+    agents: Callable[[], Mapping[str, str]] = dict
+    """Breaker state by agent, as this process sees it."""
     lab_url: str | None = None
     """Where the lab is, if the carriers are simulated: the console links its telephone."""
 

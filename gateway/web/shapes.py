@@ -53,6 +53,7 @@ class SessionView(Struct, frozen=True, kw_only=True):
 
     id: Annotated[str, Meta(description="`ses_...`")]
     resumed: Annotated[int, Meta(description="How often it went on in another process.")]
+    agent: Annotated[str, Meta(description="Who talks now: the call's agent, or who took its place when it was lost.")]
 
 
 class CallView(Struct, frozen=True, kw_only=True):
@@ -83,6 +84,7 @@ class CallView(Struct, frozen=True, kw_only=True):
     callback_of: Annotated[str, Meta(description="The earlier call in which this one was promised.")] | None
     note: Annotated[str, Meta(description="To the agent, from whoever promised the call.")] | None
     callback: CallbackView | None
+    voicemail: Annotated[str, Meta(description="The message that was left in it: see `/v1/voicemails/{id}`.")] | None
     legs: Annotated[tuple[LegView, ...], Meta(description="Every attempt, oldest first.")]
     session: SessionView
 

@@ -55,8 +55,9 @@ def call_view(call: Call, media: Mapping[str, MediaCounters]) -> CallView:
         callback_of=call.callback_of or None,
         note=call.note or None,
         callback=_callback(call.promise),
+        voicemail=call.voicemail or None,
         legs=tuple(leg_view(leg, media.get(leg.id, MediaCounters())) for leg in call.legs),
-        session=SessionView(id=call.session_id, resumed=call.resumed),
+        session=SessionView(id=call.session_id, resumed=call.resumed, agent=call.talks),
     )
 
 

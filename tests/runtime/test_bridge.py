@@ -28,11 +28,12 @@ from gateway.domain.records import Call, Leg, MediaCounters
 from gateway.domain.transcode import silence
 from gateway.runtime.agent_health import AgentHealth
 from gateway.runtime.attention import AttentionTerms
-from gateway.runtime.bridge import Bridge, Unwanted
+from gateway.runtime.bridge import Bridge
 from gateway.runtime.casting import Casting, Gone
 from gateway.runtime.line import FAREWELL_TICKS, LEAD_FRAMES, QUEUE_LIMIT_S
 from gateway.runtime.stream import Stream
 from gateway.runtime.ticker import Ticker
+from gateway.runtime.wanted import Unwanted
 
 
 class HandTime:

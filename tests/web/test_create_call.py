@@ -49,7 +49,7 @@ async def test_a_call_is_accepted_and_shown(gateway: Any) -> None:
         "note": None,
         "callback": None,
         "legs": [],
-        "session": {"id": call["session"]["id"], "resumed": 0},
+        "session": {"id": call["session"]["id"], "resumed": 0, "agent": "echo"},
     }
     assert (await gateway.get(f"/v1/calls/{call['id']}")).json() == call
     (stored,) = gateway.desk.accepted
