@@ -22,7 +22,6 @@ from gateway.runtime.store.contract import Store
 from gateway.runtime.supervision import for_ever
 from gateway.runtime.ticker import Ticker
 from gateway.runtime.voicemail_memory import MemoryMessageFiles
-from gateway.runtime.voicemail_memory import MemoryMessageFiles
 from gateway.simulation.agents import Actors, Coupled
 from gateway.simulation.coarse import Coarse
 from gateway.simulation.history import History
@@ -69,7 +68,6 @@ class Surroundings:
         self.config, self.loop, self.store, self.sky = config, loop, store, sky
         self.history, self.coupled, self.seed, self.begin = history, coupled, seed, begin
         self.line, self.seen = line, seen
-        self.voicemail_files = MemoryMessageFiles()
         self.voicemail_files = MemoryMessageFiles()
         """The disk that all processes share."""
         self.processes: list[Process] = []
@@ -138,7 +136,6 @@ class Process:
             ticker=ticker,
             agent_of=lambda *_given: Actors(self.name, self._around.coupled, self.clock.now),
             connect=peers_of(self._around.processes),
-            voicemail_files=self._around.voicemail_files,
             voicemail_files=self._around.voicemail_files,
             dress=Coarse,
             commands_poll_s=0.5,
