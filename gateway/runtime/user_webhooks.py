@@ -20,10 +20,13 @@ from gateway.runtime.supervision import for_ever, heed_cancellation
 from gateway.runtime.user_webhook_announcing import payload_of
 from gateway.runtime.user_webhook_deliveries import CONTENT, Deliveries, Endpoint, Send
 from gateway.runtime.user_webhook_signing import signed_headers
+from gateway.runtime.user_webhook_verdicts import Reply
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 10.0
+PING_S = 8.0
+"""Shorter than a notice may take: somebody waits for it."""
 REPLAY_BATCH = 200
 
 
@@ -61,9 +64,10 @@ class UserWebhooks:
         }
         self._overflowed: dict[str, tuple[int, int]] = {}
 
-    async def heed(self, _news: News) -> None:
-        """Observer of commits: look at once instead of at the next poll."""
-        self.wake()
+    async def heed(self, news: News) -> None:
+        """Observer of commits: look at once instead of at the next poll, if it may have been told of."""
+        if any(entry.kind.startswith("call-") or "failover" in entry.data for entry in news.entries):
+            self.wake()
 
     def wake(self) -> None:
         """There may be something to deliver."""
@@ -82,7 +86,11 @@ class UserWebhooks:
         endpoint, began, notice_id = self.endpoints[name], self._clock.now(), self._new_id("msg")
         payload = payload_of(Happening.PING, {"endpoint": name}, began)
         headers = signed_headers(notice_id, payload, endpoint.secrets, began)
-        reply = await self._send(endpoint.url, headers | CONTENT, payload.encode())
+        try:
+            async with asyncio.timeout(PING_S):
+                reply = await self._send(endpoint.url, headers | CONTENT, payload.encode())
+        except TimeoutError:
+            reply = Reply(error=f"no answer within {PING_S:g} s")
         return Pinged(
             id=notice_id,
             delivered=200 <= reply.status < 300,

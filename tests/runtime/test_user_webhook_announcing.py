@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from carriers.contract import Arrival, Expectation, Hook, Placed
 from gateway.domain.breaker import Breaker, BreakerState
 from gateway.domain.call import BreakerWord
-from gateway.domain.events import LegAnswered, LegEnded, LegRinging, VoicemailStarted
+from gateway.domain.events import LegAnswered, LegEnded, LegRinging, StreamOpened, VoicemailStarted
 from gateway.domain.hand import ServiceState
 from gateway.domain.happenings import EVERYTHING, PATTERNS, Happening, meant
 from gateway.domain.inbound import ids_of
-from gateway.domain.outcome import CallStatus, Knowledge
-from gateway.domain.verdict import Signal, ended_normally, next_carrier
+from gateway.domain.outcome import CallStatus, Knowledge, Outcome
+from gateway.domain.verdict import Attribution, Signal, ended_normally, next_carrier, stop
 from gateway.runtime.hands import decide
 from gateway.runtime.health import HealthWatch
 from gateway.runtime.store.codec import decode_notice
@@ -63,7 +63,7 @@ class Told:
         self.rig.a.answers.append(NOT_NOW)
         await self.rig.accept(metadata={"order": "4711"}, agent="receptionist", route="default")
         await self.rig.settle()
-        for event in (LegRinging(), LegAnswered(), LegEnded(verdict=ended_normally())):
+        for event in (LegRinging(), LegAnswered(), StreamOpened(), LegEnded(verdict=ended_normally())):
             await self.rig.report(event)
 
     async def a_promise(self) -> None:
@@ -159,6 +159,17 @@ async def test_a_promise_is_told_from_its_making_to_its_end(told: Told) -> None:
     assert {callback["id"] for callback in callbacks} == {"cb_call_2"}
     assert [callback["due_at"] is None for callback in callbacks] == [False, True, False, True]
     assert [callback["attempts"] for callback in callbacks] == [0, 1, 1, 1]
+
+
+async def test_a_retry_is_told_with_the_end_that_asked_for_it(told: Told) -> None:
+    """The new call's notices are in the same write as the old one's end, under an id and in a line of their own."""
+    await told.rig.accept(retry_on=(Outcome.BUSY,))
+    await told.rig.settle()
+    busy = stop("user-busy", Outcome.BUSY, attribution=Attribution.CALLEE)
+    await told.rig.report(LegEnded(verdict=busy, alerted=True))
+    ended = next(body["data"]["call"] for body in told.bodies() if body["type"] == "call.ended")
+    retry = [notice.type for notice in told.notices() if notice.about == ended["retried_as"]]
+    assert (ended["id"], retry) == ("call_1", ["call.accepted", "call.scheduled", "callback.created"])
 
 
 async def test_a_caller_is_told_from_the_first_ring(told: Told) -> None:

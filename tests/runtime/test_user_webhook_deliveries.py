@@ -13,6 +13,9 @@ from msgspec import Struct
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.happenings import Happening
+from gateway.domain.records import Call
+from gateway.runtime.calls import News
+from gateway.runtime.store.contract import LogEntry
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.runtime.store.notice_contract import BACKLOG_FULL, Notice
 from gateway.runtime.user_webhook_deliveries import AT_ONCE, LEASE_S, Deliveries, Endpoint
@@ -59,7 +62,7 @@ class Place:
             at=self._clock.time,
             id=headers["webhook-id"],
             timestamp=int(headers["webhook-timestamp"]),
-            n=json.loads(body)["n"],
+            n=json.loads(body).get("n", 0),
         )
         self.got.append(got)
         if self.hangs is not None:
@@ -374,3 +377,30 @@ def failing(step: Callable[..., Awaitable[Any]], times: int) -> Callable[..., Aw
         return await step(*given, **named)
 
     return answered
+
+
+async def test_news_that_may_have_been_told_wakes_the_deliveries_and_others_do_not(world: World) -> None:
+    """A status or a failover; the many small writes of a call's life cost no look at the store."""
+    call = Call(id="call_1", to="+15550100001", session_id="s", created_at=NOW, expires_at=NOW)
+    awake = world.webhooks.deliveries["shop"].awake
+    for kind, data, wakes in (
+        ("leg-progressed", {}, False),
+        ("timer-fired", {}, False),
+        ("route-chosen", {"why": "first"}, False),
+        ("route-chosen", {"failover": {"from": "a"}}, True),
+        ("call-ended", {}, True),
+    ):
+        awake.clear()
+        entry = LogEntry(id="evt_1", call_id="call_1", at=NOW, kind=kind, data=data)
+        await world.webhooks.heed(News(before=None, after=call, entries=(entry,), words=()))
+        assert awake.is_set() is wakes, (kind, data)
+
+
+async def test_a_ping_that_nobody_answers_ends_before_the_person_loses_patience(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an error in words."""
+    monkeypatch.setattr("gateway.runtime.user_webhooks.PING_S", 0.05)
+    world.places["shop"].hangs = asyncio.Event()
+    pinged = await world.webhooks.ping("shop")
+    assert (pinged.delivered, pinged.status, pinged.error) == (False, None, "no answer within 0.05 s")
