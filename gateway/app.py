@@ -200,7 +200,17 @@ class Works:
         self.user_webhooks = self._user_webhooks()
         self.announcer = Announcer({one.name: one.wanted for one in self.user_webhooks.endpoints.values()}, means.new_id)
         self.calls = calls = Calls(store, clock, means.new_id, policy, self.announcer)
-        self.dialer = Dialer(calls, fleet, _routes(config), clock, means.new_id, means.new_token, policy, config.breaker)
+        self.dialer = Dialer(
+            calls,
+            fleet,
+            _routes(config),
+            clock,
+            means.new_id,
+            means.new_token,
+            policy,
+            config.breaker,
+            nobody=lambda call: self.talking.ladder.nobody(call),
+        )
         self.resending = Resending(calls, fleet, clock, HOLD_SLACK_S)
         self.reconciler = Reconciler(calls, fleet, clock.sleep, means.jitter)
         self.callbacks = Callbacks(calls, clock, PromisePace(fleet, store, clock), poll_s=means.promises_poll_s)

@@ -143,7 +143,7 @@ def _cancel(call: Call, event: Any, now: float, policy: Policy) -> Step:
 def _hang_up(call: Call, event: HangupRequested, now: float, policy: Policy) -> Step:
     assert call.leg is not None
     if event.by in AGENT_FAULTS:
-        verdict = stop(event.by, Outcome.FAILED, attribution=Attribution.US, signal=Signal.RELEASE)
+        verdict = promising.without_agent(call, event.by)
     else:
         verdict = stop(f"{event.by}-hung-up", Outcome.COMPLETED, attribution=Attribution.US)
     return _moved(call, call.leg, legs.want_hangup(call.leg, now, policy, verdict), now, policy)

@@ -20,11 +20,12 @@ from gateway.domain.events import (
     RouteExhausted,
     RunRequested,
 )
+from gateway.domain.ladder import unanswered
 from gateway.domain.outcome import CallStatus, Knowledge, Outcome
 from gateway.domain.policy import Policy
-from gateway.domain.records import Call, Promise
+from gateway.domain.records import Call, Descent, Promise
 from gateway.domain.step import Step, end
-from gateway.domain.verdict import Attribution, Disposition, Signal, Verdict
+from gateway.domain.verdict import Attribution, Disposition, Signal, Verdict, stop
 from gateway.domain.window import is_open, next_opening
 
 EXPIRY = "expiry"
@@ -65,9 +66,19 @@ def due(call: Call, _event: PromiseDue | RunRequested, now: float, _policy: Poli
         return end(call, Outcome.EXPIRED, "expired", now)
     if not is_open(call.window, now):
         return Step(call=promised(call, now, OUTSIDE_WINDOW, now))
-    again = replace(call, status=CallStatus.DIALING, promise=None, round=call.round + 1, pace_since=None)
+    again = replace(call, status=CallStatus.DIALING, promise=None, round=call.round + 1, pace_since=None, ladder=Descent())
     attempts = call.promise.attempts + 1 if call.promise else 1
     return Step(call=replace(again, promise_attempts=attempts), commands=(Route(call_id=call.id),))
+
+
+def without_agent(call: Call, by: str) -> Verdict:
+    """What it means for a leg that it is given up because nobody would talk (or goes on to talk) in its call.
+
+    A call that may wait is dialled again when there is somebody: unless the phone has rung, which the end of the leg decides.
+    """
+    if unanswered(call) and call.on_exhausted != "fail":
+        return Verdict(attribution=Attribution.US, disposition=Disposition.LATER, reason=by, signal=Signal.RELEASE)
+    return stop(by, Outcome.FAILED, attribution=Attribution.US, signal=Signal.RELEASE)
 
 
 def folded(call: Call, event: PromiseFolded, now: float, _policy: Policy) -> Step:

@@ -46,6 +46,8 @@ HOLD_SLACK_S = 300.0
 """A concurrency place outlives the longest leg by this: look-ups and repeated hang-ups take their time."""
 
 
+NO_AGENT = "no-agent"
+"""Why a call is exhausted that any carrier would take: there is nobody to talk."""
 _TO_BE_SENT = frozenset({LegPhase.INTENDED, LegPhase.SENDING})
 
 
@@ -60,8 +62,12 @@ class RouteRule(Struct, frozen=True, kw_only=True):
     compliance: str = "none"
 
 
+Nobody = Callable[[Call], str]
+"""Why nobody would talk in this call, were it answered; empty: somebody would."""
+
+
 class Dialer:
-    """Handles the commands Route and Dial."""
+    """Handles the commands Route and Dial. A call in which `nobody` would talk waits, and nobody's phone rings for it."""
 
     def __init__(
         self,
@@ -73,7 +79,9 @@ class Dialer:
         new_token: Callable[[], str],
         policy: Policy,
         breaker_policy: BreakerPolicy,
+        nobody: Nobody = lambda _call: "",
     ) -> None:
+        self._nobody = nobody
         self._calls, self._store, self._fleet, self._routes = calls, calls.store, fleet, routes
         self._clock, self._new_id, self._new_token = clock, new_id, new_token
         self._policy, self._breaker_policy = policy, breaker_policy
@@ -96,6 +104,11 @@ class Dialer:
         decision = comply(rule.compliance, call, now)
         if isinstance(decision, ComplianceDenied):
             await self._say(claim, DialDenied(rule=decision.rule, retry_at=decision.until))
+            return
+        nobody = self._nobody(call)
+        if nobody:
+            again = now + self._policy.retry_every_s
+            await self._say(claim, RouteExhausted(passed=(nobody,), retry_at=again, reason=NO_AGENT))
             return
         views = await self._fleet.views(self._store)
         plan = routing.plan(call, rule.carriers, views, now, self._breaker_policy)

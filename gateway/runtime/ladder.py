@@ -61,7 +61,7 @@ async def none(_call: Call) -> str:
 
 class Ladder:
     """`descend` is told of every agent that is gone. `no_message`: why no message can be taken; `no_callback`: why nobody can be
-    called back.
+    called back; `no_human`: why nobody can be handed to a colleague.
     """
 
     def __init__(
@@ -77,10 +77,12 @@ class Ladder:
         ladders: Ladders,
         no_message: Obstacle = none,
         no_callback: Obstacle = none,
+        no_human: Obstacle = none,
     ) -> None:
         self._bridge, self._casting, self._health = bridge, casting, health
         self._speaking, self._store, self._live, self._clock = speaking, store, live, clock
-        self._ladders, self._no_message, self._no_callback = ladders, no_message, no_callback
+        self._ladders, self._no_callback = ladders, no_callback
+        self._obstacles = {RungKind.VOICEMAIL: no_message, RungKind.HUMAN: no_human}
         self._busy: set[str] = set()
 
     async def descend(self, gone: Gone) -> None:
@@ -100,6 +102,16 @@ class Ladder:
     async def back(self, call: Call, agent: str) -> None:
         """A lost agent has the call again."""
         await self._say(call, AgentBack(agent=agent))
+
+    def nobody(self, call: Call) -> str:
+        """Why nobody would talk in this call, were it dialled now; empty: its agent would, or another of its ladder."""
+        why = self._absence(call.talks)
+        if not why:
+            return ""
+        rungs, now = self._ladders(call), self._clock.now()
+        without = descended(call, Loss(at=now, agent=call.talks, reason=why), "", -1, "")
+        choice = next_rung(rungs, without, Chances(at=now, absent=self._absences(rungs)))
+        return f"agent {call.talks}: {why}" if isinstance(choice, NoRung) else ""
 
     async def rung_of(self, call_id: str) -> tuple[Call, Rung | None] | None:
         """The call and the rung that it stands on; None if it is not there any more."""
@@ -145,11 +157,15 @@ class Ladder:
     async def _choice(self, call: Call, gone: Gone) -> Choice | NoRung:
         after = descended(call, _loss(gone, self._clock.now()), "", -1, "")
         rungs = self._ladders(call)
-        absent = {rung.talker: why for rung in rungs if (why := self._absence(rung.talker))}
-        if RungKind.VOICEMAIL not in absent and (why := await self._no_message(call)):
-            absent[RungKind.VOICEMAIL.value] = why
+        absent = self._absences(rungs)
+        for kind, obstacle in self._obstacles.items():
+            if kind in {rung.kind for rung in rungs} and kind not in absent and (why := await obstacle(call)):
+                absent[kind.value] = why
         chances = Chances(at=self._clock.now(), absent=absent, no_callback=await self._no_callback(call))
         return next_rung(rungs, after, chances)
+
+    def _absences(self, rungs: tuple[Rung, ...]) -> dict[str, str]:
+        return {rung.talker: why for rung in rungs if (why := self._absence(rung.talker))}
 
     def _absence(self, agent: str) -> str:
         if not self._casting.knows(agent):
@@ -196,7 +212,7 @@ def _lost(gone: Gone, choice: Choice | NoRung) -> AgentLost:
 
 
 def _context(rung: Rung, kept: Kept) -> Mapping[str, Any] | None:
-    if rung.kind is RungKind.HOLD:
+    if rung.kind in {RungKind.HOLD, RungKind.HUMAN}:
         return keep(kept)
     default = rung.by_default_after_s
     return {_BY_DEFAULT: default} if rung.kind is RungKind.CALLBACK and default is not None else None

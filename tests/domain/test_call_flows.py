@@ -3,6 +3,7 @@
 from gateway.domain.call import Step, step
 from gateway.domain.commands import Dial, HangUp, Resolve, Route
 from gateway.domain.events import (
+    AgentLost,
     CallAccepted,
     CancelRequested,
     DialDenied,
@@ -317,6 +318,23 @@ def test_an_agent_that_cannot_start_makes_the_call_failed() -> None:
     story.leg(LegEnded(verdict=stop("canceled", Outcome.CANCELED)))
     assert story.call.outcome is Outcome.FAILED
     assert story.call.reason == "agent-unavailable"
+
+
+def test_a_call_without_an_agent_is_tried_again_where_nobody_was_rung() -> None:
+    """Its agent could not start: the leg is taken back, and the call waits for a better time, with its ladder unclimbed."""
+    lost = AgentLost(agent="bot", reason="start-failed")
+    story = Story().placed().say(lost).say(HangupRequested(by="agent-unavailable"))
+    story.leg(LegEnded(verdict=stop("canceled", Outcome.CANCELED)))
+    assert (story.call.status, story.call.promise and story.call.promise.reason) == (CallStatus.SCHEDULED, "agent-unavailable")
+    story.say(PromiseDue())
+    assert (story.call.status, story.call.ladder.lost) == (CallStatus.DIALING, ())
+
+
+def test_who_wants_no_promise_is_told_that_there_was_no_agent() -> None:
+    """With `on_exhausted: fail` the call ends at once."""
+    story = Story(on_exhausted="fail").placed().say(HangupRequested(by="agent-unavailable"))
+    story.leg(LegEnded(verdict=stop("canceled", Outcome.CANCELED)))
+    assert (story.call.outcome, story.call.reason) == (Outcome.FAILED, "agent-unavailable")
 
 
 def test_nobody_can_take_it_becomes_a_promise() -> None:

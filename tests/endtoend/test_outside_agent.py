@@ -197,7 +197,7 @@ async def test_an_agent_that_is_not_there_is_no_dead_air(staffed: Any, bot: Bot)
     staffed.staff((gone,))
     await staffed.start()
     number = staffed.phone(answer_after_s=2.0)
-    call = await staffed.ended(await staffed.place(number, agent="outside"))
+    call = await staffed.ended(await staffed.place(number, agent="outside", on_exhausted="fail"))
     assert (call["outcome"], call["reason"]) == ("failed", "agent-unavailable")
     assert staffed.told("answer", number) == []
 

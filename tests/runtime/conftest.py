@@ -191,6 +191,8 @@ class Rig:
         )
         self.terms = InboundTerms(rules=rules, max_duration_s=3600, ring_timeout_s=45)
         self.most_live = 0
+        self.nobody = ""
+        """Why nobody would talk."""
         self._numbers = count(1)
         self.counted: list[tuple[str, dict[str, str]]] = []
         self.restart()
@@ -202,7 +204,15 @@ class Rig:
         """Another process on the same store: nothing that lived in memory is known any more."""
         self.calls = Calls(self.store, self.clock, self.new_id, self.policy)
         self.dialer = Dialer(
-            self.calls, self.fleet, {}, self.clock, self.new_id, lambda: "token", self.policy, self.breaker_policy
+            self.calls,
+            self.fleet,
+            {},
+            self.clock,
+            self.new_id,
+            lambda: "token",
+            self.policy,
+            self.breaker_policy,
+            nobody=lambda _call: self.nobody,
         )
         self.resending = Resending(self.calls, self.fleet, self.clock, HOLD_SLACK_S)
         self.reconciler = Reconciler(self.calls, self.fleet, self.clock.sleep, random.Random(1))

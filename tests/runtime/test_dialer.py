@@ -47,6 +47,20 @@ async def test_a_process_that_dies_after_the_intent_leaves_a_dial_that_another_d
     assert ((await rig.leg()).phase, len(rig.a.posts)) == (LegPhase.ACCEPTED, 1)
 
 
+async def test_a_call_in_which_nobody_would_talk_rings_no_phone_and_waits(rig: Any) -> None:
+    """No carrier is asked while the agent is known to be away; the promise is kept when it is back, with one POST."""
+    rig.nobody = "agent bot: breaker-open"
+    await rig.accept()
+    await rig.settle()
+    call = await rig.call()
+    assert (call.status, call.promise.reason, call.legs, rig.a.posts) == (CallStatus.SCHEDULED, "no-agent", (), [])
+    rig.nobody = ""
+    rig.clock.time += rig.policy.retry_every_s
+    await rig.callbacks.keep_once()
+    await rig.settle()
+    assert len(rig.a.posts) == 1
+
+
 @pytest.mark.parametrize("posted", [False, True], ids=["before-the-post", "after-the-post"])
 async def test_a_dial_found_sending_is_never_sent_again(rig: Any, posted: bool) -> None:
     """The process dies around its POST: the Dial is delivered again, POSTs nothing, and the leg is looked up instead."""
