@@ -195,6 +195,7 @@ def _config(lab: "Lab", agents: Sequence[Mapping[str, Any]], carriers: Sequence[
         "carriers": [{"name": carrier, "kind": carrier, "limits": limits} for carrier in carriers],
         "routes": routes,
         "agents": [dict(agent) for agent in agents],
+        "ladder": [],  # an agent that is lost here is told so at once
         "store": {"dir": folder},
     }
     credentials = {carrier: lab.credentials(carrier) for carrier in carriers}
