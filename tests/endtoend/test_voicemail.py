@@ -166,7 +166,7 @@ async def test_a_message_is_taken_through_every_carrier(new_world: Any, settings
         kept = await message_of(world, caller, within_s=40)
         await check_message(world, kept, carrier, caller)
         ended = await world.ended(call["id"])
-        assert ended["outcome"] == "voicemail"
+        assert (ended["outcome"], ended["voicemail"]) == ("voicemail", kept["id"])
         check_what_was_heard(world, caller, "voicemail-taken", PRESSES_AT_S)
         told = [event["kind"] for event in await world.events(call["id"])]
         assert [kind for kind in told if kind.startswith("voicemail")] == [
@@ -261,6 +261,93 @@ async def test_an_outbound_call_may_be_given_to_the_voicemail(new_world: Any, se
     ended = await world.ended(call_id, within_s=40)
     kept = await message_of(world, person)
     assert (ended["outcome"], kept["call_id"], kept["to"]) == ("voicemail", call_id, number_of(world, "twilio"))
+
+
+# --- several processes -----------------------------------------------------------------------------------------------
+
+
+class Door:
+    """The address that carriers know; behind it stands one gateway, then another."""
+
+    def __init__(self) -> None:
+        self.behind = ""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> str:
+        self._server = await asyncio.start_server(self._come_in, "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def aclose(self) -> None:
+        self._server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _come_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner: asyncio.StreamWriter | None = None
+        try:
+            answers, inner = await asyncio.open_connection("127.0.0.1", int(self.behind.rsplit(":", 1)[1]))
+            both = {asyncio.create_task(_pour(reader, inner)), asyncio.create_task(_pour(answers, writer))}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            for one in both:
+                one.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+        except OSError:
+            return
+        finally:
+            writer.close()
+            if inner is not None:
+                inner.close()
+
+
+async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+
+
+async def test_a_gateway_that_is_stopped_leaves_the_rest_of_a_message_to_another(
+    new_world: Any, settings: dict[str, Any]
+) -> None:
+    """What was said is kept; the caller hears that the line was cut, and another tone, and what they then say is a second message
+    of the same call.
+    """
+    door = Door()
+    url = await door.open()
+    try:
+        world = await new_world(**settings, public_url=url)
+        first = await world.twin()
+        door.behind = first.url
+        await point_numbers(world, url)
+        caller = world.phone(says="tone")
+        world.lab.phones.dial(caller, number_of(world, "twilio"))
+        begun = await message_of(world, caller, "recording", within_s=40)
+
+        async def taken() -> bool:
+            return any(event["kind"] == "voicemail-taken" for event in await world.events(begun["call_id"]))
+
+        await world.eventually(taken, 20)
+        door.behind = world.url
+        await first.stop()
+        kept = await message_of(world, caller)
+        assert (kept["id"], kept["ended_by"], kept["silent"]) == (begun["id"], "hung-up", False)
+        second = await message_of(world, caller, "recording", within_s=20)
+        assert (second["call_id"], second["id"] != begun["id"]) == (begun["call_id"], True)
+
+        async def second_tone() -> bool:
+            tone = beeps(tracks(world, caller)[1])
+            return tone[-1] - tone[0] > 50
+
+        await world.eventually(second_tone, 15)
+        world.lab.phones.hang_up(caller)
+        assert (await world.ended(begun["call_id"]))["outcome"] == "voicemail"
+    finally:
+        await door.aclose()
 
 
 # --- real processes --------------------------------------------------------------------------------------------------
