@@ -12,7 +12,6 @@ from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 from gateway.runtime.voicemail_files import MessageFiles
 from gateway.runtime.voicemail_recording import Lengths, MessageRecording, Say
 
-
 NO_ROOM = "no room for a message"
 
 

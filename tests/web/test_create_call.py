@@ -48,6 +48,7 @@ async def test_a_call_is_accepted_and_shown(gateway: Any) -> None:
         "callback_of": None,
         "note": None,
         "callback": None,
+        "voicemail": None,
         "legs": [],
         "session": {"id": call["session"]["id"], "resumed": 0, "agent": "echo"},
     }
