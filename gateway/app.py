@@ -53,9 +53,7 @@ from gateway.runtime.supervision import for_ever
 from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.ticker import Ticker
 from gateway.runtime.upkeep import Upkeep
-from gateway.runtime.user_webhook_announcing import Announcer
 from gateway.runtime.user_webhook_deliveries import Send, unsent
-from gateway.runtime.user_webhooks import UserWebhooks
 from gateway.runtime.voicemail_files import MessageFiles
 from gateway.runtime.voicemail_marker import claim
 from gateway.talking import Talking
@@ -67,7 +65,7 @@ from gateway.web.peers import Connect, websocket_link
 from gateway.web.places import Places
 from gateway.web.relay import Relay, RelayDoor
 from gateway.web.services import Services
-from gateway.webhook_endpoints import open_sending, webhook_endpoints
+from gateway.webhook_endpoints import open_sending, user_webhooks
 
 log = structlog.get_logger(__name__)
 
@@ -197,9 +195,8 @@ class Works:
         self.room = Room(self.live, config.server.max_live_calls)
         self._known_secret = ""
         policy = policy_of(config)
-        self.user_webhooks = self._user_webhooks()
-        self.announcer = Announcer({one.name: one.wanted for one in self.user_webhooks.endpoints.values()}, means.new_id)
-        self.calls = calls = Calls(store, clock, means.new_id, policy, self.announcer)
+        self.user_webhooks = user_webhooks(config, store, clock, means.send, self.metrics, means.jitter, means.new_id)
+        self.calls = calls = Calls(store, clock, means.new_id, policy, self.user_webhooks.announcer)
         self.dialer = Dialer(
             calls,
             fleet,
@@ -278,7 +275,7 @@ class Works:
             metrics=self.metrics,
             voicemail_files=self.messages.files,
             user_webhooks=self.user_webhooks,
-            announcer=self.announcer,
+            announcer=self.user_webhooks.announcer,
             agents=self.talking.health.states,
             lab_url=lab_url,
         )
@@ -335,22 +332,6 @@ class Works:
             dress=self._means.dress,
         )
 
-    def _user_webhooks(self) -> UserWebhooks:
-        return UserWebhooks(
-            webhook_endpoints(self._config),
-            self._store,
-            self._clock,
-            self._means.send,
-            chance=self._means.jitter,
-            new_id=self._means.new_id,
-            count=self.metrics.count,
-            gauge=self.metrics.gauge,
-        )
-
-    def _agents(self) -> Mapping[str, Agent]:
-        configured = {one.name: self._means.agent_of(one.kind, one.name, one.settings) for one in self._config.agents}
-        return configured | {RungKind.VOICEMAIL.value: self._means.dress(self.messages.agent)}
-
     def _health(self, call_log: CallLog) -> HealthWatch:
         return HealthWatch(
             self._store,
@@ -361,7 +342,7 @@ class Works:
             idle_every_s=self._config.health.idle_every_s,
             failing_every_s=self._config.health.failing_every_s,
             on_change=call_log.breaker_changed,
-            announcer=self.announcer,
+            announcer=self.user_webhooks.announcer,
         )
 
     def _handlers(self) -> Mapping[type[Command], Handler]:

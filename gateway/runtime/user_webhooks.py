@@ -17,7 +17,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Store
 from gateway.runtime.store.notice_contract import EndpointState
 from gateway.runtime.supervision import for_ever, heed_cancellation
-from gateway.runtime.user_webhook_announcing import payload_of
+from gateway.runtime.user_webhook_announcing import Announcer, payload_of
 from gateway.runtime.user_webhook_deliveries import CONTENT, Deliveries, Endpoint, Send
 from gateway.runtime.user_webhook_signing import signed_headers
 from gateway.runtime.user_webhook_verdicts import Reply
@@ -62,6 +62,7 @@ class UserWebhooks:
             name: Deliveries(endpoint, store, clock, send, chance=chance, count=count)
             for name, endpoint in self.endpoints.items()
         }
+        self.announcer = Announcer({one.name: one.wanted for one in endpoints}, new_id)
         self._overflowed: dict[str, tuple[int, int]] = {}
 
     async def heed(self, news: News) -> None:
