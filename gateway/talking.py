@@ -5,15 +5,20 @@ from collections.abc import Callable, Mapping
 from agent.callback_offer import CallbackOffer
 from agent.contract import Agent
 from agent.goodbye import Goodbye
+from agent.handover import Handover
 from agent.hold import Hold
 from gateway.config.structs import Config
 from gateway.domain.breaker import Breaker
+from gateway.domain.handover import COLLEAGUE
 from gateway.domain.ladder import MOMENT, RungKind
-from gateway.ladder_terms import Ladders, attention_terms
+from gateway.ladder_terms import Ladders, attention_terms, colleague_terms
 from gateway.runtime.agent_health import AgentHealth
 from gateway.runtime.bridge import Bridge
+from gateway.runtime.calls import Calls
 from gateway.runtime.casting import Casting
 from gateway.runtime.clock import Clock
+from gateway.runtime.colleagues import Colleagues, Sit
+from gateway.runtime.handover import Handovers
 from gateway.runtime.ladder import Ladder, Obstacle, none
 from gateway.runtime.ladder_rungs import Asking, Holds, Promises
 from gateway.runtime.last_words import LastWords
@@ -27,7 +32,9 @@ from gateway.runtime.ticker import Ticker
 
 
 class Talking:
-    """`agents` by name, without the ladder's own, round which `dress` is put. `asking` stores callbacks."""
+    """`agents` by name, without the ladder's own, round which `dress` is put. `asking` stores callbacks, `sit` seats a
+    call's session in this process.
+    """
 
     def __init__(
         self,
@@ -41,6 +48,8 @@ class Talking:
         live: LiveCalls,
         metrics: Metrics,
         asking: Asking,
+        calls: Calls,
+        sit: Sit,
         no_message: Obstacle = none,
         no_callback: Obstacle = none,
         dress: Callable[[Agent], Agent] = lambda agent: agent,
@@ -57,6 +66,7 @@ class Talking:
             attention=attention_terms(config),
             earlier=LastWords(store).of_earlier,
         )
+        colleagues = Colleagues(calls, leases, sit, colleague_terms(config), clock)
         self.bridge = Bridge(
             casting=self._casting,
             ticker=ticker,
@@ -78,7 +88,10 @@ class Talking:
             ladders=Ladders(config),
             no_message=no_message,
             no_callback=no_callback,
+            no_human=colleagues.obstacle,
         )
+        self._handovers = Handovers(self.ladder, colleagues, clock)
+        calls.observe(self._handovers.heed)
         self._holds = Holds(self.bridge, self.ladder, clock)
         self._promises = Promises(self.ladder, asking, clock)
         for name in names:
@@ -88,12 +101,15 @@ class Talking:
         """Close every session, and what runs behind the rungs."""
         await self.bridge.aclose()
         await self._holds.aclose()
+        await self._handovers.aclose()
         await self._promises.aclose()
 
     def _own(self) -> Mapping[str, Agent]:
         return {
             MOMENT: Hold("one-moment", lambda: self._moments),
             RungKind.HOLD.value: Hold("hold", lambda: self._holds),
+            RungKind.HUMAN.value: Handover(lambda: self._handovers),
+            COLLEAGUE: Handover(lambda: self._handovers),
             RungKind.CALLBACK.value: CallbackOffer(lambda call, told: self._promises.ask(call, told)),
             RungKind.GOODBYE.value: Goodbye(),
         }

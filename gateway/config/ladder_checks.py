@@ -5,16 +5,21 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from gateway.config.crosschecks import Entries, entries
+from gateway.config.human_checks import human_faults
 from gateway.domain.errors import Problem
 from gateway.domain.ladder import BUILT_IN
 from gateway.strict import describe, unknown_name
 
-KINDS = ("agent", "hold", "voicemail", "callback", "goodbye")
+KINDS = ("agent", "hold", "human", "voicemail", "callback", "goodbye")
+WORDS = ("hold", "voicemail", "callback", "goodbye")
+"""Rungs that need to be told nothing."""
 NOT_YET: Mapping[str, str] = {
     "carrier_voicemail": "not supported yet: use voicemail, which the gateway takes itself",
-    "human": "not supported yet: an agent of your own may hand the call on",
 }
-_WORDS = "allowed: hold, voicemail, callback, goodbye, or a mapping such as {agent: NAME} or {hold: {for_s: 20}}"
+_ALLOWED = (
+    "allowed: hold, voicemail, callback, goodbye, or a mapping such as {agent: NAME}, {hold: {for_s: 20}} "
+    'or {human: "+15550100100"}'
+)
 
 
 def ladder_faults(document: Any) -> Iterator[Problem]:
@@ -25,6 +30,7 @@ def ladder_faults(document: Any) -> Iterator[Problem]:
         for index, rung in enumerate(rungs if isinstance(rungs, list) else ()):
             where = f"{path}ladder[{index}]"
             yield from _rung(rung, where, [name for name in names if isinstance(name, str)])
+            yield from human_faults(document, rung, where)
             if _kind(rung) == "goodbye" and index + 1 < len(rungs or ()):
                 yield Problem(
                     where, "goodbye, and rungs below it", "allowed: goodbye only at the end, since nothing comes after it"
@@ -54,13 +60,13 @@ def _rung(rung: Any, path: str, agents: list[str]) -> Iterator[Problem]:
     for name in NOT_YET.keys() & {str(key) for key in given}:
         yield Problem(path if isinstance(rung, str) else f"{path}.{name}", f"`{name}`", NOT_YET[name])
     if isinstance(rung, str):
-        if rung not in KINDS[1:] and rung not in NOT_YET:
+        if rung not in WORDS and rung not in NOT_YET:
             near = "an agent is named so: {agent: " + rung + "}; " if rung in agents else ""
-            yield Problem(path, describe(rung), near + _WORDS)
+            yield Problem(path, describe(rung), near + _ALLOWED)
     elif isinstance(rung, dict):
         yield from _mapping(rung, path, agents)
     else:
-        yield Problem(path, describe(rung), _WORDS)
+        yield Problem(path, describe(rung), _ALLOWED)
 
 
 def _mapping(rung: Mapping[str, Any], path: str, agents: list[str]) -> Iterator[Problem]:

@@ -20,6 +20,17 @@ class HoldRung(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retry: Annotated[bool, Meta(description="Call the lost agent again meanwhile; it goes on with its context.")] = True
 
 
+class HumanRung(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hand the person to a colleague, who is called through any carrier."""
+
+    to: Annotated[str, Meta(description="The colleague's number, E.164 and in quotes; an outbound route must reach it.")]
+    ring_s: Annotated[int, Meta(ge=5, le=120, description="So long it rings at theirs; then the next rung is taken.")] = 20
+    whisper: Annotated[
+        Literal["press_1", "announce", "none"],
+        Meta(description="What they hear first: who calls, and that 1 takes the call; who calls; or nothing."),
+    ] = "press_1"
+
+
 class CallbackRung(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Offer to call back."""
 
@@ -33,6 +44,7 @@ class RungConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     agent: Annotated[str, Meta(description="Another one of `agents`.")] | None = None
     hold: HoldRung | None = None
+    human: Annotated[str | HumanRung, Meta(description="A colleague: their number, or a mapping.")] | None = None
     voicemail: Annotated[Plain, Meta(description="Take a message; {}.")] | None = None
     callback: CallbackRung | None = None
     goodbye: Annotated[Plain, Meta(description="Say that the call has to end; {}.")] | None = None

@@ -115,7 +115,7 @@ def resumption(agent: str, context: Mapping[str, Any] | None) -> Wish:
     if context is None:
         return Wish()
     kept = read_kept(context)
-    if kept is None or agent == RungKind.HOLD:
+    if kept is None or agent in {RungKind.HOLD, RungKind.HUMAN}:
         return Wish(context=context, met=True, kept=kept or Kept())
     return Wish(context=kept.context if kept.agent == agent else {}, met=True, kept=kept)
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 
 from gateway.domain import dtmf
-from gateway.domain.media import AudioFormat
+from gateway.domain.media import FRAMES_PER_SECOND, AudioFormat
 from gateway.runtime.marks import Marks
 from gateway.runtime.playout import Mark, Playout
 from gateway.runtime.stream import Stream
@@ -19,6 +19,7 @@ from gateway.runtime.stream import Stream
 LEAD_FRAMES = 3
 QUEUE_LIMIT_S = 600.0
 """Ten minutes, as much as any carrier keeps: agents send whole stories at once. At 8,000 bytes a second that is 4.8 MB."""
+RELAY_LIMIT_S = 0.2
 MARK_LIMIT = 1000
 """Marks that may wait; one more comes back at once."""
 FAREWELL_TICKS = 150
@@ -42,6 +43,7 @@ class PacedLine:
         self._marks = Marks()
         self._queued_marks = 0
         self._frame_bytes = form.frame_bytes
+        self._relay_bytes = form.frame_bytes * round(RELAY_LIMIT_S * FRAMES_PER_SECOND)
         self._on_mark, self._on_end, self._on_dropped, self._on_fail = on_mark, on_end, on_dropped, on_fail
         self._format = form
         self._stream: Stream | None = None
@@ -61,6 +63,15 @@ class PacedLine:
         if dropped:
             self._on_dropped(math.ceil(dropped / self._frame_bytes))
         self._pump()
+
+    def relay(self, frame: bytes) -> None:
+        """As `play`, of sound that somebody speaks now: thrown away while more than `RELAY_LIMIT_S` of it waits, so that a
+        conversation between two people never lags behind.
+        """
+        if self._queue.waiting_bytes > self._relay_bytes:
+            self._on_dropped(1)
+        else:
+            self.play(frame)
 
     def mark(self, name: str) -> None:
         if self._leaving:

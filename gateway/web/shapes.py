@@ -82,6 +82,8 @@ class CallView(Struct, frozen=True, kw_only=True):
     retry_of: Annotated[str, Meta(description="The call that this one tries again.")] | None
     retried_as: Annotated[str, Meta(description="The call that tries this one again.")] | None
     callback_of: Annotated[str, Meta(description="The earlier call in which this one was promised.")] | None
+    handed_from: Annotated[str, Meta(description="The caller's call, of one that reaches the colleague.")] | None
+    handed_to: Annotated[str, Meta(description="The call to the colleague who has, or had, this caller.")] | None
     note: Annotated[str, Meta(description="To the agent, from whoever promised the call.")] | None
     callback: CallbackView | None
     voicemail: Annotated[str, Meta(description="The message that was left in it: see `/v1/voicemails/{id}`.")] | None

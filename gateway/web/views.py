@@ -53,6 +53,8 @@ def call_view(call: Call, media: Mapping[str, MediaCounters]) -> CallView:
         retry_of=call.retry_of or None,
         retried_as=call.retried_as or None,
         callback_of=call.callback_of or None,
+        handed_from=call.handed_from or None,
+        handed_to=call.handed_to or None,
         note=call.note or None,
         callback=_callback(call.promise),
         voicemail=call.voicemail or None,

@@ -26,7 +26,7 @@ from carriers.lab.lab import Lab
 from carriers.lab.ledger import Entry
 from carriers.registry import kinds
 from gateway.config import Config, load_lab_config
-from gateway.config.structs import AgentConfig, Limits
+from gateway.config.structs import AgentConfig, Limits, Route
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.outcome import Direction
 from gateway.runtime.clock import SystemClock
@@ -143,10 +143,11 @@ class World:
             replace(route, agent=answering) if answering and route.direction is Direction.INBOUND else route
             for route in config.routes
         )
+        extra: tuple[Route, ...] = self._knobs.get("routes", ())
         return replace(
             config,
             agents=(*config.agents, *more),
-            routes=routes,
+            routes=(*routes, *extra),
             carriers=fleet,
             ladder=self._knobs.get("ladder", ()),
             webhooks=self._knobs.get("webhooks", ()),

@@ -46,6 +46,8 @@ async def test_a_call_is_accepted_and_shown(gateway: Any) -> None:
         "retry_of": None,
         "retried_as": None,
         "callback_of": None,
+        "handed_from": None,
+        "handed_to": None,
         "note": None,
         "callback": None,
         "voicemail": None,

@@ -1,0 +1,299 @@
+"""Brings a caller and a colleague together: who has whom on the line, and what ends when one of them goes.
+
+    caller waits --the colleague is called--> whispered to --takes the call--> both talk --either hangs up--> both calls end
+         +-----nobody answers, or takes it, or the line breaks------> a word, and the next rung of the ladder
+
+Both sessions live in this process (`Colleagues.place`). What is written of the two calls decides, so that a process that
+takes the caller's session over finds out where things stand; news of them is taken at once, and asked for every second
+besides, since another process may have written it.
+"""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from agent.handover import RINGING, TAKE, Party
+from gateway.domain.errors import HoldlineError, StoreUnavailable
+from gateway.domain.events import HandedOver
+from gateway.domain.handover import COLLEAGUE, LONGEST_DIALLING_S, Whisper, ends_the_caller, taken, why_not_reached
+from gateway.domain.ladder import Rung, RungKind
+from gateway.domain.records import Call
+from gateway.runtime.calls import News
+from gateway.runtime.casting import Gone
+from gateway.runtime.clock import Clock
+from gateway.runtime.colleagues import Colleagues, NotDialled
+from gateway.runtime.errands import Errands
+from gateway.runtime.ladder import Ladder
+
+log = structlog.get_logger(__name__)
+
+KEY_WAIT_S = 8.0
+"""So long a colleague may think about it."""
+ALONE_S = 10.0
+"""So long a colleague whose caller's process died waits for the caller to come here."""
+LOOK_EVERY_S = 1.0
+_WORD_S = 5.0
+"""No last word takes longer."""
+_NO_RUNG, _NO_KEY, _NO_ANSWER, _LOST = "no-such-rung", "colleague-took-no-call", "colleague-no-answer", "colleague-lost"
+
+
+class Pair:
+    """One caller, and the colleague who is to have them."""
+
+    def __init__(self, caller: Party) -> None:
+        self.caller_id = caller.call.call_id
+        self.caller: Party | None = caller
+        self.colleague: Party | None = None
+        self.linked_id = ""
+        self.rung: Rung | None = None
+        self.arrived_at: float | None = None
+        """When the colleague was on the line first."""
+        self.taken = self.written = False
+        self.news, self.said = asyncio.Event(), asyncio.Event()
+
+    def meet(self) -> None:
+        """They talk; who is here alone hears that they wait."""
+        self.taken = True
+        caller, colleague = self.caller, self.colleague
+        if caller is not None and colleague is not None:
+            if caller.other is not colleague:
+                caller.meet(colleague)
+            return
+        for party in (caller, colleague):
+            if party is not None:
+                party.wait()
+
+
+class Handovers:
+    """`agent.handover.Switchboard`, and an observer of commits."""
+
+    def __init__(self, ladder: Ladder, colleagues: Colleagues, clock: Clock) -> None:
+        self._ladder, self._colleagues, self._clock = ladder, colleagues, clock
+        self._pairs: dict[str, Pair] = {}
+        """By the caller's call."""
+        self._linked: dict[str, Pair] = {}
+        """By the colleague's call."""
+        self._strays: dict[str, Party] = {}
+        """Colleagues whose caller is not here, by their own call."""
+        self._errands = Errands()
+
+    async def heed(self, news: News) -> None:
+        """Observer of commits: something happened to one of the two calls."""
+        pair = self._pairs.get(news.after.id) or self._linked.get(news.after.id)
+        if pair is not None:
+            pair.news.set()
+
+    async def aclose(self) -> None:
+        """Let what is under way go."""
+        await self._errands.aclose(grace_s=0.1)
+
+    # --- what the two sessions tell ------------------------------------------------------------------------------
+
+    def joined(self, party: Party) -> None:
+        call_id = party.call.call_id
+        if party.call.agent != COLLEAGUE:
+            self._pairs[call_id] = pair = Pair(party)
+            self._errands.run("handover", self._hand_over(pair))
+        elif call_id in self._linked:
+            self._linked[call_id].colleague = party
+            self._linked[call_id].news.set()
+        else:
+            self._strays[call_id] = party
+
+    def arrived(self, party: Party) -> None:
+        pair = self._pair_of(party)
+        if pair is None:
+            if party.call.agent == COLLEAGUE:
+                self._errands.run("colleague-alone", self._wait_alone(party))
+        elif pair.taken:
+            pair.meet()
+        elif party is pair.caller:
+            party.wait("connecting", sound=RINGING)
+        else:
+            self._whisper(pair, party)
+        if pair is not None:
+            pair.news.set()
+
+    def pressed(self, party: Party, key: str) -> None:
+        pair = self._linked.get(party.call.call_id)
+        if pair is not None and pair.colleague is party and key == TAKE:
+            self._take(pair)
+
+    def heard(self, party: Party) -> None:
+        pair = self._pair_of(party)
+        if pair is None:
+            return
+        if party is pair.caller:
+            pair.said.set()
+        elif pair.rung is not None and pair.rung.whisper is Whisper.ANNOUNCE:
+            self._take(pair)
+
+    def left(self, party: Party) -> None:
+        if self._strays.get(party.call.call_id) is party:
+            del self._strays[party.call.call_id]
+        pair = self._pair_of(party)
+        if pair is None:
+            return
+        if party is pair.caller:
+            pair.caller = None
+            pair.said.set()
+        else:
+            pair.colleague = None
+        pair.news.set()
+
+    def _pair_of(self, party: Party) -> Pair | None:
+        call_id = party.call.call_id
+        pair = self._pairs.get(call_id) or self._linked.get(call_id)
+        return pair if pair is not None and party in {pair.caller, pair.colleague} else None
+
+    def _whisper(self, pair: Pair, colleague: Party) -> None:
+        pair.arrived_at = self._clock.now() if pair.arrived_at is None else pair.arrived_at
+        match pair.rung.whisper if pair.rung else Whisper.PRESS_1:
+            case Whisper.PRESS_1:
+                colleague.wait(sound="whisper-press-1")
+            case Whisper.ANNOUNCE:
+                colleague.wait("whisper-announce")
+            case Whisper.NONE:
+                self._take(pair)
+
+    def _take(self, pair: Pair) -> None:
+        if pair.caller is None or pair.taken:
+            return
+        pair.meet()
+        log.info("caller-handed-over", call_id=pair.caller_id, to=pair.linked_id)
+        pair.news.set()
+
+    # --- one handover --------------------------------------------------------------------------------------------
+
+    async def _hand_over(self, pair: Pair) -> None:
+        try:
+            why = await self._run(pair)
+            if why:
+                await self._excuse(pair)
+        finally:
+            self._forget(pair)
+        if why and pair.caller is not None:
+            await self._descend(pair.caller, why, began=pair.taken)
+
+    async def _run(self, pair: Pair) -> str:
+        """Until both calls are over, or somebody else has the caller; why the caller goes on down the ladder, if they do."""
+        found = await self._ladder.rung_of(pair.caller_id)
+        if found is None:
+            return ""
+        caller, pair.rung = found
+        if pair.rung is None or pair.rung.kind is not RungKind.HUMAN:
+            return _NO_RUNG
+        try:
+            linked = await self._called(pair, caller, pair.rung)
+        except NotDialled as error:
+            return error.reason
+        except StoreUnavailable:
+            return "store-unavailable"
+        if taken(caller, linked):
+            pair.written = True
+            pair.meet()
+        return await self._until_over(pair, self._clock.now() + LONGEST_DIALLING_S + pair.rung.ring_s)
+
+    async def _called(self, pair: Pair, caller: Call, rung: Rung) -> Call:
+        wanted = self._colleagues.wanted(caller, rung)
+        pair.linked_id = wanted.id
+        self._linked[wanted.id] = pair
+        pair.colleague = self._strays.pop(wanted.id, None)
+        linked = await self._colleagues.place(wanted)
+        log.info("colleague-called", call_id=pair.caller_id, linked=linked.id)
+        if pair.colleague is not None and pair.colleague.on_line and not taken(caller, linked):
+            self._whisper(pair, pair.colleague)
+        return linked
+
+    async def _until_over(self, pair: Pair, answered_by: float) -> str:
+        while True:
+            pair.news.clear()
+            caller, linked = await self._ladder.call(pair.caller_id), await self._ladder.call(pair.linked_id)
+            over = self._over(pair, caller, linked)
+            if over is not None:
+                await self._end(pair, *over)
+                return over[1]
+            if pair.taken and not pair.written:
+                pair.written = await self._colleagues.tell(pair.caller_id, HandedOver(to=pair.linked_id))
+            left = LOOK_EVERY_S if pair.taken else self._due(pair, answered_by) - self._clock.now()
+            if left <= 0:
+                await self._colleagues.end(pair.linked_id, "gateway")
+                return _NO_ANSWER if pair.arrived_at is None else _NO_KEY
+            await self._news(pair, min(left, LOOK_EVERY_S))
+
+    def _over(self, pair: Pair, caller: Call | None, linked: Call | None) -> tuple[str, str] | None:
+        """(who ended it, why the caller goes on down the ladder), once it is over; an empty word: nobody, or does not."""
+        if caller is None or caller.ended:
+            return "caller", ""
+        if pair.caller is None:
+            return ("" if caller.talks == RungKind.HUMAN else "caller"), ""
+        if linked is None or not linked.ended:
+            return None
+        if not pair.taken:
+            return "", why_not_reached(linked) if linked else "colleague-gone"
+        return ("colleague", "") if ends_the_caller(linked) else ("", _LOST)
+
+    async def _end(self, pair: Pair, by: str, _why: str) -> None:
+        if by == "caller":
+            await self._colleagues.end(pair.linked_id, by)
+        elif by == "colleague":
+            await self._colleagues.end(pair.caller_id, by)
+        elif pair.caller is None and pair.colleague is not None:  # the caller's session is another process' by now
+            self._strays[pair.linked_id] = pair.colleague
+            self._errands.run("colleague-alone", self._wait_alone(pair.colleague))
+
+    def _due(self, pair: Pair, answered_by: float) -> float:
+        return answered_by if pair.arrived_at is None else pair.arrived_at + KEY_WAIT_S
+
+    async def _news(self, pair: Pair, for_s: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(for_s):
+                await pair.news.wait()
+
+    # --- the ends ------------------------------------------------------------------------------------------------
+
+    async def _excuse(self, pair: Pair) -> None:
+        """A word to the caller, to its end."""
+        if pair.colleague is not None:
+            pair.colleague.part()
+        if pair.caller is None or not pair.caller.on_line:
+            return
+        pair.said.clear()
+        pair.caller.wait("colleague-lost" if pair.taken else "colleague-unreached")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_WORD_S):
+                await pair.said.wait()
+
+    async def _descend(self, caller: Party, why: str, *, began: bool) -> None:
+        call = await self._ladder.call(caller.call.call_id)
+        if call is not None and not call.ended:
+            gone = Gone(call=call, agent=RungKind.HUMAN.value, reason=why, began=began, context=caller.context())
+            await self._ladder.descend(gone)
+
+    def _forget(self, pair: Pair) -> None:
+        for pairs, call_id in ((self._pairs, pair.caller_id), (self._linked, pair.linked_id)):
+            if pairs.get(call_id) is pair:
+                del pairs[call_id]
+
+    async def _wait_alone(self, colleague: Party) -> None:
+        """The process that had both is gone, or the caller moved on to another one: nobody is left on an empty line."""
+        call_id = colleague.call.call_id
+        colleague.wait()
+        until = self._clock.now() + ALONE_S
+        while self._clock.now() < until and await self._may_come(call_id):
+            await self._clock.sleep(LOOK_EVERY_S)
+            if self._strays.get(call_id) is not colleague:
+                return
+        self._strays.pop(call_id, None)
+        log.info("colleague-left-alone", call_id=call_id)
+        colleague.leave("caller-gone")
+
+    async def _may_come(self, call_id: str) -> bool:
+        """Whether there is still a caller who may come."""
+        try:
+            linked = await self._ladder.call(call_id)
+            caller = await self._ladder.call(linked.handed_from) if linked is not None else None
+        except HoldlineError:
+            return True
+        return caller is not None and not caller.ended and caller.talks == RungKind.HUMAN
