@@ -334,6 +334,10 @@ class Works:
             dress=self._means.dress,
         )
 
+    def _agents(self) -> Mapping[str, Agent]:
+        configured = {one.name: self._means.agent_of(one.kind, one.name, one.settings) for one in self._config.agents}
+        return configured | {RungKind.VOICEMAIL.value: self._means.dress(self.messages.agent)}
+
     def _health(self, call_log: CallLog) -> HealthWatch:
         return HealthWatch(
             self._store,
