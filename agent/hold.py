@@ -16,7 +16,7 @@ class Watch(Protocol):
     """Who looks for somebody meanwhile. Called in the event loop; none of it may block."""
 
     def began(self, call: CallInfo, kept: Mapping[str, Any]) -> None:
-        """Somebody waits from now on, or will once they are on the line; `kept` is the session's context."""
+        """Somebody waits from now on; `kept` is the session's context."""
         ...
 
     def heard(self, call: CallInfo) -> None:
@@ -37,12 +37,11 @@ class HoldSession:
         self._opening, self._call, self._watch = opening, call, watch
         self._patience = Patience()
         self._kept: dict[str, Any] = {}
-        self._opened = False
+        self._begun = self._opened = False
         self._line: Line | None = None
 
     async def start(self, line: Line) -> None:
         self._line = line
-        self._watch.began(self._call, self._kept)
 
     def on_answer(self) -> None:
         self._speak()
@@ -74,6 +73,9 @@ class HoldSession:
 
     def _speak(self) -> None:
         assert self._line is not None, "the bridge starts a session before it tells it anything"
+        if not self._begun:
+            self._begun = True
+            self._watch.began(self._call, self._kept)
         self._patience.begin(self._line, *(() if self._opened else (self._opening,)))
 
     def _heard(self, name: str) -> None:

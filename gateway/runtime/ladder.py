@@ -83,21 +83,25 @@ class Ladder:
         self._speaking, self._store, self._live, self._clock = speaking, store, live, clock
         self._ladders, self._no_callback = ladders, no_callback
         self._obstacles = {RungKind.VOICEMAIL: no_message, RungKind.HUMAN: no_human}
-        self._busy: set[str] = set()
+        self._next: dict[str, Gone | None] = {}
+        """Calls that are being taken down; and who was lost meanwhile."""
 
     async def descend(self, gone: Gone) -> None:
         """Find the call another agent; the next rung is in place, or the call ended, when this returns."""
-        if gone.call.id in self._busy:
+        if gone.call.id in self._next:
+            self._next[gone.call.id] = gone
             return
-        self._busy.add(gone.call.id)
+        self._next[gone.call.id] = gone
         try:
-            await self._descend(gone)
+            while (next_gone := self._next[gone.call.id]) is not None:
+                self._next[gone.call.id] = None
+                await self._descend(next_gone)
         except AgentUnavailable as error:
             log.info("ladder-left", call_id=gone.call.id, why=error.reason)
         except LeaseLost:
             log.info("ladder-is-anothers", call_id=gone.call.id)
         finally:
-            self._busy.discard(gone.call.id)
+            del self._next[gone.call.id]
 
     async def back(self, call: Call, agent: str) -> None:
         """A lost agent has the call again."""

@@ -136,6 +136,10 @@ async def test_what_was_kept_is_given_on() -> None:
     watch = Watching()
     session = await waiting(Ear(), watch, {"agent": "bot", "context": {"turns": 3}})
     assert session.context() == {"agent": "bot", "context": {"turns": 3}}
+    assert watch.told == []
+    session.on_answer()
+    session.on_line_lost()
+    session.on_line_back()
     await session.close()
     assert watch.told == [("began", "call_1", session.context()), "over"]
 
