@@ -29,12 +29,12 @@ def own_number(call: Call) -> str | None:
 
 def callback_ids(because: Call, purpose: str) -> tuple[str, str]:
     """(call id, session id) of the callback that this call was the reason for."""
-    return _ids(f"callback\n{because.id}\n{purpose}", "cb")
+    return _ids(f"callback\n{because.id}\n{purpose}")
 
 
 def retry_ids(call: Call) -> tuple[str, str]:
     """(call id, session id) of the call that tries this one again."""
-    return _ids(f"retry\n{call.id}", "re")
+    return _ids(f"retry\n{call.id}")
 
 
 def state_of(call: Call) -> CallbackState:
@@ -84,6 +84,7 @@ def _pause(call_id: str, retries: int, policy: Policy) -> float:
     return pause * (1.0 + chance / 4.0)
 
 
-def _ids(seed: str, kind: str) -> tuple[str, str]:
+def _ids(seed: str) -> tuple[str, str]:
+    """In the shape of all ids: 24 hex digits."""
     digest = blake2b(seed.encode(), digest_size=12).hexdigest()
-    return f"call_{kind}{digest}", f"ses_{kind}{digest}"
+    return f"call_{digest}", f"ses_{digest}"

@@ -165,7 +165,8 @@ class Calls:
                 continue
             if isinstance(result, Committed):
                 await self._tell(News(before=before, after=result.call, entries=run.entries, words=run.words))
-                await self._tell_of_follow(run.follow)
+                if run.follow is not None:
+                    await self._tell_of_follow(run.follow)
                 return Applied(call=result.call, result=result)
             return Applied(call=before, result=result)
         raise StoreUnavailable(f"call {call_id} is being written by too many at once")
@@ -217,9 +218,8 @@ class Calls:
         notices = self.announcer.of_call(None, step.call, CallAccepted(), now)
         return self._change(step.call, entries, step.commands, notices=notices)
 
-    async def _tell_of_follow(self, follow: Change | None) -> None:
-        if follow is not None:
-            await self._tell(News(before=None, after=written(follow), entries=follow.entries, words=()))
+    async def _tell_of_follow(self, follow: Change) -> None:
+        await self._tell(News(before=None, after=written(follow), entries=follow.entries, words=()))
 
     async def _tell(self, news: News) -> None:
         for observer in self._observers:

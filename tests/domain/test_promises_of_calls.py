@@ -1,5 +1,6 @@
 """Calls as promises: retries that a request asks for, windows that nothing is dialled outside of, and folding."""
 
+import re
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -119,7 +120,9 @@ def test_the_same_call_is_tried_again_as_the_same_one() -> None:
     """Ids come from the call alone, and those of callbacks and retries never meet."""
     call = a_call()
     assert retry_ids(call) == retry_ids(a_call(NOON + 500))
-    assert len({*retry_ids(call), *callback_ids(call, "callback"), *callback_ids(call, "other")}) == 6
+    every = {*retry_ids(call), *callback_ids(call, "callback"), *callback_ids(call, "other")}
+    assert len(every) == 6
+    assert all(re.fullmatch(r"(call|ses)_[0-9a-f]{24}", one) for one in every)
 
 
 def test_a_canceled_call_is_not_tried_again() -> None:

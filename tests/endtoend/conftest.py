@@ -156,6 +156,7 @@ class World:
             health=replace(
                 config.health, idle_every_s=self._knobs.get("health_s", 1.0), failing_every_s=self._knobs.get("health_s", 1.0)
             ),
+            callbacks=self._knobs.get("callbacks", config.callbacks),
             store=replace(config.store, url=self._store_url, tag=self._tag),
             storage=replace(config.storage, dir=self._knobs.get("voicemails", f"{tempfile.gettempdir()}/holdline-no-voicemails")),
             voicemail=self._knobs.get("voicemail", config.voicemail),
