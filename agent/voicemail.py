@@ -34,6 +34,10 @@ BEEP = tone(1000, 0.4)
 STOP_KEY = "#"
 FIRST_WORD_FRAMES = 10 * FRAMES_PER_SECOND
 """Silence after the tone in which people look for words; `silence_s`, if that is longer."""
+QUIET_SPEECH = 300
+"""Root mean square: what may be speech in a message that is kept (about -41 dBFS). Lower than where a conversation has turns,
+since a quiet voice must not be taken for silence, and hung up on.
+"""
 WARN_FRAMES = 10 * FRAMES_PER_SECOND
 """How long before the limit it says so; a quarter of short limits."""
 WAIT_FRAMES = 75
@@ -95,7 +99,7 @@ class VoicemailSession:
         """The sentence that it leaves with."""
         self._again = False
         """Another process has greeted already."""
-        self._voice, self._spoke, self._cut = VoiceActivity(), False, False
+        self._voice, self._spoke, self._cut = VoiceActivity(loud=QUIET_SPEECH), False, False
         self._recorded = self._quiet = self._waited = 0
         self._said, self._awaited, self._talk_frames = 0, "", 0
         self._line: Line | None = None

@@ -192,7 +192,7 @@ class MessageRecording:
 
     def _cut(self, voicemail: Voicemail, error: OSError) -> RecordingEnd:
         self._open = False
-        log.error("voicemail-cut", call_id=self._call_id, voicemail=voicemail.id, error=str(error))
+        log.warning("voicemail-cut", call_id=self._call_id, voicemail=voicemail.id, error=str(error))
         self._tell(Told.CUT)
         return RecordingEnd.DISK_FULL if error.errno in _NO_SPACE else RecordingEnd.WRITE_FAILED
 
@@ -227,7 +227,7 @@ class MessageRecording:
         try:
             heard = await self._desk.files.heard(voicemail.id)
         except OSError as error:
-            log.error("voicemail-unreadable", voicemail=voicemail.id, error=str(error))
+            log.warning("voicemail-unreadable", voicemail=voicemail.id, error=str(error))
             heard = None
         return heard or Heard(seconds=self._written / MULAW_8K.rate)
 

@@ -57,11 +57,11 @@ async def get_voicemail(voicemail_id: VoicemailId, services: GivenServices) -> V
     guards=[needs("calls:read")],
     media_type="audio/wav",
     summary="Listen to a voicemail",
-    response_description="The sound, as the carrier recorded it.",
+    response_description="The sound; of a message that is being recorded, as far as it goes.",
     responses=REFUSALS,
 )
 async def get_audio(voicemail_id: VoicemailId, services: GivenServices) -> Response[bytes]:
-    """A WAV file; its format is the carrier's."""
+    """A WAV file: 16-bit, 8 kHz where we recorded it ourselves; else as the carrier made it."""
     wav = await services.voicemail_files.read((await _load(voicemail_id, services)).id)
     if wav is None:
         raise refusal("not-found", "The voicemail's file is not in `storage.dir` of this gateway.")

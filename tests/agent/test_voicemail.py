@@ -171,6 +171,17 @@ async def test_five_seconds_of_silence_after_speech_end_it() -> None:
     assert desk.recording.ends == [RecordingEnd.SILENCE]
 
 
+async def test_a_quiet_voice_is_no_silence() -> None:
+    """Nobody is hung up on, or told that nothing was heard, for speaking softly."""
+    soft = lin2ulaw(struct.pack("<160h", *(int(500 * math.sin(at / 3)) for at in range(160))), 2)
+    desk = await Desk().recording_now()
+    desk.hears(soft, 12.0)
+    assert desk.recording.ends == []
+    desk.session.on_digit("#")
+    desk.recording.tell(Told.KEPT)
+    assert desk.farewell == ["voicemail-taken"]
+
+
 async def test_who_says_nothing_is_told_so() -> None:
     """The first word may take ten seconds; a silent recording is not called a message."""
     desk = await Desk().recording_now()

@@ -5,6 +5,7 @@ Each phone is silent while it is greeted, then says a sentence of its own, and p
 
 import asyncio
 import base64
+import errno
 import io
 import json
 import math
@@ -250,6 +251,46 @@ async def test_a_full_directory_is_told_instead_of_a_greeting(new_world: Any, se
     flags = loud(heard)
     assert seconds_of_sound(flags) == pytest.approx(seconds_of_sound(loud(sentence("voicemail-full"))), rel=0.1)
     assert longest_quiet_s(flags) <= LONGEST_QUIET_S
+
+
+class TwoSeconds:
+    """A disk that is full after so much of a message."""
+
+    def __init__(self, files: Any) -> None:
+        self._files, self._left = files, 2 * sound.RATE
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._files, name)
+
+    async def grow(self, voicemail_id: str) -> Any:
+        self._file = await self._files.grow(voicemail_id)
+        return self
+
+    async def append(self, piece: bytes) -> None:
+        fits, self._left = piece[: self._left], max(0, self._left - len(piece))
+        await self._file.append(fits)
+        if len(fits) < len(piece):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def close(self) -> None:
+        await self._file.close()
+
+
+async def test_a_disk_that_fills_up_in_the_middle_is_told(new_world: Any, settings: dict[str, Any]) -> None:
+    """What was written is kept, with the reason why it is short, and the caller hears an honest word."""
+    world = await new_world(**settings)
+    await world.provision()
+    desk = world.running._works.messages.desk
+    desk.files = TwoSeconds(desk.files)
+    caller = world.phone(says="tone")
+    world.lab.phones.dial(caller, number_of(world, "twilio"))
+    kept = await message_of(world, caller, within_s=40)
+    assert (kept["seconds"], kept["ended_by"], kept["silent"]) == (2.0, "disk-full", False)
+    assert (await world.ended(kept["call_id"]))["outcome"] == "voicemail"
+    _, heard = tracks(world, caller)
+    after = loud(heard)[beeps(heard)[-1] + round(2.0 / FRAME_S) :]
+    assert seconds_of_sound(after) == pytest.approx(seconds_of_sound(loud(sentence("voicemail-cut"))), rel=0.15)
+    assert longest_quiet_s(after) <= LONGEST_QUIET_S
 
 
 async def test_an_outbound_call_may_be_given_to_the_voicemail(new_world: Any, settings: dict[str, Any]) -> None:
