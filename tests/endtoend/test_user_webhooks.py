@@ -141,7 +141,7 @@ async def test_a_real_call_is_told_in_order_and_verified(new_world: Any, receive
     """Every notice is accepted by the receivers' own package under either secret, and refused if a byte of it is changed."""
     receiver = await receivers()
     world = await new_world(webhooks=(endpoint(receiver),))
-    number = world.phone(hangup_after_s=0.3)
+    number = world.phone(hangup_after_s=1.5)
     call_id = await world.place(number, metadata={"order": "4711", "name": "Zoë"})
     await world.ended(call_id)
     came = await told_of(world, receiver, call_id, *A_CALL)
@@ -204,7 +204,7 @@ async def test_an_endpoint_that_hangs_holds_up_neither_the_other_nor_a_call(new_
     hanging, well = await receivers(), await receivers()
     world = await new_world(webhooks=(endpoint(hanging, "hanging"), endpoint(well, "well")))
     hanging.answers = 0
-    ids = [await world.place(world.phone(hangup_after_s=0.2)) for _ in range(20)]
+    ids = [await world.place(world.phone(hangup_after_s=2.0)) for _ in range(20)]
     ended = await asyncio.gather(*(world.ended(call_id) for call_id in ids))
     assert {call["outcome"] for call in ended} == {"completed"}
     for call_id in ids:
