@@ -29,7 +29,7 @@ PUBLIC_URL = "http://gateway.sim"
 API_KEY = "a-key-for-simulated-clients"
 
 
-_PROMISE = RungConfig(callback=CallbackRung(by_default_after_s=2.0))
+_PROMISE = RungConfig(callback=CallbackRung(by_default_after_s=1.5))
 _LADDERS: Mapping[str, tuple[Word | RungConfig, ...]] = {
     "shipped": SHIPPED,
     "another": (RungConfig(agent="brief"), _PROMISE),

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -19,6 +19,7 @@ from gateway.app import policy_of
 from gateway.domain.records import Call
 from gateway.runtime.store.contract import LogEntry, Store
 from gateway.runtime.store.memory_store import MemoryStore
+from gateway.runtime.store.voicemail_contract import Voicemail
 from gateway.simulation.agents import Coupled
 from gateway.simulation.callers import Callers
 from gateway.simulation.history import History
@@ -39,6 +40,7 @@ from gateway.simulation.truth import Truth, callers, people
 from gateway.simulation.watch import Watch
 
 YEARS_S = 10 * 365 * 86_400.0
+SALVAGE_S = 40
 GRACE_S = 150.0
 """How long after everything has healed and expired a call may still be on its way to its end."""
 
@@ -78,6 +80,8 @@ class World:
         self.entries: dict[str, tuple[LogEntry, ...]] = {}
         self.left_over: list[str] = []
         self.open_promises: list[str] = []
+        self.voicemails: dict[str, Voicemail] = {}
+        self.recording: Mapping[str, str] = {}
 
     def now(self) -> float:
         """True unix time."""
@@ -118,6 +122,9 @@ class World:
             delivered=list(delivered(self.network.taken, self._readers, self.calls)),
             surprises=[*self.surprises, *self.network.bugs, *self.loop.failures],
             left_over=self.left_over,
+            voicemails=self.voicemails,
+            recording=self.recording,
+            messages={name: bytes(sound) for name, sound in self.voicemail_files.raw.items()},
             open_promises=self.open_promises,
         )
 
@@ -170,6 +177,7 @@ class World:
             line=self._line,
             seen=self.watch.seen,
         )
+        self.voicemail_files = around.voicemail_files
         processes = [Process(f"gw{index + 1}", around) for index in range(self.plan.processes)]
         self.network.processes.extend(processes)
         return processes
@@ -243,12 +251,23 @@ class World:
             if call is not None:
                 self.calls[call_id] = call
                 self.entries[call_id] = await self.store.entries(call_id)
+        await self._salvaged()
         claims = await self.store.claim_promises(self.now() + YEARS_S, 1.0, 1000)
         self.open_promises = [claim.call_id for claim in claims]
         for carrier in self.plan.carriers:
             self.left_over += [f"{live.carrier} {live.ref}" for live in self.exchange.network.live(carrier.name)]
             places = await self.store.live_legs(carrier.name, self.now())
             self.left_over += [f"{places} places of {carrier.name}"] if places and self._quiet() else []
+
+    async def _salvaged(self) -> None:
+        """What a dead process was recording is kept by another, in its time."""
+        for _ in range(SALVAGE_S):
+            self.recording = await self.store.recordings()
+            if not self.recording:
+                break
+            await asyncio.sleep(1.0)
+        page = await self.store.list_voicemails(1000, None)
+        self.voicemails = {voicemail.id: voicemail for voicemail in page.items}
 
     async def _client(self, index: int) -> None:
         plan = self.plan.calls[index]

@@ -4,7 +4,7 @@ A promise is a function of the evidence that calls `check(held, what)` for every
 it does not hold, and how often it was tried, both come from there.
 """
 
-from gateway.simulation.invariants import dialing, inbound, lifecycle, promises, sound, trust
+from gateway.simulation.invariants import dialing, inbound, lifecycle, promises, sound, trust, voicemail
 from gateway.simulation.invariants.evidence import Checks, Evidence, Promise
 
 PROMISES: dict[str, Promise] = {
@@ -35,6 +35,8 @@ PROMISES: dict[str, Promise] = {
     "22 everything is explained, and can be replayed": lifecycle.replayable,
     "23 nobody who talks hears nothing": sound.no_silence,
     "23 who calls when all is well is answered": inbound.answered_when_calm,
+    "23 a message that was taken is kept": voicemail.messages_kept,
+    "23 a message is whole, and its caller's": voicemail.messages_whole,
     "24 callers are turned away by rule alone": inbound.turned_away,
     "24 refused work is not accepted": lifecycle.refused_is_refused,
     "26 due calls are made when a carrier is well": lifecycle.liveness,

@@ -8,6 +8,7 @@ from msgspec import Struct
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg
 from gateway.runtime.store.contract import LogEntry
+from gateway.runtime.store.voicemail_contract import Voicemail
 from gateway.simulation.people import TakenBack, Told
 from gateway.simulation.plan import Plan
 from gateway.simulation.sound import Tones
@@ -58,6 +59,11 @@ class Evidence(Struct, kw_only=True):
     surprises: list[str]
     left_over: list[str]
     """Lines that are still open."""
+    voicemails: Mapping[str, Voicemail]
+    recording: Mapping[str, str]
+    """Messages that are still being recorded when all is over, and by whom."""
+    messages: Mapping[str, bytes]
+    """Voicemail id -> its sound, mu-law."""
     open_promises: list[str]
     """Calls whose promises still lie in the store's queue."""
 

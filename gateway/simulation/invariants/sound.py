@@ -6,7 +6,8 @@ from typing import Any
 from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence
 
 SILENCE_S = 2.0
-TALKERS = ("acting", "brief")
+HEARD_FROM = ("acting", "brief", "dies", "absent", "breaks")
+"""Agents that speak at once, or are known at once to be lost."""
 
 
 def isolation(evidence: Evidence, check: Checks) -> None:
@@ -24,7 +25,9 @@ def isolation(evidence: Evidence, check: Checks) -> None:
 
 
 def no_silence(evidence: Evidence, check: Checks) -> None:
-    """Where all is calm, nobody who talks with an agent that speaks hears nothing for more than two seconds."""
+    """Where all is calm, nobody hears nothing for more than two seconds, whoever is lost meanwhile; but while a message is
+    recorded.
+    """
     for carrier, ref, answered, ended in _talks(evidence):
         if ended - answered <= SILENCE_S + SLACK_S or not evidence.calm(carrier, answered - SILENCE_S, ended):
             continue
@@ -38,15 +41,27 @@ def no_silence(evidence: Evidence, check: Checks) -> None:
 
 
 def _talks(evidence: Evidence) -> Iterator[tuple[str, str, float, float]]:
-    """(carrier, its id, from, until) of answered calls with agents that talk."""
+    """(carrier, its id, from, until) of answered calls in which somebody should be heard."""
+    records = _recorded_from(evidence)
     for caller in evidence.callers:
-        if caller.agent in TALKERS and caller.answered_at is not None:
-            yield caller.carrier, caller.ref, caller.answered_at, caller.ended_at or evidence.ended_at
+        if caller.agent in HEARD_FROM and caller.answered_at is not None:
+            until = min(caller.ended_at or evidence.ended_at, records.get((caller.carrier, caller.ref), evidence.ended_at))
+            yield caller.carrier, caller.ref, caller.answered_at, until
     for person in evidence.people:
         call = evidence.calls.get(person.call_id)
-        talks = call is not None and call.metadata.get("manner", "") == "talks"
+        talks = call is not None and call.metadata.get("manner", "talks") in ("talks", "dies", "absent", "breaks")
         if talks and person.answered_at is not None and person.leg_id not in evidence.watch.condemned_at:
-            yield person.carrier, person.carrier_call_id, person.answered_at, person.ended_at or evidence.ended_at
+            phone = person.carrier, person.carrier_call_id
+            yield *phone, person.answered_at, min(person.ended_at or evidence.ended_at, records.get(phone, evidence.ended_at))
+
+
+def _recorded_from(evidence: Evidence) -> dict[tuple[str, str], float]:
+    """(carrier, its id) -> since when the person speaks and is not spoken to."""
+    found: dict[tuple[str, str], float] = {}
+    for write in evidence.watch.writes:
+        if write.after.status == "voicemail" and write.after.leg is not None:
+            found.setdefault((write.after.leg.carrier, write.after.leg.carrier_call_id), write.at)
+    return found
 
 
 def _whose(tones: Mapping[Any, int], strange: set[int]) -> list[Any]:

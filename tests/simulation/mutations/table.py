@@ -228,4 +228,41 @@ MUTATIONS: tuple[Mutation, ...] = (
         "        session = self._sessions.get(call.id)\n        if session is None:\n            raise Unwanted",
         "        session = next(iter(self._sessions.values()), None)\n        if session is None:\n            raise Unwanted",
     ),
+    Mutation(
+        "let a slow worker keep another's promise",
+        "gateway/runtime/store/memory_store.py",
+        "        if planned.kept is not None and self.promises.tokens.get(planned.call_id) != planned.kept:\n",
+        "        if False:\n",
+        "tests/runtime/store/test_promises_kept.py",
+    ),
+    Mutation(
+        "take every hour for one in which may be dialled",
+        "gateway/domain/window.py",
+        "    return window is None or _hours(window).open(now)\n",
+        "    return True\n",
+    ),
+    Mutation(
+        "try nobody again",
+        "gateway/domain/callback.py",
+        "    if not wanted or call.retries + 1 >= policy.retry_attempts:\n",
+        "    if True:\n",
+    ),
+    Mutation(
+        "promise a number the same thing twice",
+        "gateway/runtime/store/memory_promises.py",
+        "        holder = self.slots.get(slot)\n",
+        "        holder = None\n",
+    ),
+    Mutation(
+        "leave a person alone with a dead agent",
+        "gateway/runtime/ladder.py",
+        "        if gone.call.id in self._busy:\n",
+        "        if True:\n",
+    ),
+    Mutation(
+        "leave to itself what a dead process was recording",
+        "gateway/runtime/voicemail_salvage.py",
+        "            if owner in gone:\n",
+        "            if False:\n",
+    ),
 )
