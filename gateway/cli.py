@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands.callback_actions import CallbackAction
 from gateway.commands.failure import failures_told
 from gateway.commands.webhook_actions import Action
 
@@ -180,6 +181,33 @@ def carriers(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
         from gateway.commands.carriers import run
 
         run(url, as_json=as_json)
+
+
+@app.command(
+    epilog=_examples(
+        "HOLDLINE_API_KEY=... holdline callbacks --status waiting",
+        "holdline callbacks run cb_call_4f1c2a",
+        "holdline callbacks cancel cb_call_4f1c2a",
+    )
+)
+def callbacks(
+    action: Annotated[CallbackAction, typer.Argument(metavar="ACTION", help="list, run or cancel.")] = CallbackAction.LIST,
+    callback_id: Annotated[str | None, typer.Argument(metavar="ID", help="With run and cancel: cb_call_...")] = None,
+    status: Annotated[str | None, typer.Option(metavar="STATUS", help="Of the list: waiting, running or over.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="NUMBER", help="Of the list: promises to call this number, E.164.")] = None,
+    purpose: Annotated[str | None, typer.Option(metavar="WORD", help="Of the list: promises for this purpose.")] = None,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Show the promises to call, keep one now, take one back.
+
+    list: newest first, at most 200; run ID: dial it now, never outside its window; cancel ID: nothing is dialled. The
+    environment's HOLDLINE_API_KEY is the gateway's key.
+    """
+    with failures_told(as_json=as_json):
+        from gateway.commands.callbacks import run
+
+        run(action, callback_id, {"status": status, "to": to, "purpose": purpose}, url, as_json=as_json)
 
 
 @app.command(epilog=_examples("HOLDLINE_API_KEY=... holdline route +15550100001"))

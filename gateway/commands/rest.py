@@ -54,6 +54,10 @@ class Rest:
         """The answer's JSON."""
         return self._send("POST", path, json=body, headers=headers)
 
+    def delete(self, path: str) -> Any:
+        """The answer's JSON."""
+        return self._send("DELETE", path)
+
     def _send(self, method: str, path: str, **request: Any) -> Any:
         try:
             answer = self._client.request(method, path, **request)

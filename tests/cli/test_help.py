@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 
-COMMANDS = ("demo", "serve", "lab", "check", "call", "carriers", "route", "sim", "schema", "webhooks")
+COMMANDS = ("demo", "serve", "lab", "check", "call", "callbacks", "carriers", "route", "sim", "schema", "webhooks")
 HEAVY = ("litestar", "twilio", "telnyx", "plivo", "vonage", "redis", "httpx", "uvicorn", "rich")
 
 
