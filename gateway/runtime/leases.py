@@ -103,13 +103,26 @@ class Leases:
 
     async def say(self, call_id: str, event: CallEvent) -> Call:
         """One event of the call, in the name of its session; raise LeaseLost."""
-        applied = await self._calls.apply(call_id, lambda _call: (event,), lease=self._token(call_id))
+        token = self._token(call_id)
+        applied = await self._calls.apply(call_id, lambda _call: (event,), lease=token)
         if isinstance(applied.result, Fenced):
+            if await self._taken_meanwhile(call_id, token):
+                return await self.say(call_id, event)
             await self._lost(call_id)
             raise LeaseLost(f"the session of {call_id} is another process' by now")
         return applied.call
 
     # --- inside --------------------------------------------------------------------------------------------------
+
+    async def _taken_meanwhile(self, call_id: str, token: int) -> bool:
+        """Whether it is we who took the lease while this was being said, as when an agent is lost in the moment in which the
+        first media socket comes.
+        """
+        found = (await self._calls.store.leases((call_id,))).get(call_id)
+        if found is None or found.owner != self._me().id or found.token <= token:
+            return False
+        self._held[call_id] = found
+        return True
 
     def _token(self, call_id: str) -> int:
         lease = self._held.get(call_id)

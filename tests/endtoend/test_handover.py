@@ -17,7 +17,6 @@ from agent.twilio_stream import Settings
 from carriers.lab import sound
 from gateway.config.ladder_structs import HumanRung, RungConfig
 from gateway.config.structs import AgentConfig, Route
-from gateway.domain.outcome import Direction
 
 PROMISE_S = 2.0
 """Nobody hears nothing for longer."""
@@ -159,7 +158,7 @@ async def test_a_caller_and_a_colleague_hear_each_other_across_carriers(new_worl
     call = await world.call(call_id)
     assert (call["handed_to"], call["session"]["agent"], linked["purpose"]) == (linked["id"], "human", "handover")
     first_heard = tone_frames(heard(world, to), CALLER_HZ)[0] * sound.FRAME_S
-    assert first_heard >= 2.9, "the caller was heard before the key"
+    assert first_heard >= 2.6, "the caller was heard before the key"
     if "vonage" not in {carrier, other}:  # it resamples
         assert holds(heard(world, number), "connecting")
         assert holds(heard(world, number), "ringing")
