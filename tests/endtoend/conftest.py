@@ -8,7 +8,10 @@ of the gateway's log that says that something went wrong inside it.
 
 import asyncio
 import itertools
+import json
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,6 +41,7 @@ T = TypeVar("T")
 
 KEY = "end-to-end-key-0123456789"
 CONFIG = Path(__file__).parents[2] / "config.yaml"
+BOT = Path(__file__).parent / "far_agent" / "bot.py"
 FAST: Mapping[str, dict[str, Any]] = {
     "twilio": {"calls_per_second": 100.0, "ring_extra_s": 0.0},
     "plivo": {"cps": 100, "cdr_lag_s": 0.2},
@@ -356,3 +360,63 @@ async def world(new_world: Callable[..., Any]) -> World:
     """A world in which everybody is well."""
     found: World = await new_world()
     return found
+
+
+class FarAgent:
+    """An agent in a process of its own (far_agent/bot.py); `said` waits for what it tells."""
+
+    def __init__(self, port: int, manner: str, hertz: float) -> None:
+        self.port, self._manner, self._hertz = port, manner, hertz
+        self.told: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        arguments = [str(BOT), str(self.port), self._manner, str(self._hertz)]
+        self._process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+        assert self._process.stdout is not None
+        self.told.clear()
+        self._reader = asyncio.create_task(self._read(self._process.stdout))
+        self.port = (await self.said("listening"))["port"]
+
+    async def said(self, event: str, within_s: float = 20.0) -> dict[str, Any]:
+        async with asyncio.timeout(within_s):
+            while not (found := [told for told in self.told if told["event"] == event]):
+                self._news.clear()
+                await self._news.wait()
+        return found[-1]
+
+    def strike(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def stop(self) -> None:
+        """Also one that is frozen."""
+        if self._process is not None:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+            assert self._reader is not None
+            await self._reader
+            self._process = None
+
+    async def _read(self, out: asyncio.StreamReader) -> None:
+        while line := await out.readline():
+            self.told.append(json.loads(line))
+            self._news.set()
+
+
+@pytest.fixture
+async def hire() -> AsyncIterator[Callable[..., Any]]:
+    """Start agents in processes of their own; all are stopped with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(manner: str = "hums", hertz: float = 300.0, port: int = 0, *, at_once: bool = True) -> FarAgent:
+            agent = FarAgent(port, manner, hertz)
+            stack.push_async_callback(agent.stop)
+            if at_once:
+                await agent.start()
+            return agent
+
+        yield start

@@ -3,14 +3,10 @@
 Each agent is a process of its own (far_agent/bot.py) that hums; the lab's clock counts how long a person hears nothing.
 """
 
-import asyncio
 import base64
-import json
 import signal
 import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,72 +20,11 @@ from gateway.config.ladder_structs import CallbackRung, HoldRung, RungConfig
 from gateway.config.structs import AgentConfig
 from gateway.domain.breaker import BreakerPolicy
 
-BOT = Path(__file__).parent / "far_agent" / "bot.py"
 TOKEN = "ladder-agent-token-0123"
 PROMISE_S = 2.0
 """Nobody hears nothing for longer."""
-
-
-class Process:
-    """One agent's process; `said` waits for what it tells."""
-
-    def __init__(self, port: int, manner: str, hertz: float) -> None:
-        self.port, self._manner, self._hertz = port, manner, hertz
-        self.told: list[dict[str, Any]] = []
-        self._news = asyncio.Event()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        arguments = [str(BOT), str(self.port), self._manner, str(self._hertz)]
-        self._process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
-        assert self._process.stdout is not None
-        self.told.clear()
-        self._reader = asyncio.create_task(self._read(self._process.stdout))
-        self.port = (await self.said("listening"))["port"]
-
-    async def said(self, event: str, within_s: float = 20.0) -> dict[str, Any]:
-        async with asyncio.timeout(within_s):
-            while not (found := [told for told in self.told if told["event"] == event]):
-                self._news.clear()
-                await self._news.wait()
-        return found[-1]
-
-    def strike(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    async def stop(self) -> None:
-        """Also one that is frozen."""
-        if self._process is not None:
-            if self._process.returncode is None:
-                self._process.kill()
-            await self._process.wait()
-            assert self._reader is not None
-            await self._reader
-            self._process = None
-
-    async def _read(self, out: asyncio.StreamReader) -> None:
-        while line := await out.readline():
-            self.told.append(json.loads(line))
-            self._news.set()
-
-
-Hire = Callable[..., Awaitable[Process]]
-
-
-@pytest.fixture
-async def hire() -> AsyncIterator[Hire]:
-    """Start agents; all are stopped with the test."""
-    async with AsyncExitStack() as stack:
-
-        async def start(manner: str = "hums", hertz: float = 300.0) -> Process:
-            process = Process(0, manner, hertz)
-            stack.push_async_callback(process.stop)
-            await process.start()
-            return process
-
-        yield start
+Hire = Callable[..., Awaitable[Any]]
+"""(manner, hertz) -> an agent in a process of its own, as the fixture `hire` has it."""
 
 
 def entry(name: str, port: int, **changes: Any) -> AgentConfig:
@@ -384,7 +319,7 @@ async def test_a_message_is_taken(new_world: Any, tmp_path: Path) -> None:
 async def test_an_agent_that_is_known_to_be_lost_gets_no_new_calls_until_a_probe_is_good(new_world: Any, hire: Hire) -> None:
     """Its breaker opens after two failures, calls skip it at once, and the first call after its time closes it again."""
     second = await hire(hertz=600)
-    first = Process(nobody(), "hums", 300.0)
+    first = await hire(port=nobody(), at_once=False)
     policy = BreakerPolicy(consecutive=2, open_s=2.0)
     ladder = (RungConfig(agent="second"),)
     world = await staffed(new_world, entry("first", first.port), entry("second", second.port), ladder=ladder, breaker=policy)
@@ -399,11 +334,8 @@ async def test_an_agent_that_is_known_to_be_lost_gets_no_new_calls_until_a_probe
     assert (await readiness(world))["agents"]["first"] == "open"
     assert 'agent_breaker_state{agent="first"} 1.0' in await world.metrics()
     await first.start()
-    try:
-        await world.eventually(lambda: probed(world, first), 20)
-        assert (await readiness(world))["agents"] == {**(await readiness(world))["agents"], "first": "closed"}
-    finally:
-        await first.stop()
+    await world.eventually(lambda: probed(world, first), 20)
+    assert (await readiness(world))["agents"]["first"] == "closed"
 
 
 async def readiness(world: Any) -> dict[str, Any]:
@@ -411,7 +343,7 @@ async def readiness(world: Any) -> dict[str, Any]:
     return found
 
 
-async def probed(world: Any, first: Process) -> bool:
+async def probed(world: Any, first: Any) -> bool:
     """One more call; whether the first agent got it and was heard."""
     number, call_id = await caller(world)
     await world.hears(number, 1.5)
