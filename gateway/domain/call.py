@@ -56,7 +56,7 @@ from gateway.domain.records import Call, Leg, Loss
 from gateway.domain.step import BreakerWord as BreakerWord
 from gateway.domain.step import Step as Step
 from gateway.domain.step import end
-from gateway.domain.verdict import Attribution, Disposition, Signal, Verdict, stop
+from gateway.domain.verdict import Attribution, Disposition, Signal, stop
 from gateway.domain.window import is_open
 
 AGENT_FAULTS = frozenset({"agent-failed", "agent-unavailable"})
@@ -259,16 +259,11 @@ def _outcome_of_answered(call: Call, leg: Leg) -> Outcome:
         return Outcome.VOICEMAIL
     if call.cancel_wanted:
         return Outcome.CANCELED
-    if verdict.reason in AGENT_FAULTS or _never_connected(call, leg, verdict):
+    if verdict.reason in AGENT_FAULTS:
         return Outcome.FAILED
     if verdict.outcome in {Outcome.COMPLETED, Outcome.CANCELED} or verdict.attribution is Attribution.CALLEE:
         return Outcome.COMPLETED
     return Outcome.DROPPED if leg.streams else Outcome.FAILED
-
-
-def _never_connected(call: Call, leg: Leg, verdict: Verdict) -> bool:
-    """The person we called picked up, heard nobody, and hung up: no stream of the leg was ever opened."""
-    return call.direction is Direction.OUTBOUND and not leg.streams and verdict.attribution is Attribution.CALLEE
 
 
 def _with_answer(call: Call, leg: Leg) -> Call:
