@@ -11,6 +11,7 @@ import socket
 from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from agent.speech import sentence
 from agent.twilio_stream import Settings
@@ -168,3 +169,197 @@ async def test_a_caller_and_a_colleague_hear_each_other_across_carriers(new_worl
     world.lab.phones.hang_up(to)
     ended, over = await world.ended(call_id), await world.ended(linked["id"])
     assert (ended["outcome"], ended["reason"], over["outcome"]) == ("completed", "colleague-hung-up", "completed")
+
+
+async def test_keys_are_heard_on_the_other_side(new_world: Any) -> None:
+    """Each way, as tones, from the moment on at which both talk; the 1 that takes the call is nobody's business."""
+    to = colleague()
+    world = await staffed(new_world, human(to), routes=(reached_through(to, "telnyx"),))
+    put(world, to, answer_after_s=0.2, says="silence", dtmf="1")
+    number, call_id = await caller(world, "plivo", says="silence")
+    await world.eventually(lambda: handed(world, call_id), 15, world.lab_story)
+    world.lab.phones.press(number, "5")
+    await hears_key(world, to, 770, 1336)
+    world.lab.phones.press(to, "9")
+    await hears_key(world, number, 852, 1477)
+    assert not key_frames(heard(world, number), 697, 1209), "the 1"
+    world.lab.phones.hang_up(number)
+    assert (await world.ended(call_id))["outcome"] == "completed"
+    over = await world.ended((await linked_call(world, call_id))["id"])
+    assert (over["outcome"], over["reason"]) == ("completed", "caller-hung-up")
+
+
+async def handed(world: Any, call_id: str) -> bool:
+    return (await world.call(call_id))["handed_to"] is not None
+
+
+def key_frames(track: bytes, low: float, high: float) -> list[int]:
+    frames = [track[at : at + sound.FRAME] for at in range(0, len(track) - sound.FRAME + 1, sound.FRAME)]
+    return [at for at, frame in enumerate(frames) if _is_key(frame, low, high)]
+
+
+def _is_key(frame: bytes, low: float, high: float) -> bool:
+    linear = memoryview(sound.to_linear(frame)).cast("h")
+    whole = sum(value * value for value in linear)
+    parts = [_power(linear, hertz) for hertz in (low, high)]
+    return whole > 1e6 and min(parts) > 0.15 * whole and sum(parts) > 0.7 * whole
+
+
+async def hears_key(world: Any, number: str, low: float, high: float) -> None:
+    async def look() -> bool:
+        return len(key_frames(heard(world, number), low, high)) >= 3
+
+    await world.eventually(look, 10, lambda: f"{number} does not hear the key: {world.lab_story()}")
+
+
+@pytest.mark.parametrize("whisper", ["announce", "none"])
+async def test_without_a_key_the_colleague_has_the_caller_at_once(new_world: Any, whisper: str) -> None:
+    """After the announcement, or with the answer."""
+    to = colleague()
+    world = await staffed(new_world, human(to, whisper=whisper), routes=(reached_through(to, "telnyx"),))
+    put(world, to, answer_after_s=0.5, dtmf="")
+    number, call_id = await caller(world, "twilio")
+    await asyncio.gather(hears_tone(world, number, COLLEAGUE_HZ), hears_tone(world, to, CALLER_HZ))
+    assert holds(heard(world, to), "whisper-announce") == (whisper == "announce")
+    assert longest_nothing_s(world, number) <= PROMISE_S
+    await world.client.post(f"{world.url}/v1/calls/{call_id}/hangup")
+    ended, over = await world.ended(call_id), await world.ended((await linked_call(world, call_id))["id"])
+    assert (ended["outcome"], over["outcome"], over["reason"]) == ("completed", "completed", "caller-hung-up")
+
+
+# --- nobody takes the call -------------------------------------------------------------------------------------------------
+
+
+async def test_busy_declined_and_silent_phones_are_followed_by_the_next_rung(new_world: Any) -> None:
+    """The caller is told each time, never hears nothing, and the fourth colleague has them."""
+    busy, declines, silent, takes = (colleague() for _ in range(4))
+    ladder = (human(busy), human(declines), human(silent, ring_s=5), human(takes))
+    world = await staffed(new_world, *ladder)
+    put(world, busy, behavior="busy")
+    put(world, declines, behavior="decline", answer_after_s=0.5)
+    put(world, silent, behavior="no_answer")
+    put(world, takes, answer_after_s=0.5)
+    number, call_id = await caller(world, "telnyx")
+    await asyncio.gather(hears_tone(world, number, COLLEAGUE_HZ, within_s=60), hears_tone(world, takes, CALLER_HZ, within_s=60))
+    found = await losses(world, call_id)
+    assert [rung for _, _, rung in found] == ["human"] * 4
+    assert [why for _, why, _ in found[1:]] == ["colleague-busy", found[2][1], "colleague-no-answer"]
+    assert found[2][1] in {"colleague-declined", "colleague-busy"}
+    assert holds(heard(world, number), "colleague-unreached")
+    assert longest_nothing_s(world, number) <= PROMISE_S
+    assert all(world.lab.phones.get(one).answers == 0 for one in (busy, declines, silent))
+    world.lab.phones.hang_up(number)
+    assert (await world.ended(call_id))["outcome"] == "completed"
+
+
+async def test_a_mailbox_never_has_a_caller(new_world: Any) -> None:
+    """It answers and talks, and presses nothing: the caller does not hear it, and goes on down the ladder."""
+    to = colleague()
+    world = await staffed(new_world, human(to), routes=(reached_through(to, "plivo"),))
+    put(world, to, answer_after_s=0.5, dtmf="")
+    number, call_id = await caller(world, "twilio")
+    call = await world.ended(call_id, within_s=40)
+    assert (call["outcome"], call["handed_to"]) == ("failed", None)
+    assert (await losses(world, call_id))[1:] == [("human", "colleague-took-no-call", "goodbye")]
+    track = heard(world, number)
+    assert tone_frames(track, COLLEAGUE_HZ) == []
+    assert tone_frames(heard(world, to), CALLER_HZ) == []
+    assert all(holds(track, name) for name in ("connecting", "ringing", "colleague-unreached", "sorry-goodbye"))
+    assert longest_nothing_s(world, number) <= PROMISE_S
+    assert (await world.ended((await linked_call(world, call_id))["id"]))["reason"] == "gateway-hung-up"
+
+
+async def test_the_colleagues_leg_fails_over_as_every_leg_does(new_world: Any) -> None:
+    """The first carrier is down, the second one refuses: the third one reaches the colleague, whose phone rings once."""
+    to = colleague()
+    world = await staffed(new_world, human(to), routes=(reached_through(to, "twilio", "plivo", "vonage"),))
+    put(world, to, answer_after_s=0.5)
+    world.fault("twilio", {"kind": "http_error", "status": 503, "prefix": to})
+    world.fault("plivo", {"kind": "down"})
+    number, call_id = await caller(world, "telnyx")
+    await asyncio.gather(hears_tone(world, number, COLLEAGUE_HZ, within_s=30), hears_tone(world, to, CALLER_HZ, within_s=30))
+    linked = await linked_call(world, call_id)
+    assert [leg["carrier"] for leg in linked["legs"]] == ["twilio", "plivo", "vonage"]
+    assert world.rang(to) == ["vonage"]
+    assert longest_nothing_s(world, number) <= PROMISE_S
+    world.lab.phones.hang_up(to)
+    assert (await world.ended(call_id))["outcome"] == "completed"
+
+
+async def test_a_caller_who_hangs_up_stops_the_colleagues_phone_at_once(new_world: Any) -> None:
+    """It rings no longer than a second more, nobody answers to nobody, and no rung follows."""
+    to = colleague()
+    world = await staffed(new_world, human(to), "voicemail", routes=(reached_through(to, "telnyx"),))
+    put(world, to, answer_after_s=15.0)
+    number, call_id = await caller(world, "plivo")
+    await world.lab.until("ring", number=to, timeout_s=15)
+    gone_at = world.lab.now()
+    world.lab.phones.hang_up(number)
+    call, over = await world.ended(call_id), await world.ended((await linked_call(world, call_id))["id"])
+    assert (call["outcome"], call["reason"], over["outcome"]) == ("failed", "agent-unavailable", "canceled")
+    assert world.lab.phones.get(to).calls[-1].ended_at - gone_at < 2.0
+    assert world.lab.phones.get(to).answers == 0
+    assert [rung for _, _, rung in await losses(world, call_id)] == ["human"]
+
+
+async def test_a_broken_line_to_the_colleague_is_no_goodbye(new_world: Any) -> None:
+    """The caller is told, and the next colleague has them."""
+    first, second = colleague(), colleague()
+    routes = (reached_through(first, "telnyx"), reached_through(second, "twilio"))
+    world = await staffed(new_world, human(first), human(second), routes=routes)
+    put(world, first, answer_after_s=0.3, says="silence", dtmf="1")
+    put(world, second, answer_after_s=0.3)
+    world.fault("telnyx", {"kind": "stream_cut", "after_s": 4.0, "prefix": first})
+    number, call_id = await caller(world, "vonage")
+    await hears_tone(world, first, CALLER_HZ)
+    await asyncio.gather(hears_tone(world, number, COLLEAGUE_HZ, within_s=30), hears_tone(world, second, CALLER_HZ, within_s=30))
+    assert (await losses(world, call_id))[1:] == [("human", "colleague-lost", "human")]
+    world.lab.phones.hang_up(second)
+    call = await world.ended(call_id)
+    assert (call["outcome"], call["reason"]) == ("completed", "colleague-hung-up")
+    assert [one["outcome"] for one in await world.calls() if one["handed_from"] == call_id] == ["completed", "dropped"]
+
+
+async def test_nobody_is_connected_with_their_own_phone(new_world: Any) -> None:
+    """The colleague calls us themselves: their rung is passed over, and says why."""
+    world = await staffed(new_world, human("+15550102999"))
+    world.lab.phones.put("+15550102999", says="silence")
+    world.lab.phones.dial("+15550102999", world.lab.credentials("twilio")["numbers"][0])
+
+    async def look() -> str | None:
+        return next((call["id"] for call in await world.calls() if call["from"] == "+15550102999"), None)
+
+    call_id = await world.eventually(look, 15, world.lab_story)
+    assert (await world.ended(call_id))["outcome"] == "failed"
+    (lost,) = [event["data"] for event in await world.events(call_id) if event["kind"] == "agent-lost"]
+    assert lost["passed"] == ["human: that is who calls"]
+    assert len(await world.calls()) == 1
+
+
+# --- a call of ours ----------------------------------------------------------------------------------------------------------
+
+
+async def test_somebody_whom_we_called_is_handed_over_when_their_agent_is_lost(new_world: Any) -> None:
+    """In mid-call: the agent's socket breaks, and the colleague has the person."""
+    sockets: list[ServerConnection] = []
+    to = colleague()
+
+    async def agent(connection: ServerConnection) -> None:
+        sockets.append(connection)
+        await connection.wait_closed()
+
+    async with serve(agent, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/bot"
+        bot = AgentConfig(
+            name="bot", kind="twilio_stream", first_word_s=0, settings=Settings(url=url, auth_token="handover-0123456789")
+        )
+        world = await new_world(agents=(bot,), ladder=(human(to),), routes=(reached_through(to, "vonage"),))
+        put(world, to, answer_after_s=0.5)
+        number = world.phone(says=f"tone:{CALLER_HZ}")
+        call_id = await world.place(number, agent="bot", carriers=["plivo"])
+        await world.until(call_id, "in_progress")
+        sockets[0].transport.abort()
+        await asyncio.gather(hears_tone(world, number, COLLEAGUE_HZ), hears_tone(world, to, CALLER_HZ))
+        world.lab.phones.hang_up(number)
+        call, over = await world.ended(call_id), await world.ended((await linked_call(world, call_id))["id"])
+    assert (call["outcome"], over["outcome"], call["handed_to"]) == ("completed", "completed", over["id"])
