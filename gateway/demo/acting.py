@@ -13,8 +13,12 @@ from gateway.demo.alex import phone_setup
 from gateway.demo.callers import Callers
 from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.following import Case, Following
+from gateway.demo.lost_agent import LostAgent
+from gateway.demo.mortal import Mortal
 from gateway.demo.parrot import Parrot
 from gateway.demo.recording import Hearing, NotStereo, listen
+from gateway.demo.rungs import MESSAGE
+from gateway.demo.stage import StageFailed
 from gateway.demo.story import Carrier, Step
 from gateway.demo.telling import Teller
 from gateway.demo.witness import Finding
@@ -76,12 +80,24 @@ class Actor:
         self._teller.step(number, scene.title)
         return await self._judged("callers", act, lambda seconds: f"{scene.held} ({seconds:.1f}s)")
 
+    async def play_lost_agent(self, number: int, carriers: Sequence[Carrier], mortal: Mortal) -> Result:
+        """The agent dies in mid-call."""
+        scene = LostAgent(self._gateway, self._lab, self._teller, carriers, mortal)
+
+        async def act() -> Acted:
+            findings = await scene.play()
+            self._save(await self._lab.recording(MESSAGE.number), f"{number}-{MESSAGE.name.lower()}", MESSAGE.name)
+            return findings, None
+
+        self._teller.step(number, scene.title)
+        return await self._judged("agent-lost", act, lambda seconds: f"each went down the ladder ({seconds:.1f}s)")
+
     async def _judged(self, name: str, act: Callable[[], Awaitable[Acted]], held: Callable[[float], str]) -> Result:
         began = time.monotonic()
         carrier: str | None = None
         try:
             findings, carrier = await act()
-        except (httpx.HTTPError, NotStereo, OSError) as error:
+        except (httpx.HTTPError, NotStereo, OSError, StageFailed) as error:
             findings = (_no_answer(error),)
         seconds = time.monotonic() - began
         self._teller.verdict(findings, held(seconds), self._logs)

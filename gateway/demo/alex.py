@@ -25,7 +25,7 @@ def phone_setup(step: Step) -> dict[str, Any]:
     says = spoken(step.voice, VOICE_STARTS_S)
     setup = {"behavior": "answer", "answer_after_s": 0.5, "says": says, "hangup_after_s": answered_s}
     if step.agent_hangs_up:
-        setup |= {"dtmf": _key_at(answered_s, "9"), "hangup_after_s": answered_s + GOODBYE_S}
+        setup |= {"dtmf": key_at(answered_s, "9"), "hangup_after_s": answered_s + GOODBYE_S}
     return setup
 
 
@@ -35,6 +35,6 @@ def spoken(voice: str, after_s: float) -> str:
     return "data:audio/wav;base64," + base64.b64encode(to_wav(said)).decode()
 
 
-def _key_at(seconds: float, key: str) -> str:
-    """The lab presses the first key 0.5 s after the answer, and waits 0.5 s more for each `w`."""
+def key_at(seconds: float, key: str) -> str:
+    """A phone's `dtmf` for a key so long after the answer: the lab presses the first one after 0.5 s, and each `w` is 0.5 s."""
     return "w" * max(0, round((seconds - 0.5) / 0.5)) + key

@@ -77,6 +77,24 @@ class GatewayClient(_Client):
         states = {carrier["name"]: carrier["breaker"]["place"]["state"] for carrier in await self.carriers()}
         return all(states.get(name) == "closed" for name in names)
 
+    async def voicemail_of(self, caller: str) -> dict[str, Any] | None:
+        """The newest message that this person left, if it is kept."""
+        found = await self._json("GET", "/v1/voicemails")
+        return next((one for one in found["items"] if one["from"] == caller and one["status"] == "kept"), None)
+
+    async def voicemail_sound(self, voicemail_id: str) -> bytes:
+        """`GET /v1/voicemails/{id}/audio`: a WAV."""
+        return (await self._http.get(f"/v1/voicemails/{voicemail_id}/audio")).raise_for_status().content
+
+    async def callback_to(self, number: str) -> dict[str, Any] | None:
+        """The newest promise to call this person, if there is one."""
+        found = await self._json("GET", "/v1/callbacks", params={"to": number})
+        return next(iter(found["items"]), None)
+
+    async def run_callback(self, callback_id: str) -> None:
+        """`POST /v1/callbacks/{id}/run`: now, and not when it would be due."""
+        await self._json("POST", f"/v1/callbacks/{callback_id}/run")
+
     async def events(self) -> AsyncIterator[dict[str, Any]]:
         """`GET /v1/events` from now on, until the gateway goes."""
         async with self._http.stream("GET", "/v1/events", timeout=httpx.Timeout(_TIMEOUT_S, read=None)) as answer:
@@ -106,6 +124,14 @@ class LabClient(_Client):
         """A person calls one of our numbers."""
         await self._json("POST", f"/lab/phones/{number}/call", json=call)
 
+    async def press(self, number: str, digit: str) -> None:
+        """The person presses a key, if there is a call."""
+        await self._json("POST", f"/lab/phones/{number}/press", json={"digit": digit})
+
+    async def hang_up(self, number: str) -> None:
+        """The person hangs up, if there is a call."""
+        await self._json("POST", f"/lab/phones/{number}/hang_up")
+
     async def phone(self, number: str) -> dict[str, Any]:
         """Its rings, answers and calls."""
         found: dict[str, Any] = await self._json("GET", f"/lab/phones/{number}")
@@ -116,7 +142,8 @@ class LabClient(_Client):
         found = await self._json("GET", "/lab/ledger", params={"number": number})
         return list(found["entries"])
 
-    async def recording(self, number: str) -> bytes:
-        """A stereo WAV of the last answered call."""
-        answer = await self._http.get(f"/lab/phones/{number}/audio", params={"said": 1})
+    async def recording(self, number: str, call: int | None = None) -> bytes:
+        """A stereo WAV of the last answered call, or of the phone's first (0), second ..."""
+        which = {} if call is None else {"call": call}
+        answer = await self._http.get(f"/lab/phones/{number}/audio", params={"said": 1, **which})
         return answer.raise_for_status().content

@@ -3,9 +3,10 @@
 It chimes, says back what it hears when the person stops, and closes its socket on key 9. What it has seen is evidence.
 """
 
+import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,10 +32,11 @@ class Seen(Struct):
 
 
 class Parrot:
-    """`async with parrot.served(port):`; `seen` is its own log."""
+    """`async with parrot.served(port):`; `seen` is its own log, and `started` hears of every call."""
 
-    def __init__(self) -> None:
+    def __init__(self, started: Callable[[dict[str, Any]], None] = lambda _start: None) -> None:
         self.seen = Seen()
+        self._started = started
 
     @asynccontextmanager
     async def served(self, port: int) -> AsyncIterator[None]:
@@ -55,6 +57,7 @@ class Parrot:
         match message["event"]:
             case "start":
                 self.seen.starts.append(message["start"])
+                self._started(message["start"])
                 await _say(socket, message["streamSid"], CHIME)
             case "media":
                 sound = _remembered(memory, base64.b64decode(message["media"]["payload"]))
@@ -82,3 +85,14 @@ async def _say(socket: ServerConnection, stream_sid: str, sound: bytes) -> None:
     media = {"payload": base64.b64encode(sound).decode()}
     for message in ({"event": "media", "media": media}, {"event": "mark", "mark": {"name": "said"}}):
         await socket.send(json.dumps({**message, "streamSid": stream_sid}))
+
+
+def main(port: int) -> None:
+    """The same in a process of its own, which can be killed; it prints whose call it has got, a line each."""
+
+    async def serve_for_ever() -> None:
+        parrot = Parrot(lambda start: print(start["customParameters"]["from_number"], flush=True))
+        async with parrot.served(port):
+            await asyncio.get_running_loop().create_future()
+
+    asyncio.run(serve_for_ever())

@@ -4,7 +4,9 @@ The lab records at the phone, from the answer on: left is what the person said, 
 """
 
 import io
+import math
 import wave
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -20,7 +22,7 @@ PATIENCE_S = 3.0
 
 
 class NotStereo(ValueError):
-    """The bytes are no 16-bit stereo WAV."""
+    """The bytes are no 16-bit WAV, or not of two channels where two are needed."""
 
 
 class Hearing(Struct, frozen=True, kw_only=True):
@@ -43,15 +45,57 @@ def listen(wav: bytes) -> Hearing:
     )
 
 
-def _loud_frames(wav: bytes) -> tuple[list[bool], list[bool]]:
+def first_sound(wav: bytes, after_s: float) -> float | None:
+    """How long the person's ear got nothing from this second of the recording on; None: for the rest of it."""
+    _, right = _loud_frames(wav)
+    begin = max(0, int(after_s / FRAME_S))
+    found = next((index for index in range(begin, len(right)) if right[index]), None)
+    return None if found is None else round((found - begin) * FRAME_S, 2)
+
+
+def speech_s(wav: bytes) -> float:
+    """Seconds of sound in the right channel, or in the only one; raise NotStereo for what is no 16-bit PCM."""
+    channels, rate, samples = _samples(wav)
+    track = memoryview(samples).cast("h")[channels - 1 :: channels].tobytes()
+    step = int(rate * FRAME_S) * 2
+    loud = sum(rms(track[start : start + step], 2) > LOUD for start in range(0, len(track) - step + 1, step))
+    return round(loud * FRAME_S, 2)
+
+
+def tone_s(wav: bytes, hertz: float) -> float:
+    """Seconds in which the person's ear got this tone and little else."""
+    channels, rate, samples = _samples(wav)
+    track = memoryview(samples).cast("h")[channels - 1 :: channels].tolist()
+    step = int(rate * FRAME_S)
+    frames = (track[start : start + step] for start in range(0, len(track) - step + 1, step))
+    return round(sum(_is_tone(frame, 2 * math.pi * hertz / rate) for frame in frames) * FRAME_S, 2)
+
+
+def _is_tone(frame: Sequence[int], turn: float) -> bool:
+    """`turn`: radians a sample."""
+    whole = sum(value * value for value in frame)
+    real = sum(value * math.cos(turn * at) for at, value in enumerate(frame))
+    imaginary = sum(value * math.sin(turn * at) for at, value in enumerate(frame))
+    return whole > LOUD**2 * len(frame) and 2 * (real**2 + imaginary**2) / len(frame) > 0.7 * whole
+
+
+def _samples(wav: bytes) -> tuple[int, int, bytes]:
+    """Channels, samples a second, and the samples of 16 bits."""
     try:
         with wave.open(io.BytesIO(wav)) as source:
             channels, width, rate, count = source.getparams()[:4]
             samples = source.readframes(count)
     except (wave.Error, EOFError) as error:
         raise NotStereo(str(error)) from error
-    if channels != 2 or width != 2:
+    if width != 2:
         raise NotStereo(f"{channels} channels of {8 * width} bits")
+    return channels, rate, samples
+
+
+def _loud_frames(wav: bytes) -> tuple[list[bool], list[bool]]:
+    channels, rate, samples = _samples(wav)
+    if channels != 2:
+        raise NotStereo(f"{channels} channels of 16 bits")
     step = int(rate * FRAME_S) * 4
     pieces = [samples[start : start + step] for start in range(0, len(samples) - step + 1, step)]
     return [_loud(piece, 0) for piece in pieces], [_loud(piece, 2) for piece in pieces]

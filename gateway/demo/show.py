@@ -14,10 +14,12 @@ from typing import Any
 import msgspec
 
 from carriers.registry import kinds
+from gateway.demo import rungs
 from gateway.demo.acting import Actor, Result
 from gateway.demo.alex import PHONE_AFTER_THE_STORY
 from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.live import Live
+from gateway.demo.mortal import Mortal
 from gateway.demo.own_config import OUTSIDE_KIND, own_config
 from gateway.demo.parrot import Parrot
 from gateway.demo.paste import OWN_PHONE, commands, edit, pages
@@ -52,6 +54,7 @@ class Show:
         self._runs = folder
         self._key = f"demo-{secrets.token_hex(8)}"
         self._parrot = Parrot()
+        self._mortal: Mortal
         self.outcome = Outcome()
 
     async def run(self) -> int:
@@ -75,7 +78,7 @@ class Show:
             stage = await stack.enter_async_context(Stage(folder, {"HOLDLINE_API_KEY": self._key}))
             stack.callback(self._teller.plain, "\nStopping the gateway and the lab ...")
             lab = await self._start_lab(stage, stack)
-            gateway = await self._start_gateway(stage, stack, lab.url)
+            gateway = await self._start_gateway(stage, stack, lab)
             carriers = await _carriers(gateway, lab)
             actor = Actor(gateway, lab, self._teller, folder, (stage.log("gateway"), stage.log("lab")))
             await self._play(carriers, actor, stage)
@@ -110,17 +113,21 @@ class Show:
             self._teller.plain(f"{'':<9}(its usual port, {LAB_PORT}, is taken)")
         return lab
 
-    async def _start_gateway(self, stage: Stage, stack: AsyncExitStack, lab_url: str) -> GatewayClient:
+    async def _start_gateway(self, stage: Stage, stack: AsyncExitStack, lab: LabClient) -> GatewayClient:
         gateway = await stack.enter_async_context(GatewayClient(f"http://{HOST}:{self._port}", self._key))
         port = some_free_port(self._port)
         await stack.enter_async_context(self._parrot.served(port))
-        config, changed = own_config(self._config, stage.folder, _outside_agent(port))
+        mortal = Mortal(some_free_port(port), stage.log("agent"))
+        self._mortal = await stack.enter_async_context(mortal)
+        agents = (_outside_agent(port), *rungs.agents(_media(mortal.port), secrets.token_hex(16)))
+        numbers = [credentials["numbers"][0] for credentials in (await lab.credentials()).values()]
+        config, changed = own_config(self._config, stage.folder, agents, rungs.routes(numbers))
         if changed:
             self._teller.plain(f"{self._config} names a store; the demo leaves that alone and uses one of its own.")
         with self._teller.starting("the gateway"):
             took = await stage.start(
                 "gateway",
-                *("serve", "--config", str(config), "--lab", lab_url),
+                *("serve", "--config", str(config), "--lab", lab.url),
                 *("--host", HOST, "--port", str(self._port), "--data", str(stage.folder)),
                 ready=lambda: gateway.answers("/readyz"),
                 within_s=GATEWAY_READY_S,
@@ -135,6 +142,7 @@ class Show:
         scenes += [
             partial(actor.play_callers, carriers=carriers),
             partial(actor.play_outside, step=from_outside(carriers, OUTSIDE), parrot=self._parrot),
+            partial(actor.play_lost_agent, carriers=carriers, mortal=self._mortal),
         ]
         for number, scene in enumerate(scenes, 1):
             result = await scene(number)
@@ -204,9 +212,13 @@ async def _carriers(gateway: GatewayClient, lab: LabClient) -> tuple[Carrier, ..
     return tuple(found.values())
 
 
+def _media(port: int) -> str:
+    return f"ws://{HOST}:{port}/media"
+
+
 def _outside_agent(port: int) -> dict[str, Any]:
     """As config.yaml would have it."""
-    settings = {"url": f"ws://{HOST}:{port}/media", "auth_token": secrets.token_hex(16)}
+    settings = {"url": _media(port), "auth_token": secrets.token_hex(16)}
     return {"name": OUTSIDE, "kind": OUTSIDE_KIND, "settings": settings}
 
 

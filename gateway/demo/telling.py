@@ -18,8 +18,9 @@ from gateway.demo.witness import Finding
 
 _INTRO = (
     "Holdline places the calls of a voice agent, and gets them through when a carrier fails. Here an agent calls Alex, "
-    "again and again, while one carrier after the other dies; then people call the agent. Carriers and phones are "
-    "simulated on this machine; what you read of rings and voices is what they recorded, not what the gateway believes."
+    "again and again, while one carrier after the other dies; then people call the agent, and at last the agent itself "
+    "dies. Carriers and phones are simulated on this machine; what you read of rings and voices is what they recorded, "
+    "not what the gateway believes."
 )
 _KNOWN = {None: "not sent", "not_sent": "not sent", "unknown": "fate unknown, given up"}
 """What is known of a failed attempt, where the API's own word needs help."""

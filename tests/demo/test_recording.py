@@ -3,8 +3,8 @@
 import pytest
 
 from agent.speech import sentence as agent_says
-from carriers.lab.sound import FRAME, RATE, SILENCE, to_wav
-from gateway.demo.recording import NotStereo, listen
+from carriers.lab.sound import FRAME, RATE, SILENCE, to_wav, tone
+from gateway.demo.recording import NotStereo, first_sound, listen, speech_s, tone_s
 from gateway.demo.voices import sentence as alex_says
 
 
@@ -59,3 +59,24 @@ def test_anything_but_stereo_is_refused(wav: bytes) -> None:
     """A mono file, an empty one and garbage are no recording to judge by."""
     with pytest.raises(NotStereo):
         listen(wav)
+
+
+def test_how_long_the_ear_got_nothing() -> None:
+    """From a second of the recording to the next sound of the agent; the person's own voice does not count."""
+    wav = to_wav(tone(440, 4.0), tone(440, 1.0) + SILENCE * 50 + tone(440, 1.0) + SILENCE * 50)
+    assert first_sound(wav, 1.2) == pytest.approx(0.8, abs=0.03)
+    assert first_sound(wav, 0.5) == 0.0
+    assert first_sound(wav, 3.1) is None
+
+
+def test_seconds_of_speech_of_one_channel_or_the_right_one() -> None:
+    """A voicemail has one channel, a phone's recording two."""
+    assert speech_s(to_wav(tone(440, 1.0) + SILENCE * 50)) == pytest.approx(1.0, abs=0.03)
+    assert speech_s(to_wav(tone(440, 2.0), SILENCE * 100)) == 0.0
+
+
+def test_a_tone_is_told_from_other_sounds() -> None:
+    """Only frames that are mostly that tone count, and only those in the person's ear."""
+    wav = to_wav(tone(1300, 3.0), tone(700, 1.0) + tone(1300, 0.5) + alex_says("hello"))
+    assert tone_s(wav, 700) == pytest.approx(1.0, abs=0.03)
+    assert tone_s(wav, 1300) == pytest.approx(0.5, abs=0.1)

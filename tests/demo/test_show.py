@@ -53,7 +53,7 @@ def test_a_missing_config_is_one_sentence_with_the_cure(tmp_path: Path, capsys: 
 
 def test_the_demo_adds_its_agent_and_nothing_else(tmp_path: Path) -> None:
     """The shipped config is copied with one more agent; its routes, carriers and times are as they were."""
-    copy, changed = own_config(CONFIG, tmp_path, AGENT)
+    copy, changed = own_config(CONFIG, tmp_path, [AGENT])
     document, original = (read_document(path.read_text()).document for path in (copy, CONFIG))
     assert not changed
     assert document.pop("agents") == [*original.pop("agents"), AGENT]
@@ -66,7 +66,7 @@ def test_somebodys_own_store_is_left_alone(tmp_path: Path) -> None:
     mine.write_text(CONFIG.read_text().replace("url: null ", "url: redis://10.0.0.1:6379/0 "))
     before = mine.read_text()
     (tmp_path / "run").mkdir()
-    copy, changed = own_config(mine, tmp_path / "run", AGENT)
+    copy, changed = own_config(mine, tmp_path / "run", [AGENT])
     assert changed
     document, original = (read_document(path.read_text()).document for path in (copy, mine))
     assert document["store"].pop("url") is None
@@ -81,7 +81,7 @@ def test_who_answers_no_callers_sees_how_it_would_be(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text('routes: [{name: out, direction: outbound, prefix: "+1", agent: bo}]\nagents: []\n')
     (tmp_path / "run").mkdir()
-    copy, _ = own_config(mine, tmp_path / "run", AGENT)
+    copy, _ = own_config(mine, tmp_path / "run", [AGENT])
     routes = read_document(copy.read_text()).document["routes"]
     assert [(route["direction"], route["agent"]) for route in routes] == [("outbound", "bo"), ("inbound", "bo")]
 
@@ -90,4 +90,4 @@ def test_what_is_no_config_is_left_to_the_gateway_to_refuse(tmp_path: Path) -> N
     """A list is handed on as it is."""
     mine = tmp_path / "config.yaml"
     mine.write_text("[1, 2]")
-    assert own_config(mine, tmp_path, AGENT) == (mine, False)
+    assert own_config(mine, tmp_path, [AGENT]) == (mine, False)
