@@ -212,7 +212,7 @@ class Handovers:
             caller, linked = await self._ladder.call(pair.caller_id), await self._ladder.call(pair.linked_id)
             over = self._over(pair, caller, linked)
             if over is not None:
-                await self._end(pair, *over)
+                await self._end(pair, over[0])
                 return over[1]
             if pair.taken and not pair.written:
                 pair.written = await self._colleagues.tell(pair.caller_id, HandedOver(to=pair.linked_id))
@@ -234,14 +234,25 @@ class Handovers:
             return "", why_not_reached(linked) if linked else "colleague-gone"
         return ("colleague", "") if ends_the_caller(linked) else ("", _LOST)
 
-    async def _end(self, pair: Pair, by: str, _why: str) -> None:
+    async def _end(self, pair: Pair, by: str) -> None:
         if by == "caller":
             await self._colleagues.end(pair.linked_id, by)
         elif by == "colleague":
             await self._colleagues.end(pair.caller_id, by)
-        elif pair.caller is None and pair.colleague is not None:  # the caller's session is another process' by now
-            self._strays[pair.linked_id] = pair.colleague
-            self._errands.run("colleague-alone", self._wait_alone(pair.colleague))
+        elif pair.caller is None and pair.colleague is not None:
+            self._moved(pair, pair.colleague)
+
+    def _moved(self, pair: Pair, colleague: Party) -> None:
+        """The caller's session is another process' by now, or another one in this."""
+        newer = self._linked.get(pair.linked_id)
+        if newer is not None and newer is not pair:
+            newer.colleague = colleague
+            newer.news.set()
+            if newer.taken:
+                newer.meet()
+            return
+        self._strays[pair.linked_id] = colleague
+        self._errands.run("colleague-alone", self._wait_alone(colleague))
 
     def _due(self, pair: Pair, answered_by: float) -> float:
         return answered_by if pair.arrived_at is None else pair.arrived_at + KEY_WAIT_S
