@@ -189,7 +189,7 @@ class World:
     async def provision(self) -> None:
         """Point every carrier's numbers at this gateway."""
         wanted = {
-            carrier.name: Wanted(carrier=carrier.name, public_url=self.url, numbers=carrier.numbers)
+            carrier.name: Wanted(carrier=carrier.name, public_url=self.config.server.public_url, numbers=carrier.numbers)
             for carrier in self.config.carriers
         }
         await Provisioning({name: self.opened_carrier(name) for name in wanted}, wanted, self.clock).once()

@@ -37,7 +37,9 @@ class Balancer:
 
     async def aclose(self) -> None:
         self._server.close()
+        await asyncio.sleep(0)  # what was accepted a moment ago becomes a task, and a transport that can be closed
         await self.cut()
+        await asyncio.sleep(0)
 
     async def cut(self) -> None:
         """Break every connection that is open."""
