@@ -27,10 +27,19 @@ T = TypeVar("T")
 
 
 class SdkThreads(Generic[C]):
-    """`make_client` is called once in each thread that needs a client."""
+    """`make_client` is called once in each thread that needs a client. `let_go` closes what lies open below the clients; it is
+    called by `close`, and again by each thread that was still busy then: what it used comes back open.
+    """
 
-    def __init__(self, name: str, make_client: Callable[[], C], clock: Callable[[], float], size: int = 4) -> None:
-        self._make_client, self._clock = make_client, clock
+    def __init__(
+        self,
+        name: str,
+        make_client: Callable[[], C],
+        clock: Callable[[], float],
+        size: int = 4,
+        let_go: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._make_client, self._clock, self._let_go, self._closed = make_client, clock, let_go, False
         self._dials = ThreadPoolExecutor(size, thread_name_prefix=f"{name}-dial")
         self._controls = ThreadPoolExecutor(size, thread_name_prefix=f"{name}-control")
         self._own = threading.local()
@@ -71,13 +80,19 @@ class SdkThreads(Generic[C]):
 
     def close(self) -> None:
         """Let go; a thread that hangs in an SDK ends with its socket's time-out."""
+        self._closed = True
         self._dials.shutdown(wait=False, cancel_futures=True)
         self._controls.shutdown(wait=False, cancel_futures=True)
+        self._let_go()
 
     def _with_client(self, job: Callable[[C], T]) -> T:
         if not hasattr(self._own, "client"):
             self._own.client = self._make_client()
-        return job(self._own.client)
+        try:
+            return job(self._own.client)
+        finally:
+            if self._closed:
+                self._let_go()
 
     def _armed(self, job: Callable[[C], T], ticket: Shot) -> T:
         shot.load(ticket)

@@ -76,8 +76,8 @@ class TelnyxCarrier(NoMessages):
         self.markup: Markup = TelnyxMarkup()
         self._connection_id, self._clock = credentials.connection_id, clock
         self._api_key, self._base_url = credentials.api_key, settings.base_url or PUBLIC_API
-        self._wires: list[httpx.Client] = []
-        self._threads = SdkThreads(settings.name, self._make_client, clock, settings.threads)
+        self._wires: list[Wire] = []
+        self._threads = SdkThreads(settings.name, self._make_client, clock, settings.threads, self._let_go)
 
     async def place(self, attempt: Attempt, deadline: float, gate: Gate) -> Placed:
         return await self._threads.dial(
@@ -128,11 +128,13 @@ class TelnyxCarrier(NoMessages):
 
     async def aclose(self) -> None:
         self._threads.close()
-        for wire in self._wires:
+
+    def _let_go(self) -> None:
+        for wire in tuple(self._wires):
             wire.close()
 
     def _make_client(self) -> Telnyx:
-        wire = httpx.Client(transport=Wire(), timeout=httpx.Timeout(CONTROL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S))
+        wire = Wire()
         self._wires.append(wire)
         return Telnyx(
             api_key=self._api_key,
@@ -141,7 +143,7 @@ class TelnyxCarrier(NoMessages):
             client_secret="",
             base_url=self._base_url,
             max_retries=0,
-            http_client=wire,
+            http_client=httpx.Client(transport=wire, timeout=httpx.Timeout(CONTROL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)),
         )
 
     async def _ask(self, job: Callable[[Telnyx], T]) -> T:
@@ -262,7 +264,7 @@ def _by_id(client: Telnyx, handle: Handle, call_control_id: str) -> Sighting:
     try:
         call = client.calls.retrieve_status(call_control_id).data
     except telnyx.APIStatusError as error:
-        if not _is_gone(error):
+        if not _says(error, GONE):
             raise
         call = None
     entries = [entry for entry in _log(client, handle) if entry.payload.call_control_id == call_control_id]
@@ -305,7 +307,7 @@ def _hang_up(client: Telnyx, handle: Handle, connection_id: str) -> None:
         try:
             client.calls.actions.hangup(call_control_id)
         except telnyx.APIStatusError as error:
-            if not _is_gone(error):
+            if not _says(error, GONE):
                 raise
 
 
@@ -367,10 +369,6 @@ def _unless(codes: Collection[str]) -> Iterator[None]:
     except telnyx.APIStatusError as error:
         if not _says(error, codes):
             raise
-
-
-def _is_gone(error: telnyx.APIStatusError) -> bool:
-    return _says(error, GONE)
 
 
 def _says(error: telnyx.APIStatusError, codes: Collection[str]) -> bool:
