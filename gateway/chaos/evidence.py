@@ -16,7 +16,7 @@ from gateway.domain.records import Call
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.simulation.history import History
 from gateway.simulation.invariants.evidence import Evidence
-from gateway.simulation.people import Told
+from gateway.simulation.people import TakenBack, Told
 from gateway.simulation.plan import CallPlan, CarrierPlan, MishapPlan, Plan
 from gateway.simulation.sound import Tones
 from gateway.simulation.watch import Watch
@@ -35,6 +35,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     """`name` and `kind` of each."""
     wishes: Sequence[Wish]
     told: Sequence[Told]
+    taken_back: Sequence[TakenBack]
     answers: Sequence[tuple[str, str, str]]
     """(agent process, call id, session id)."""
     done: Done
@@ -61,11 +62,16 @@ def evidence_of(scene: Scene, truth: Truth, stock: Stock) -> Evidence:
         calls=stock.calls,
         entries=stock.entries,
         told=list(scene.told),
+        taken_back=list(scene.taken_back),
         watch=watch,
         answers=list(scene.answers),
         delivered=truth.delivered(),
         surprises=[],
         left_over=list(scene.left_over),
+        voicemails={},
+        recording={},
+        messages={},
+        open_promises=[call_id for call_id in stock.promised if call_id not in stock.calls or stock.calls[call_id].ended],
     )
 
 
@@ -89,6 +95,8 @@ def call_plan(wish: Wish, index: int, run: str = "") -> CallPlan:
         hang_up_after_s=wish.hang_up_after_s,
         on_exhausted=wish.on_exhausted,
         not_before_s=wish.not_before_s,
+        promise={"retry_on": list(wish.retry_on)} if wish.retry_on else {},
+        steering=(("take-back", wish.take_back_s),) if wish.take_back_s is not None else (),
     )
 
 

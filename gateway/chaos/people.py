@@ -9,7 +9,7 @@ import httpx
 from gateway.chaos.evidence import call_plan
 from gateway.chaos.plan import Caller, Plan, Wish
 from gateway.simulation.history import History
-from gateway.simulation.people import Clients, Told
+from gateway.simulation.people import Clients, TakenBack, Told
 from gateway.simulation.sockets import Answer
 
 BALANCERS_OWN = frozenset({502, 504})
@@ -42,6 +42,11 @@ class People:
     def told(self) -> list[Told]:
         """What clients were told, in order."""
         return self.clients.told if self.clients else []
+
+    @property
+    def taken_back(self) -> list[TakenBack]:
+        """Promises that a client was told are taken back."""
+        return self.clients.taken_back if self.clients else []
 
     async def act(self, plan: Plan) -> None:
         """All of them, from now on, until the last has been answered or has given up."""

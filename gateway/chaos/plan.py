@@ -85,6 +85,9 @@ class Wish(Struct, frozen=True, kw_only=True):
     hang_up_after_s: float | None
     on_exhausted: str
     not_before_s: float | None
+    retry_on: tuple[str, ...] = ()
+    take_back_s: float | None = None
+    """A promise is taken back so long after it was accepted."""
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -270,18 +273,21 @@ def _wishes(chance: Random, seconds: float, each_s: float) -> tuple[Wish, ...]:
 
 def _wish(chance: Random, index: int, at: float) -> Wish:
     to = number_of(chance.choice(ECHO * 2 + OUTSIDE * 2 + BUILT_IN * 3), index)
+    later = chance.random() < 0.08
     return Wish(
         at=at,
         to=to,
         phone=_phone(chance, to),
         patience_s=chance.choice((0.2, 1.0, 3.0, 5.0)),
-        tries=8,
+        tries=6,
         also=chance.random() < 0.15,
         another_body=chance.random() < 0.1,
         cancel_after_s=chance.choice((None,) * 40 + (0.1, 2.0)),
         hang_up_after_s=chance.choice((None,) * 40 + (1.0, 6.0)),
         on_exhausted=chance.choice(("callback", "callback", "callback", "fail")),
-        not_before_s=chance.choice((None,) * 12 + (4.0,)),
+        not_before_s=4.0 if later else None,
+        retry_on=chance.choice(((), (), ("busy", "no_answer"))),
+        take_back_s=chance.choice((None, 1.0, 3.9)) if later else None,
     )
 
 

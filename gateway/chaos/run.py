@@ -117,6 +117,7 @@ class Run:
             carriers=self._rig.reports,
             wishes=self._plan.wishes,
             told=self._people.told,
+            taken_back=self._people.taken_back,
             answers=_answers(self._rig.answers),
             done=self.done,
             left_over=left_over,

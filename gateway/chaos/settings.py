@@ -19,6 +19,11 @@ _DIALING = {
     "silent_after_s": 5,
     "pace_wait_s": 3,
 }
+_CALLBACKS = {
+    "after_s": 3,
+    "expires_after_s": 45,
+    "retry": {"first_s": 4, "factor": 2, "limit_s": 10, "attempts": 2},
+}
 _BREAKER = {"open_s": 3, "open_limit_s": 10, "probe_lost_s": 15, "successes": 1}
 
 
@@ -45,6 +50,7 @@ def document(
         "store": {"url": store_url},
         "storage": {"dir": data},
         "dialing": _DIALING,
+        "callbacks": _CALLBACKS,
         "breaker": _BREAKER,
         "health": {"idle_every_s": 5, "failing_every_s": 1},
     }

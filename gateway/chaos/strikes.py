@@ -18,7 +18,9 @@ _PATIENCE_S = 4.0
 _AFTER_BACK_S = 0.5
 _DRAIN_S = 8.0
 _LIVES_S = 1.5
-"""So long a gateway that has come up is let live."""
+"""So long a gateway that has come up is let live, and at least as long as its start took, however busy the machine is."""
+_LATE_S = 45.0
+"""A strike that is so late, because others are not undone yet, is left out."""
 _GIVE_UP = 3
 
 Whose = Callable[[Entry], Awaitable[int | None]]
@@ -31,6 +33,7 @@ class Striker:
     def __init__(self, rig: Rig, follower: Follower, done: Done, whose: Whose) -> None:
         self._rig, self._follower, self.done, self._whose = rig, follower, done, whose
         self._shared: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in ("store", "balancer", "agent")}
+        self._began = 0.0
         self.failures: list[str] = []
         """What went wrong in our own machinery; a run with one is no proof."""
         self._deeds: dict[Deed, Callable[[Strike, Entry | None], Awaitable[None]]] = {
@@ -51,10 +54,10 @@ class Striker:
 
     async def carry_out(self, plan: Plan) -> None:
         """All of it, from now on; returns when all of it is undone."""
-        begin = asyncio.get_running_loop().time()
+        self._began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as tasks:
             for strike in plan.strikes:
-                tasks.create_task(self._at(begin + strike.at, strike))
+                tasks.create_task(self._at(self._began + strike.at, strike))
 
     async def heal(self) -> None:
         """Everybody is well, runs, and can be reached."""
@@ -77,6 +80,9 @@ class Striker:
         await asyncio.sleep(strike.delay_s)
         await self._deeds[strike.deed](strike, entry)
 
+    def _too_late(self, strike: Strike) -> bool:
+        return asyncio.get_running_loop().time() > self._began + strike.at + _LATE_S
+
     def _note(self, strike: Strike, whom: str, begin: float, entry: Entry | None) -> None:
         moment = _WORDS[strike.moment] if entry else "no moment"
         until = time.time() + _AFTER_BACK_S
@@ -96,13 +102,15 @@ class Striker:
 
     async def _kill_unit(self, unit: GatewayUnit, strike: Strike, entry: Entry | None) -> None:
         async with unit.busy:
+            if self._too_late(strike):
+                return
             begin = time.time()
             await unit.kill()
             self.done.deaths["gateway"] += 1
             await asyncio.sleep(strike.for_s)
-            await self._raise(unit.start, unit.kill)
+            took = await self._raise(unit.start, unit.kill)
             self._note(strike, unit.member.name, begin, entry)
-            await asyncio.sleep(_LIVES_S)
+            await asyncio.sleep(max(_LIVES_S, took))
 
     async def _pause_gateway(self, strike: Strike, entry: Entry | None) -> None:
         unit = await self._aim(strike, entry)
@@ -142,6 +150,8 @@ class Striker:
     async def _kill_shared(self, name: str, strike: Strike, entry: Entry | None) -> None:
         member = getattr(self._rig, name)
         async with self._shared[name]:
+            if self._too_late(strike):
+                return
             begin = time.time()
             self._store_is(name, wrong=True)
             await member.kill()
@@ -192,16 +202,18 @@ class Striker:
         if name == "store":
             self.done.store_troubles.append((time.time(), wrong))
 
-    async def _raise(self, start: Callable[[], Awaitable[None]], kill: Callable[[], Awaitable[None]]) -> None:
-        """Start it again; on a machine that is too busy more than once."""
+    async def _raise(self, start: Callable[[], Awaitable[None]], kill: Callable[[], Awaitable[None]]) -> float:
+        """Start it again; on a machine that is too busy more than once. The seconds that it took."""
+        begin = time.monotonic()
         for left in reversed(range(_GIVE_UP)):
             try:
-                return await start()
+                await start()
+                break
             except NotStarted as error:
                 await kill()
                 if not left:
                     self.failures.append(str(error))
-        return None
+        return time.monotonic() - begin
 
     # --- ways ----------------------------------------------------------------------------------------------------
 
