@@ -86,13 +86,10 @@ def _wants_another(evidence: Evidence, call: Call) -> bool:
 
 
 def _folded(evidence: Evidence, call: Call) -> bool:
-    """Another promise for the same was open when it ended, and stands for the retry."""
-    others = (
-        write.after
-        for write in evidence.watch.writes
-        if write.after.id != call.id and call.ended_at is not None and write.at <= call.ended_at + SLACK_S
-    )
-    return any((other.to, other.purpose) == (call.to, call.purpose) and other.promised_at is not None for other in others)
+    """Its log says that another promise for the same stands for the retry, and there was one."""
+    said = any(entry.kind == "retry-folded" for entry in evidence.entries[call.id])
+    others = (other for other in evidence.calls.values() if other.id != call.id and other.promised_at is not None)
+    return said and any((other.to, other.purpose) == (call.to, call.purpose) for other in others)
 
 
 def _allows(window: Window, at: float) -> bool:
