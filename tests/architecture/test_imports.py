@@ -48,13 +48,16 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/config": EVERYWHERE | {"agent.registry", "agent.speech", "carriers.contract", "carriers.registry", "gateway.strict"},
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
     "gateway/domain": frozenset(),
-    "gateway/ladder_terms.py": EVERYWHERE | {"gateway.config", "gateway.inbound_terms", "gateway.runtime"},
+    "gateway/ladder_terms.py": EVERYWHERE
+    | {"gateway.callback_terms", "gateway.config", "gateway.inbound_terms", "gateway.runtime"},
     "gateway/talking.py": EVERYWHERE
-    | {"agent.callback_offer", "agent.contract", "agent.goodbye", "agent.hold"}
+    | {"agent.callback_offer", "agent.contract", "agent.goodbye", "agent.handover", "agent.hold"}
     | {"gateway.config", "gateway.ladder_terms", "gateway.runtime"},
     "gateway/voicemail_works.py": EVERYWHERE | {"agent.voicemail", "gateway.config", "gateway.runtime"},
     "gateway/inbound_terms.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
     "gateway/webhook_endpoints.py": EVERYWHERE | {"gateway.config", "gateway.runtime"},
+    # It joins two agents of our own, frame by frame.
+    "gateway/runtime/handover.py": EVERYWHERE | {"agent.contract", "agent.handover", "gateway.runtime"},
     "gateway/runtime": EVERYWHERE | {"agent.contract", "carriers.contract", "carriers.messages_left", "gateway.compliance"},
     "gateway/serving.py": frozenset({"agent.registry", "gateway.app", "gateway.config", "gateway.web"}),
     "gateway/simulation": EVERYWHERE
