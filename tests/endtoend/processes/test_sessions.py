@@ -139,3 +139,24 @@ async def test_a_paused_gateway_that_wakes_up_speaks_to_nobody(world: Any, balan
     world.lab.phones.hang_up(number)
     assert (await world.ended(call_id))["outcome"] == "completed"
     assert world.rang(number) == [carrier]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_caller_of_a_paused_gateway_is_talked_to_by_another(world: Any, balancer: Any, serve: Any, carrier: str) -> None:
+    """The same for somebody who called us: they hear the other gateway, and after the waking nobody talks into it."""
+    sleeper = await serve()
+    await world.provision()
+    balancer.pinned = sleeper.port
+    caller = world.phone()
+    world.lab.phones.dial(caller, str(world.lab.credentials(carrier)["numbers"][0]))
+    await world.hears(caller, within_s=20)
+    (call,) = await world.calls()
+    heard = world.heard_speech_s(caller)
+    await frozen(world, balancer, sleeper, call["id"])
+    await world.hears(caller, heard + 0.3)
+    now = await world.call(call["id"])
+    assert (now["direction"], now["status"], now["session"]["resumed"]) == ("inbound", "in_progress", 1)
+    assert len(world.told("stream_open", caller)) == 2
+    world.lab.phones.hang_up(caller)
+    assert (await world.ended(call["id"]))["outcome"] == "completed"
+    assert world.dialled(caller) == []
