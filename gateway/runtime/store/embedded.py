@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import RedisError
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.runtime.store.connection import findings, open_client, speaking
@@ -187,10 +187,11 @@ class EmbeddedServer:
     async def _answer(self, client: Redis) -> int:
         """The pid of the server at the socket, if it is ready and works on our directory; 0 otherwise."""
         try:
-            await client.ping()
-            folder = str((await client.config_get("dir"))["dir"])
-            pid = int((await client.info("server"))["process_id"])
-        except (BusyLoadingError, RedisError, OSError):
+            with speaking():
+                await client.ping()
+                folder = str((await client.config_get("dir"))["dir"])
+                pid = int((await client.info("server"))["process_id"])
+        except StoreUnavailable:
             return 0
         return pid if Path(folder) == self.directory else 0
 

@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from msgspec.structs import replace
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from gateway.domain.breaker import Breaker
 from gateway.domain.errors import StoreUnavailable
@@ -267,8 +266,9 @@ class RedisStore(RedisRecordings, RedisVoicemails, RedisNotices, RedisPromises):
     async def ping(self) -> bool:
         """Writes: a replica, a full disk and a full memory all answer a mere PING."""
         try:
-            await self._client.set(self._key("ping"), b"")
-        except (RedisError, OSError):
+            with speaking():
+                await self._client.set(self._key("ping"), b"")
+        except StoreUnavailable:
             return False
         return True
 

@@ -9,6 +9,7 @@ from redis.exceptions import BusyLoadingError, ResponseError
 
 from gateway.domain.errors import StoreUnavailable
 from gateway.runtime.store.connection import speaking
+from gateway.runtime.store.redis_store import RedisStore
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,20 @@ def test_a_connection_that_was_reset_before_we_wrote() -> None:
 
     with pytest.raises(StoreUnavailable, match="handler is closed"):
         uvloop.run(write_to_what_is_gone())
+
+
+def test_a_ping_on_it_says_no() -> None:
+    """Whoever asks whether the store is there is told, and never gets an error."""
+
+    async def ping_what_is_gone() -> bool:
+        store = RedisStore.connect("redis://127.0.0.1:1")
+
+        async def gone(*_given: object, **_named: object) -> None:
+            raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+        store._client.set = gone  # type: ignore[method-assign]
+        answer = await store.ping()
+        await store.aclose()
+        return answer
+
+    assert uvloop.run(ping_what_is_gone()) is False
