@@ -23,7 +23,8 @@ PARTS = ("agent", "carriers", "gateway", "tests", "pyproject.toml", "config.yaml
 PROGRAM = """
 import sys
 from gateway.simulation.runs import run_world
-for seed in range(int(sys.argv[1])):
+first = int(sys.argv[2])
+for seed in [first, *(seed for seed in range(int(sys.argv[1])) if seed != first)]:
     try:
         found = run_world(seed)[1].violations
     except Exception as error:
@@ -48,11 +49,18 @@ def prove(mutation: Mutation, seeds: int = SEEDS) -> tuple[bool, str]:
         if text.count(mutation.old) != 1:
             return False, f"its place is there {text.count(mutation.old)} times in {mutation.file}"
         place.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
-        return _by_worlds(copy, seeds) if mutation.caught_by == SIMULATION else _by_tests(copy, mutation.caught_by)
+        try:
+            return (
+                _by_worlds(copy, seeds, mutation.seed)
+                if mutation.caught_by == SIMULATION
+                else _by_tests(copy, mutation.caught_by)
+            )
+        except subprocess.TimeoutExpired:
+            return False, f"nothing was found in {LONGEST_S} s"
 
 
-def _by_worlds(copy: Path, seeds: int) -> tuple[bool, str]:
-    ran = _run(copy, [sys.executable, "-c", PROGRAM, str(seeds)])
+def _by_worlds(copy: Path, seeds: int, first: int) -> tuple[bool, str]:
+    ran = _run(copy, [sys.executable, "-c", PROGRAM, str(seeds), str(first)])
     told = ran.stdout.strip().splitlines()
     if ran.returncode == 1 and told:
         return True, told[-1][:150]
@@ -79,7 +87,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def sound() -> str:
     """What is wrong with the tree before anything is written into it: whatever is broken anyhow catches everything."""
-    ran = _run(ROOT, [sys.executable, "-c", PROGRAM, str(BEFORE)])
+    ran = _run(ROOT, [sys.executable, "-c", PROGRAM, str(BEFORE), "0"])
     return (ran.stdout + ran.stderr).strip() if ran.returncode else ""
 
 

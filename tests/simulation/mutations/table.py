@@ -18,6 +18,8 @@ class Mutation(Struct, frozen=True):
     old: str
     new: str
     caught_by: str = SIMULATION
+    seed: int = 0
+    """The world that caught it last: it is tried first, and the others only if it catches nothing any more."""
 
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -26,12 +28,14 @@ MUTATIONS: tuple[Mutation, ...] = (
         "gateway/domain/leg.py",
         "    if event.knowledge is Knowledge.UNKNOWN:\n        return _orphan(leg, event, now, policy)\n",
         "",
+        seed=1,
     ),
     Mutation(
         "drop the condemning: what is not found was never sent",
         "gateway/domain/leg.py",
         "replace(leg, phase=LegPhase.CONDEMNED, hangup_wanted=True, verdict=verdict, hangups=1)",
         "_ended(leg, verdict, Knowledge.NOT_SENT, now)",
+        seed=1,
     ),
     Mutation(
         "POST a redelivered dial again",
@@ -52,24 +56,28 @@ MUTATIONS: tuple[Mutation, ...] = (
         "            if hook.expects is Expectation.ACKNOWLEDGEMENT or remembered is None:\n                raise\n",
         "            if hook.expects is Expectation.ACKNOWLEDGEMENT or remembered is None:\n"
         "                return member.carrier.markup.acknowledge()\n",
+        seed=1,
     ),
     Mutation(
         "forget the dedupe mark",
         "gateway/runtime/store/memory_store.py",
         "            self.marks[change.mark.key] = change.mark\n",
         "            pass\n",
+        seed=4,
     ),
     Mutation(
         "ignore the token of a media socket",
         "gateway/web/media_admission.py",
         "        if not leg.media_token or not hmac.compare_digest(leg.media_token.encode(), token.encode()):\n",
         "        if not leg.media_token:\n",
+        seed=8,
     ),
     Mutation(
         "fail over after the phone has rung",
         "gateway/domain/call.py",
         "    rang = leg.phase is LegPhase.ENDED and leg.alerted_at is not None\n",
         "    rang = False\n",
+        seed=51,
     ),
     Mutation(
         "blame the carrier for a busy phone",
@@ -89,6 +97,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "gateway/runtime/store/memory_queues.py",
         'return item is not None and item.token != "" and item.token == token',
         "return item is not None",
+        seed=148,
     ),
     Mutation(
         "let any number of probes out",
@@ -203,24 +212,28 @@ MUTATIONS: tuple[Mutation, ...] = (
         "gateway/runtime/arrivals.py",
         "        call_id, leg_id = ids_of(carrier, arrival.carrier_call_id)\n",
         "        call_id, leg_id = ids_of(carrier, arrival.carrier_call_id + verified.key)\n",
+        seed=6,
     ),
     Mutation(
         "let a breaker hear of a caller's call",
         "gateway/domain/inbound.py",
         "        signaled=True,\n",
         "        signaled=False,\n",
+        seed=14,
     ),
     Mutation(
         "let everybody in",
         "gateway/domain/admission.py",
         "    if rule.refuse:\n",
         "    if False:\n",
+        seed=7,
     ),
     Mutation(
         "answer a caller only at the second look",
         "gateway/domain/inbound.py",
         "    answer = (Answer(call_id=leg.call_id, leg_id=leg.id),) if leg.by_command else ()\n",
         "    answer: tuple[AnyCommand, ...] = ()\n",
+        seed=6,
     ),
     Mutation(
         "couple a stream to any session",
@@ -252,17 +265,20 @@ MUTATIONS: tuple[Mutation, ...] = (
         "gateway/runtime/store/memory_promises.py",
         "        holder = self.slots.get(slot)\n",
         "        holder = None\n",
+        seed=7,
     ),
     Mutation(
         "leave a person alone with a dead agent",
         "gateway/runtime/ladder.py",
         "        if gone.call.id in self._busy:\n",
         "        if True:\n",
+        seed=6,
     ),
     Mutation(
         "leave to itself what a dead process was recording",
         "gateway/runtime/voicemail_salvage.py",
         "            if owner in gone:\n",
         "            if False:\n",
+        seed=77,
     ),
 )
