@@ -328,7 +328,7 @@ class Works:
             metrics=self.metrics,
             asking=self.callback_requests,
             calls=self.calls,
-            sit=lambda call_id: self.seats.sit(call_id),
+            sit=lambda call_id: self.seats.claim(call_id),
             no_message=self.messages.desk.obstacle,
             no_callback=self.callback_requests.obstacle,
             dress=self._means.dress,

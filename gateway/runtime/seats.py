@@ -90,6 +90,13 @@ class Seats:
             await self._resume(call)
         return True
 
+    async def claim(self, call_id: str) -> bool:
+        """Sit, also in the place of a process that does not answer; False if another one has the session and does."""
+        lease = await self.elsewhere(call_id)
+        if lease is not None and await self._peers.holds(lease):
+            return False
+        return await self.sit(call_id, lease)
+
     async def _resume(self, call: Call) -> None:
         context = await self._calls.store.context(call.id)
         known: dict[str, Any] = msgspec.json.decode(context) if context else {}

@@ -281,3 +281,15 @@ async def test_a_process_that_is_relieved_claims_nothing_and_does_not_spin(house
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert 0 < house.clock.slept <= 12
+
+
+async def test_a_session_is_claimed_from_whoever_does_not_answer_and_from_nobody_else(house: House) -> None:
+    """As a colleague's session is, by the gateway that has taken the caller's over."""
+    await house.one.talk()
+    assert not await house.two.seats.claim("call_1")
+    house.one.answers = False
+    assert await house.two.seats.claim("call_1")
+    assert await house.two.seats.claim("call_1")
+    held = house.two.leases.held("call_1")
+    assert held is not None
+    assert (held.owner, held.token) == ("two", 2)

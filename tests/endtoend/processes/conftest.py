@@ -202,5 +202,5 @@ def _document(world: Any, public_url: str, changes: Mapping[str, Mapping[str, An
     document["store"] |= {"url": world.config.store.url, "tag": world.config.store.tag}
     for section, values in changes.items():
         if section != "limits":
-            document[section] |= values
+            document[section] = document[section] | values if isinstance(values, Mapping) else values
     return document
