@@ -66,7 +66,8 @@ def states(call: Call, entries: Sequence[LogEntry], policy: Policy) -> Iterator[
 def fill(watch: Watch, known: Mapping[str, Call], entries: Mapping[str, Sequence[LogEntry]], policy: Policy) -> None:
     """Let the watch have seen all that happened, in order of time."""
     found = [write for call_id, call in known.items() for write in states(call, entries[call_id], policy)]
-    watch.writes.extend(sorted(found, key=lambda write: write.at))
+    # A retry is accepted in the write that ends its call, at one and the same time: first the one ends, then the other is.
+    watch.writes.extend(sorted(found, key=lambda write: (write.at, not write.after.ended)))
     for write in watch.writes:
         watch.calls[write.after.id] = write.after
         for leg in write.after.legs:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from gateway.chaos.evidence import Scene, evidence_of
 from gateway.chaos.ledger import entry_of
 from gateway.chaos.logs import Logged
 from gateway.chaos.plan import Wish
-from gateway.chaos.replay import LIVED, newborn, states
+from gateway.chaos.replay import LIVED, fill, newborn, states
 from gateway.chaos.stock import Stock
 from gateway.chaos.truth import Truth
 from gateway.chaos.verdict import FROM_OUTSIDE, SETTLED, Found, judge
@@ -22,6 +23,7 @@ from gateway.domain import call as calls
 from gateway.domain.events import (
     CallAccepted,
     CallEvent,
+    CancelRequested,
     DialOrphaned,
     DialReported,
     DialSending,
@@ -39,8 +41,11 @@ from gateway.domain.records import Call
 from gateway.domain.verdict import stop
 from gateway.runtime import journal
 from gateway.runtime.store.contract import LogEntry
+from gateway.runtime.store.memory_store import MemoryStore
+from gateway.simulation.history import History
 from gateway.simulation.invariants import PROMISES
 from gateway.simulation.people import Told
+from gateway.simulation.watch import Watch
 
 BEGIN = 1_800_000_000.0
 TO = "+15550100001"
@@ -256,6 +261,24 @@ def test_logs_that_say_what_they_should_not() -> None:
     assert violations(call, log, talk(ONE, 0.3), logged=logged) == [
         "25 no secret and no number in a log",
         "no unforeseen error in a log",
+    ]
+
+
+def test_a_retry_begins_where_its_call_ends() -> None:
+    """Both are written at one time; in the order of things the first promise is over before the second one is made."""
+    policy = Policy(retry_first_s=4.0)
+    call = Call(id="call_1", to=TO, session_id="s", created_at=BEGIN, expires_at=BEGIN + 60, not_before=BEGIN + 1)
+    accepted = LogEntry(id="e1", call_id=call.id, at=BEGIN, kind="x", event=msgspec.to_builtins(CallAccepted()))
+    canceled = LogEntry(id="e2", call_id=call.id, at=BEGIN + 5, kind="x", event=msgspec.to_builtins(CancelRequested()))
+    again = replace(call, id="call_2", not_before=BEGIN + 9)
+    retried = replace(accepted, id="e3", call_id=again.id, at=BEGIN + 5)
+    watch = Watch(MemoryStore(), lambda: BEGIN, History(lambda: BEGIN))
+    logs = {again.id: (retried,), call.id: (accepted, canceled)}
+    fill(watch, {again.id: again, call.id: call}, logs, policy)
+    assert [(write.after.id, write.after.ended) for write in watch.writes] == [
+        ("call_1", False),
+        ("call_1", True),
+        ("call_2", False),
     ]
 
 
