@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.domain.records import Call
 from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence
 
 SILENCE_S = 2.0
@@ -49,10 +50,19 @@ def _talks(evidence: Evidence) -> Iterator[tuple[str, str, float, float]]:
             yield caller.carrier, caller.ref, caller.answered_at, until
     for person in evidence.people:
         call = evidence.calls.get(person.call_id)
-        talks = call is not None and call.metadata.get("manner", "talks") in ("talks", "dies", "absent", "breaks")
-        if talks and person.answered_at is not None and person.leg_id not in evidence.watch.condemned_at:
+        if (
+            call is not None
+            and _is_heard(call)
+            and person.answered_at is not None
+            and person.leg_id not in evidence.watch.condemned_at
+        ):
             phone = person.carrier, person.carrier_call_id
             yield *phone, person.answered_at, min(person.ended_at or evidence.ended_at, records.get(phone, evidence.ended_at))
+
+
+def _is_heard(call: Call) -> bool:
+    """A client's wish says how the agent behaves; else, as for the callback of a caller, its name does."""
+    return call.metadata.get("manner", call.agent) in ("talks", *HEARD_FROM)
 
 
 def _recorded_from(evidence: Evidence) -> dict[tuple[str, str], float]:

@@ -270,7 +270,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     Mutation(
         "leave a person alone with a dead agent",
         "gateway/runtime/ladder.py",
-        "        if gone.call.id in self._busy:\n",
+        "        if gone.call.id in self._next:\n",
         "        if True:\n",
         seed=6,
     ),
