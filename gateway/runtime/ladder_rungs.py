@@ -10,7 +10,7 @@ from agent.contract import CallInfo
 from gateway.domain.errors import AgentUnavailable, HoldlineError, StoreUnavailable
 from gateway.domain.ladder import Rung, RungKind, waited_for
 from gateway.domain.records import Call
-from gateway.runtime.bridge import Bridge
+from gateway.runtime.bridge import CALL_OVER, Bridge
 from gateway.runtime.casting import Gone, Kept, Wish, keep, read_kept
 from gateway.runtime.clock import Clock
 from gateway.runtime.errands import Errands
@@ -90,8 +90,15 @@ class Holds:
         except AgentUnavailable as error:
             log.info("agent-not-back", call_id=call.id, agent=agent, why=error.reason)
             return False
-        self._leave(call.id)  # what is closed now is the hold itself, and must not take us with it
-        await self._bridge.take_over(session)
+        task = self._tasks.pop(call.id, None)  # what is closed now is the hold itself, and must not take us with it
+        try:
+            await self._bridge.take_over(session)
+        except AgentUnavailable as error:
+            if task is None or error.reason == CALL_OVER or call.id not in self._bridge.call_ids:
+                raise
+            log.info("agent-not-back", call_id=call.id, agent=agent, why=error.reason)
+            self._tasks[call.id] = task
+            return False
         await self._ladder.back(call, agent)
         return True
 

@@ -21,7 +21,9 @@ from gateway.domain.media import LINEAR_8K, MULAW_8K, AudioFormat, MarkPlayed, S
 from gateway.domain.outcome import CallStatus, Direction, LegPhase
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg
+from gateway.runtime import ladder as ladders
 from gateway.runtime.agent_health import AgentHealth
+from gateway.runtime.attention import AttentionTerms
 from gateway.runtime.bridge import Bridge
 from gateway.runtime.casting import Casting
 from gateway.runtime.ladder import Ladder
@@ -209,6 +211,8 @@ class House:
         return self.call_now
 
     async def hang_up(self, _call_id: str, by: str) -> None:
+        if self.store_error is not None:
+            raise self.store_error
         self.ends.append(by)
 
     async def _report(self, _call_id: str, _leg_id: str, _event: LegEvent) -> Call:
@@ -436,4 +440,28 @@ async def test_a_call_that_ends_meanwhile_is_left_alone() -> None:
     await house.bridge.close("call_1")
     await house.until(stream, lambda: "close" in house.b.told)
     assert "answer" not in house.b.told
+    await house.aclose()
+
+
+async def test_an_agent_that_comes_back_and_is_lost_in_its_start_is_called_again() -> None:
+    """The hold goes on trying: nobody listens to its sound for ever."""
+    house = House(HOLD)
+    stream = await house.talk()
+    house.sleeping = asyncio.Event()
+    tries, start = 0, house.bot.start
+
+    async def clumsy(line: Line) -> None:
+        nonlocal tries
+        tries += 1
+        await start(line)
+        if tries == 1:
+            line.fail("no-model")
+
+    house.bot.start = clumsy  # type: ignore[method-assign]
+    with structlog.testing.capture_logs():
+        house.bot.line.fail("socket-1006")
+        await house.until(stream, lambda: house.port.heard("hold"))
+        house.sleeping.set()
+        await house.until(stream, lambda: any(isinstance(event, AgentBack) for event in house.said))
+    assert tries == 2
     await house.aclose()
