@@ -4,6 +4,7 @@ Each descent is written into the call before it is carried out, so that another 
 store is away it is carried out all the same, from memory: the person is on the line now.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -34,6 +35,8 @@ from gateway.runtime.store.contract import Store
 log = structlog.get_logger(__name__)
 
 _BY_DEFAULT = "by_default_after_s"
+_AGAIN_S = 1.0
+_ASK_WITHIN_S = 1.0
 
 
 class Speaking(Protocol):
@@ -152,20 +155,31 @@ class Ladder:
             return None
         choice = await self._choice(call, gone)
         if isinstance(choice, NoRung):
-            await self._say(call, _lost(gone, choice))
-            await self._speaking.hang_up(call.id, "agent-failed" if gone.began else "agent-unavailable")
-            return None
+            return await self._take_back(call, gone, choice)
         call = await self._say(call, _lost(gone, choice))
         return await self._take(call, choice.rung, kept)
+
+    async def _take_back(self, call: Call, gone: Gone, choice: NoRung) -> Gone | None:
+        """End it before anybody answers to nobody. While the store is away that cannot be said, and they may answer meanwhile:
+        then we look again, for somebody waits.
+        """
+        await self._say(call, _lost(gone, choice))
+        try:
+            await self._speaking.hang_up(call.id, "agent-failed" if gone.began else "agent-unavailable")
+        except StoreUnavailable as error:
+            log.warning("call-not-taken-back", call_id=call.id, error=str(error))
+            await self._clock.sleep(_AGAIN_S)
+            return gone
+        return None
 
     async def _choice(self, call: Call, gone: Gone) -> Choice | NoRung:
         after = descended(call, _loss(gone, self._clock.now()), "", -1, "")
         rungs = self._ladders(call)
         absent = self._absences(rungs)
         for kind, obstacle in self._obstacles.items():
-            if kind in {rung.kind for rung in rungs} and kind not in absent and (why := await obstacle(call)):
+            if kind in {rung.kind for rung in rungs} and kind not in absent and (why := await _why_not(obstacle, call)):
                 absent[kind.value] = why
-        chances = Chances(at=self._clock.now(), absent=absent, no_callback=await self._no_callback(call))
+        chances = Chances(at=self._clock.now(), absent=absent, no_callback=await _why_not(self._no_callback, call))
         return next_rung(rungs, after, chances)
 
     def _absences(self, rungs: tuple[Rung, ...]) -> dict[str, str]:
@@ -202,6 +216,15 @@ class Ladder:
         except HoldlineError as error:
             raise AgentUnavailable(call.talks, CALL_OVER) from error
         return call
+
+
+async def _why_not(obstacle: Obstacle, call: Call) -> str:
+    """A disk that does not answer may cost its own rung, and nobody the others."""
+    try:
+        async with asyncio.timeout(_ASK_WITHIN_S):
+            return await obstacle(call)
+    except TimeoutError:
+        return "no answer in time"
 
 
 def _loss(gone: Gone, at: float) -> Loss:

@@ -465,3 +465,52 @@ async def test_an_agent_that_comes_back_and_is_lost_in_its_start_is_called_again
         await house.until(stream, lambda: any(isinstance(event, AgentBack) for event in house.said))
     assert tries == 2
     await house.aclose()
+
+
+async def test_a_disk_that_does_not_answer_costs_its_own_rung_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether there is room for a message is never known: the rungs around it are taken all the same."""
+    monkeypatch.setattr(ladders, "_ASK_WITHIN_S", 0.01)
+    house = House(Rung(kind=RungKind.VOICEMAIL), B)
+
+    async def hangs(_call: Call) -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    say, written = house.say, asyncio.Event()
+
+    async def noted(call_id: str, event: CallEvent) -> Call:
+        written.set()
+        return await say(call_id, event)
+
+    house.say = noted  # type: ignore[method-assign]
+
+    house.bridge._casting._agents = {**house.bridge._casting._agents, "voicemail": PaperAgent()}
+    house.ladder._obstacles[RungKind.VOICEMAIL] = hangs
+    stream = await house.talk()
+    house.bot.line.fail("socket-1006")
+    await asyncio.wait_for(written.wait(), 5)
+    await house.until(stream, lambda: "answer" in house.b.told)
+    assert [event.passed for event in house.said if isinstance(event, AgentLost)] == [("voicemail: no answer in time",)]
+    await house.aclose()
+
+
+async def test_who_answers_a_call_that_could_not_be_taken_back_gets_the_ladder() -> None:
+    """No agent while it rings, and no store to say so: once it is back we look again, and nobody hears hold sound for ever."""
+    house = House(HOLD, direction=Direction.OUTBOUND, status=CallStatus.RINGING, answered_at=None)
+    answered = house.call_now.legs[0]
+    house.call_now = replace(house.call_now, legs=(replace(answered, phase=LegPhase.RINGING, answered_at=None),))
+    house.ladder._live._calls["call_1"] = house.call_now
+    house.bot.fails_to_start, house.store_error = True, StoreUnavailable("away")
+    house.sleeping = asyncio.Event()
+    with structlog.testing.capture_logs(), pytest.raises(AgentUnavailable, match="start-failed"):
+        await house.bridge.prepare(house.call_now)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert house.ends == []
+    house.store_error = None
+    house.call_now = replace(house.call_now, status=CallStatus.IN_PROGRESS, answered_at=1001.0, legs=(answered,))
+    stream = await house.bridge.open_stream("call_1", "leg_1", house.port)
+    house.sleeping.set()
+    await house.until(stream, lambda: house.port.heard("sorry-goodbye"))
+    assert next(event.rung for event in house.said if isinstance(event, AgentLost)) == "hold"
+    await house.aclose()
