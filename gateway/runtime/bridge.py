@@ -130,8 +130,13 @@ class Bridge:
     async def stand_in(self, call: Call, wish: Wish | None = None) -> None:
         """Ask whoever is on the line, or will be, for a moment, in place of the agent that there is or is not."""
         current = self._sessions.get(call.id)
-        if current is None or current.name not in ASKING_FOR_PATIENCE:
-            self._seat(await self._casting.start(call, MOMENT, self, wish))
+        if current is not None and current.name in ASKING_FOR_PATIENCE:
+            return
+        session = await self._casting.start(call, MOMENT, self, wish)
+        if self._sessions.get(call.id) is current:
+            self._seat(session)
+        else:  # the agent came meanwhile, or the call is over
+            await session.close()
 
     async def start(self, call: Call, agent: str, wish: Wish | None = None) -> Session:
         """A session for `take_over`, or to be closed; raise AgentUnavailable."""

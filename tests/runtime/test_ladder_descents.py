@@ -514,3 +514,27 @@ async def test_who_answers_a_call_that_could_not_be_taken_back_gets_the_ladder()
     await house.until(stream, lambda: house.port.heard("sorry-goodbye"))
     assert next(event.rung for event in house.said if isinstance(event, AgentLost)) == "hold"
     await house.aclose()
+
+
+async def test_the_agent_that_comes_while_patience_is_being_asked_for_stays() -> None:
+    """Asking takes a moment of its own in a promised call; who is ready by then is not put out again."""
+    house = House(B)
+    come = asyncio.Event()
+
+    async def slowly(_call: Call) -> Mapping[str, Any]:
+        await come.wait()
+        return {}
+
+    house.bridge._casting._earlier = slowly
+    asking = asyncio.create_task(house.bridge.stand_in(house.call_now))
+    await asyncio.sleep(0)
+    house.bridge._casting._earlier = _at_once
+    await house.bridge.prepare(house.call_now)
+    come.set()
+    await asking
+    assert house.bridge.context("call_1") == {"turns": 7}
+    await house.aclose()
+
+
+async def _at_once(_call: Call) -> Mapping[str, Any]:
+    return {}
