@@ -37,6 +37,11 @@ class Attention:
         self._frames = self._loud = self._loud_before = 0
         self._said = 0
 
+    @property
+    def owes_first(self) -> bool:
+        """The first word has not come yet, as far as was looked."""
+        return self._owes_first
+
     def began(self, *, first: bool) -> None:
         """A person is on the line; `first`: the agent was told to speak."""
         self._owes_first = first and self._terms.first_word_s > 0

@@ -134,9 +134,10 @@ class Session:
         """The call is over, or another agent has it."""
         self.line.silence()
         self.stream = None
-        if self._answered:
+        mute = self._attention is not None and self._attention.owes_first and not self.line.said
+        if self._answered and not mute:
             self._trial.good()
-        self._trial.over()
+        self._trial.over()  # who hangs up on silence does not prove that somebody was there
         await self._close_agent()
 
     async def _close_agent(self) -> None:

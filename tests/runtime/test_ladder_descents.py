@@ -538,3 +538,21 @@ async def test_the_agent_that_comes_while_patience_is_being_asked_for_stays() ->
 
 async def _at_once(_call: Call) -> Mapping[str, Any]:
     return {}
+
+
+@pytest.mark.parametrize(("says", "state"), [(b"", "half_open"), (b"\x55" * 1600, "closed")], ids=["mute", "speaks"])
+async def test_who_hangs_up_on_silence_does_not_prove_the_agent_well(says: bytes, state: str) -> None:
+    """A probe that owes its first word when the person leaves has proved nothing; one that has said a word has."""
+    house = House(B)
+    house.bridge._casting._attention = {"bot": AttentionTerms(first_word_s=5.0)}
+    for _ in range(BreakerPolicy().consecutive):
+        trial = house.health.begin("bot")
+        assert trial is not None
+        trial.bad()
+    house.time += BreakerPolicy().open_s + 1
+    stream = await house.talk()
+    house.bot.line.play(says)
+    house.pass_(stream, 0.5)
+    await house.bridge.close("call_1")
+    assert house.health.states()["bot"] == state
+    await house.aclose()
