@@ -44,6 +44,11 @@ def state_of(call: Call) -> CallbackState:
     return CallbackState.WAITING if call.promise is not None else CallbackState.RUNNING
 
 
+def in_a_row(because: Call, purpose: str) -> int:
+    """How many callbacks in a row this one would follow: 0, unless it is promised in a callback for the same purpose."""
+    return because.retries + 1 if because.callback_of and because.purpose == purpose else 0
+
+
 def slot_of(call: Call) -> str | None:
     """Of which there is one: the open promises to a number for a purpose. None: it has never been a promise."""
     return None if call.promised_at is None else f"{call.purpose}:{call.to}"
@@ -55,7 +60,7 @@ def retry(call: Call, now: float, policy: Policy) -> Call | None:
     if not wanted or call.retries + 1 >= policy.retry_attempts:
         return None
     call_id, session_id = retry_ids(call)
-    due = next_opening(call.window, now + _pause(call_id, call.retries, policy))
+    due = next_opening(call.window, now + pause_before(call_id, call.retries, policy))
     if due is None or due >= call.expires_at:
         return None
     kept = {name: getattr(call, name) for name in _RETRIED}
@@ -77,8 +82,10 @@ _RETRIED = (
 """What a retry has of the call that it tries again: all that was asked for."""
 
 
-def _pause(call_id: str, retries: int, policy: Policy) -> float:
-    """Growing, and up to a quarter longer than it need be: calls that failed together do not come again together."""
+def pause_before(call_id: str, retries: int, policy: Policy) -> float:
+    """Before another try: it grows, and is up to a quarter longer than it need be, so that calls that failed together do not
+    come again together.
+    """
     pause = min(policy.retry_limit_s, policy.retry_first_s * policy.retry_factor**retries)
     chance = int.from_bytes(blake2b(call_id.encode(), digest_size=8).digest()) / 2.0**64
     return pause * (1.0 + chance / 4.0)

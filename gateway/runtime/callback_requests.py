@@ -3,7 +3,7 @@
 import structlog
 from msgspec import Struct
 
-from gateway.domain.callback import LONGEST_NOTE, callback_ids, own_number, person_of
+from gateway.domain.callback import LONGEST_NOTE, callback_ids, in_a_row, own_number, pause_before, person_of
 from gateway.domain.errors import HoldlineError, StoreUnavailable
 from gateway.domain.outcome import Outcome
 from gateway.domain.records import Call
@@ -21,7 +21,7 @@ CALLBACK = "callback"
 
 
 class CallbackImpossible(HoldlineError):
-    """The person cannot be called back; `reason` is kebab-case: `no-number` or `no-route`."""
+    """The person cannot be called back; `reason` is kebab-case: `no-number`, `no-route` or `called-back-often-enough`."""
 
     def __init__(self, call_id: str, reason: str) -> None:
         super().__init__(f"call {call_id} gets no callback: {reason}")
@@ -62,7 +62,8 @@ class CallbackRequests:
         """The promise to call the other person of this call, stored; asked again, the same one.
 
         Where another promise to the number, for the same purpose, is open already, that one is returned: nobody is called
-        twice. Raise CallbackImpossible, StoreUnavailable.
+        twice. The promise in whose call this one is made is not meant: it is being kept, and has failed. Raise
+        CallbackImpossible, StoreUnavailable.
         """
         wanted = self._call(because, purpose, note, agent, due_at)
         known = await self._calls.store.load(wanted.id)
@@ -93,9 +94,12 @@ class CallbackRequests:
         route = max((route for route in self._terms.routes if number.startswith(route.prefix)), key=_closeness, default=None)
         if route is None:
             raise CallbackImpossible(because.id, "no-route")
+        before = in_a_row(because, purpose)
+        if before >= self._calls.policy.retry_attempts:
+            raise CallbackImpossible(because.id, "called-back-often-enough")
         now, window = self._clock.now(), because.window or self._terms.window
-        due = max(now, due_at if due_at is not None else now + self._terms.after_s)
         call_id, session_id = callback_ids(because, purpose)
+        due = max(now, due_at if due_at is not None else now + self._pause(call_id, before))
         return Call(
             id=call_id,
             session_id=session_id,
@@ -113,9 +117,16 @@ class CallbackRequests:
             purpose=purpose,
             note=note[:LONGEST_NOTE],
             callback_of=because.id,
+            retries=before,
+            duplicate=before > 0,
             window=window,
             retry_on=self._terms.retry_on,
         )
+
+    def _pause(self, call_id: str, before: int) -> float:
+        """Like a retry's, after a callback that failed: whoever loses its agent in each call is not called all day."""
+        again = pause_before(call_id, before - 1, self._calls.policy) if before else 0.0
+        return max(self._terms.after_s, again)
 
     def _agent(self, because: Call, route: OutboundRoute) -> str:
         """Whoever was spoken to, where calls may name them."""

@@ -80,7 +80,7 @@ class Calls:
     def __init__(
         self, store: Store, clock: Clock, new_id: Callable[[str], str], policy: Policy, announcer: Announcer = SILENT
     ) -> None:
-        self.store, self._clock, self._new_id, self._policy, self.announcer = store, clock, new_id, policy, announcer
+        self.store, self._clock, self._new_id, self.policy, self.announcer = store, clock, new_id, policy, announcer
         self._observers: list[Observer] = []
 
     def observe(self, observer: Observer) -> None:
@@ -93,7 +93,7 @@ class Calls:
         Conflict if its id is known; Taken if it would be a second promise to its number for its purpose.
         """
         now = self._clock.now()
-        step = calls.step(call, CallAccepted(), now, self._policy)
+        step = calls.step(call, CallAccepted(), now, self.policy)
         entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)
         notices = self.announcer.of_call(None, step.call, CallAccepted(), now)
         change = self._change(step.call, entries, step.commands, idempotency=idempotency, notices=notices)
@@ -105,7 +105,7 @@ class Calls:
     async def arrive(self, call: Call, event: CallArrived, mark: Callable[[Call], HookMark]) -> Call | None:
         """Store an inbound call with its webhook's mark in one write; None if the call, or the webhook, is known already."""
         now = self._clock.now()
-        step = calls.step(call, event, now, self._policy)
+        step = calls.step(call, event, now, self.policy)
         entries = journal.lines(event, call, step.call, now, self._new_id)
         notices = self.announcer.of_call(None, step.call, event, now)
         change = _with(self._change(step.call, entries, step.commands, notices=notices), None, None, mark(step.call))
@@ -174,7 +174,7 @@ class Calls:
     def _run(self, before: Call, events: Sequence[CallEvent], now: float) -> "_Run":
         run = _Run(call=before)
         for event in events:
-            step = calls.step(run.call, event, now, self._policy)
+            step = calls.step(run.call, event, now, self.policy)
             if step.ignored and step.call == run.call:
                 continue
             run = _Run(
@@ -213,7 +213,7 @@ class Calls:
         """The call that takes an ended one's place, as it is accepted in the same write."""
         if call is None:
             return None
-        step = calls.step(call, CallAccepted(), now, self._policy)
+        step = calls.step(call, CallAccepted(), now, self.policy)
         entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)
         notices = self.announcer.of_call(None, step.call, CallAccepted(), now)
         return self._change(step.call, entries, step.commands, notices=notices)

@@ -98,6 +98,28 @@ async def test_when_it_is_over_another_may_be_asked_for(rig: Any) -> None:
     assert (second.id != first.id, second.status) == (True, CallStatus.SCHEDULED)
 
 
+async def test_a_callback_that_fails_is_followed_by_another(rig: Any) -> None:
+    """What is promised in a callback is a promise of its own, and not the one that is just being kept and ends with the call."""
+    asks = requests_of(rig)
+    first = await asks.ask(a_caller(rig), purpose="callback")
+    await rig.wait(10)
+    second = await asks.ask(await rig.call(first.id), purpose="callback")
+    assert (second.id != first.id, second.status, second.callback_of) == (True, CallStatus.SCHEDULED, first.id)
+    assert second.promise is not None
+    assert 60 <= second.promise.due_at - rig.clock.time <= 75
+    assert await asks.ask(await rig.call(first.id), purpose="callback") == second
+
+
+async def test_callbacks_that_fail_come_to_an_end(rig: Any) -> None:
+    """Nobody is called all day because each time the agent dies: as many in a row as there are attempts."""
+    asks, call = requests_of(rig), a_caller(rig)
+    for _ in range(3):
+        call = await asks.ask(call, purpose="callback")
+    with pytest.raises(CallbackImpossible) as caught:
+        await asks.ask(call, purpose="callback")
+    assert caught.value.reason == await asks.obstacle(call) == "called-back-often-enough"
+
+
 async def test_another_purpose_is_another_promise(rig: Any) -> None:
     """Ids are made of both."""
     first = await requests_of(rig).ask(a_caller(rig), purpose="callback")
