@@ -79,7 +79,8 @@ def _what(then: Leg | None, one: Person, other: Person) -> str:
     """By what the store knew of the first leg when the second was sent."""
     if then is None or one.leg_id == other.leg_id:
         return WRONG
-    if then.unknown_at is not None and then.alerted_at is None and then.phase in {LegPhase.CONDEMNED, LegPhase.ENDED}:
+    lost = then.phase is LegPhase.ENDED and then.unknown_at is not None and then.accepted_at is None and then.alerted_at is None
+    if then.phase is LegPhase.CONDEMNED or lost:
         return DARK
     return AGAIN if then.phase is LegPhase.ENDED else WRONG
 

@@ -1,6 +1,7 @@
 """Reading gateways' logs after a run."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_what_is_found(text: str, errors: int, leaks: int) -> None:
 def test_secrets_are_what_requests_are_signed_with() -> None:
     """Tokens, secrets and keys; of a key in PEM one long line; not what is public."""
     pem = "-----BEGIN-----\nthe-long-line-of-the-key\nend\n"
-    known = {
+    known: dict[str, dict[str, Any]] = {
         "red": {"account_sid": "AC1", "auth_token": "t1", "numbers": ["+1"]},
         "blue": {"private_key": pem, "public_key": "p"},
     }

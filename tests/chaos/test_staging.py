@@ -25,7 +25,7 @@ TO = "+15550100001"
 
 
 def view(**more: Any) -> dict[str, Any]:
-    known = {"id": "call_1", "to": TO, "status": "ended", "outcome": "completed", "callback": None, "legs": []}
+    known: dict[str, Any] = {"id": "call_1", "to": TO, "status": "ended", "outcome": "completed", "callback": None, "legs": []}
     return {**known, **more}
 
 

@@ -29,6 +29,7 @@ from gateway.domain.events import (
     DialSending,
     LegAnswered,
     LegEnded,
+    LegFound,
     LegReported,
     LegRinging,
     RouteChosen,
@@ -332,6 +333,20 @@ def test_a_second_ring_after_a_known_end() -> None:
     again = replace(call.legs[0], id="leg_2", carrier="blue", carrier_call_id="ref-2", sent_at=BEGIN + 20)
     twice = replace(call, legs=(*call.legs, again))
     assert rings(twice, log, [*talk(ONE, 0.3), *talk(OTHER, 20.0)], Done()) == [(AGAIN, ())]
+
+
+def test_a_second_ring_after_a_doubt_that_was_cleared() -> None:
+    """A dial whose answer was lost, found again and ended is a leg that is known to have ended."""
+    call, log = story(
+        (0.0, CallAccepted()),
+        *dialled(ONE, 0.1),
+        (0.5, of(ONE, DialOrphaned())),
+        (1.0, of(ONE, LegFound(phase="accepted", carrier_call_id=ONE[1]))),
+        (5.0, of(ONE, LegEnded(carrier_call_id=ONE[1], verdict=stop("canceled", Outcome.CANCELED)))),
+    )
+    again = replace(call.legs[0], id="leg_2", carrier="blue", carrier_call_id="ref-2", sent_at=BEGIN + 20)
+    twice = replace(call, legs=(*call.legs, again))
+    assert [what for what, _ in rings(twice, log, [*talk(ONE, 0.3), *talk(OTHER, 20.0)], Done())] == [AGAIN]
 
 
 def test_a_second_ring_without_a_reason() -> None:
