@@ -32,7 +32,8 @@ def test_a_full_plan_kills_enough_of_everything(seed: int) -> None:
 def test_everything_happens_while_the_run_lasts() -> None:
     """Nothing is planned before the beginning or after the end."""
     plan = full(3)
-    times = [one.at for one in (*plan.strikes, *plan.carrier_strikes, *plan.wishes, *plan.callers)]
+    times = [strike.at for strike in plan.strikes] + [strike.at for strike in plan.carrier_strikes]
+    times += [wish.at for wish in plan.wishes] + [caller.at for caller in plan.callers]
     assert min(times) > 0
     assert max(times) <= plan.seconds
 
