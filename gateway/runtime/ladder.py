@@ -170,6 +170,7 @@ class Ladder:
             log.warning("call-not-taken-back", call_id=call.id, error=str(error))
             await self._clock.sleep(_AGAIN_S)
             return gone
+        await self._bridge.let_go(call.id)  # it may be dialled again later: its agent is started anew then
         return None
 
     async def _choice(self, call: Call, gone: Gone) -> Choice | NoRung:

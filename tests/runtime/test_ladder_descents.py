@@ -556,3 +556,18 @@ async def test_who_hangs_up_on_silence_does_not_prove_the_agent_well(says: bytes
     await house.bridge.close("call_1")
     assert house.health.states()["bot"] == state
     await house.aclose()
+
+
+async def test_a_call_that_was_taken_back_is_dialled_again_with_its_agent() -> None:
+    """Not with whoever asked for a moment the last time: that one would ask for ever, and nobody would come."""
+    house = House(HOLD, direction=Direction.OUTBOUND, status=CallStatus.RINGING, answered_at=None)
+    leg = replace(house.call_now.legs[0], phase=LegPhase.RINGING, answered_at=None)
+    house.call_now = replace(house.call_now, legs=(leg,))
+    house.bot.fails_to_start = True
+    with pytest.raises(AgentUnavailable, match="start-failed"):
+        await house.bridge.prepare(house.call_now)
+    await house.until(None, lambda: bool(house.ends))
+    house.bot.fails_to_start = False
+    await house.bridge.prepare(house.call_now)
+    assert house.bot.told == ["start"]
+    await house.aclose()
