@@ -1,8 +1,8 @@
 """Sends an unknown dial once more, where the carrier ignores repeats of one that it has: the command Resend.
 
 Like a dial it is won before it is sent, and goes through the carrier's one `place`; the permit is taken in the same write,
-so that pace and limits hold. A carrier whose breaker is not closed is left alone. What is not won is not sent: whoever
-finds the command again leaves the leg to its look-ups.
+so that pace and limits hold. A carrier whose breaker is not closed is left alone, and so is a call whose window has closed.
+What is not won is not sent: whoever finds the command again leaves the leg to its look-ups.
 """
 
 import structlog
@@ -15,6 +15,7 @@ from gateway.domain.errors import CarrierError
 from gateway.domain.events import CallEvent, DialResending, DialResent, LegReported
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call, Leg
+from gateway.domain.window import is_open
 from gateway.runtime.calls import Calls, News
 from gateway.runtime.clock import Clock
 from gateway.runtime.dial_results import told
@@ -85,7 +86,8 @@ class Resending:
 
         def sending(fresh: Call) -> tuple[CallEvent, ...]:
             here = fresh.find(leg.id)
-            if here is None or here.resent_by is not None or not resend.wanted(here, self._clock.now()):
+            now = self._clock.now()
+            if here is None or here.resent_by is not None or not resend.wanted(here, now) or not is_open(fresh.window, now):
                 return ()
             return (LegReported(leg_id=leg.id, event=DialResending(fence=fence, deadline=deadline)),)
 

@@ -1,6 +1,7 @@
 """A dial in doubt that is sent once more: by one worker, within the carrier's limits, and never twice."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.domain.breaker import Breaker, BreakerState
 from gateway.domain.events import LegProgressed
 from gateway.domain.outcome import Knowledge, LegPhase
 from gateway.domain.verdict import next_carrier
+from gateway.domain.window import Window
 
 LOST = Placed(knowledge=Knowledge.UNKNOWN, verdict=next_carrier("connection-lost"))
 TAKEN = Placed(knowledge=Knowledge.ACCEPTED, carrier_call_id="a-first")
@@ -106,6 +108,23 @@ async def test_a_carrier_in_trouble_is_left_alone(doubt: Any, state: BreakerStat
     doubt.a.after_post = trip
     await doubt.wait(5)
     assert len(doubt.a.posts) == 1
+
+
+async def test_nothing_is_sent_again_once_the_window_has_closed(rig: Any) -> None:
+    """The window closes between the dial and its repeat: the person's phone is not rung by that any more."""
+    rig.a.capabilities = Capabilities(lookup_settles_s=2.0, resends_safely=True)
+    rig.a.answers.extend([LOST, TAKEN])
+    rig.a.sightings.extend([UNLISTED] * 100)
+    closes = (rig.clock.time // 60 + 2) * 60
+
+    async def dawdle(_attempt: Attempt) -> None:
+        rig.clock.time = closes + 1
+
+    rig.clock.time, rig.a.after_post = closes - 2, dawdle
+    opens, closed = (datetime.fromtimestamp(at, UTC) for at in (closes - 3600, closes))
+    await rig.accept(window=Window(timezone="UTC", opens=f"{opens:%H:%M}", closes=f"{closed:%H:%M}"))
+    await rig.wait(10)
+    assert len(rig.a.posts) == 1
 
 
 async def test_a_call_that_the_repeat_made_after_all_is_ended(doubt: Any) -> None:
