@@ -129,6 +129,10 @@ def opening_hours(document: Any) -> Iterator[Problem]:
         zone = hours.get("timezone") if isinstance(hours, dict) else None
         if isinstance(zone, str) and zone not in available_timezones():
             yield Problem(f"{path}.timezone", describe(zone), "allowed: an IANA name, such as America/New_York")
+    window = _value(document, "callbacks", "window")
+    if isinstance(window, dict) and window.get("opens") is not None and window.get("opens") == window.get("closes"):
+        cure = 'allowed: another time than `opens`; the whole day is "00:00" to "24:00"'
+        yield Problem("callbacks.window.closes", f"{describe(window['closes'])}, at which it opens", cure)
 
 
 def _inbound(route: Mapping[str, Any]) -> bool:

@@ -47,6 +47,14 @@ def routes(*more: dict[str, Any]) -> list[dict[str, Any]]:
 HOURS = {"timezone": "America/New_York", "opens": "09:00", "closes": "18:00", "days": ["mon", "sun"]}
 
 
+def test_a_window_without_length_is_refused() -> None:
+    """Nobody knows whether it means all day or never, and a window is there to keep calls from people."""
+    with pytest.raises(Misconfigured) as caught:
+        read(callbacks={"window": {**HOURS, "closes": HOURS["opens"]}})
+    (problem,) = caught.value.problems
+    assert (problem.path, "24:00" in problem.allowed) == ("callbacks.window.closes", True)
+
+
 def test_inbound_routes_become_rules() -> None:
     """Every key reaches the rule, in the core's own units."""
     full = {

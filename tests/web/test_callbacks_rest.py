@@ -11,6 +11,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.domain.window import Window
 from gateway.runtime.calls import Calls
+from gateway.web import promise_fields
 
 NOW = 1_795_314_400.0  # Sunday, 22 November 2026, 02:26:40 in London
 NIGHT = {"timezone": "Europe/London", "opens": "09:00", "closes": "18:00"}
@@ -236,6 +237,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("window-day", {"window": NIGHT | {"days": ["sunday"]}}, "window.days[0]", "sun"),
     ("window-no-day", {"window": NIGHT | {"days": []}}, "window.days", "1 to 7 entries"),
     ("window-key", {"window": NIGHT | {"zone": "UTC"}}, "window.zone", ""),
+    ("window-of-no-length", {"window": NIGHT | {"closes": "09:00"}}, "window.closes", "24:00"),
     ("window-too-late", {"window": NIGHT, "expires_at": "2026-11-22T08:00:00Z"}, "window", "a later `expires_at`"),
     (
         "window-before",
@@ -255,6 +257,13 @@ async def test_a_wrong_wish_is_named(gateway: Any, wishes: dict[str, Any], field
     assert error["field"] == field
     assert allowed in error["allowed"]
     assert gateway.desk.accepted == []
+
+
+async def test_time_zones_are_looked_for_once(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with each request: all calls of the process would wait for the disk."""
+    assert (await gateway.post({"to": "+15550100001", "window": NIGHT})).status_code == 201
+    monkeypatch.setattr(promise_fields, "available_timezones", set)
+    assert (await gateway.post({"to": "+15550100002", "window": NIGHT})).status_code == 201
 
 
 async def test_a_window_that_no_clock_shows_is_refused(gateway: Any) -> None:
