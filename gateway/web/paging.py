@@ -13,6 +13,7 @@ from gateway.web.shapes import EventPage, EventView
 
 _PLACE = re.compile(r"[0-9a-f]{16}:\w{1,64}", re.ASCII)
 """What the store calls the position of a call: its time, and its id."""
+_AS_IT_WAS = "`next` of the page before, as it was"
 
 
 def refuse_unknown_parameters(request: Request[Any, Any, Any], known: Iterable[str]) -> None:
@@ -36,16 +37,25 @@ def event_page(events: Sequence[EventView], limit: int, cursor: str | None) -> E
 
 def read_seq(field: str, text: str) -> int:
     """A place in the feed as a client gives it back; 422 if it never came from us."""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise _never_ours(field, text, "the `seq` of an event")
-    return int(text)
+    return _read_number(field, text, "the `seq` of an event")
+
+
+def read_dead_place(cursor: str | None) -> str | None:
+    """A place in a list of dead letters as a client gives it back; 422 if it never came from us."""
+    return None if cursor is None else str(_read_number("cursor", cursor, _AS_IT_WAS))
 
 
 def read_place(cursor: str | None) -> str | None:
     """A place in a list of calls as a client gives it back; 422 if it never came from us, or the page would look empty."""
     if cursor is not None and not _PLACE.fullmatch(cursor):
-        raise _never_ours("cursor", cursor, "`next` of the page before, as it was")
+        raise _never_ours("cursor", cursor, _AS_IT_WAS)
     return cursor
+
+
+def _read_number(field: str, text: str, allowed: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise _never_ours(field, text, allowed)
+    return int(text)
 
 
 def _never_ours(field: str, text: str, allowed: str) -> Refusal:

@@ -9,7 +9,7 @@ from litestar.params import PathParameter, QueryParameter
 from gateway.runtime.user_webhook_deliveries import Endpoint
 from gateway.runtime.user_webhooks import Pinged, UserWebhooks
 from gateway.web.auth import ADMIN, needs
-from gateway.web.paging import read_seq, refuse_unknown_parameters
+from gateway.web.paging import read_dead_place, refuse_unknown_parameters
 from gateway.web.problems import refusal
 from gateway.web.responses import REFUSALS
 from gateway.web.services import GivenServices, Services
@@ -57,7 +57,7 @@ async def list_dead(
     """The newest dead first, each with its last error and its body."""
     refuse_unknown_parameters(request, ("limit", "cursor"))
     _known(name, services)
-    page = await services.store.dead_notices(name, limit, str(read_seq("cursor", cursor)) if cursor else None)
+    page = await services.store.dead_notices(name, limit, read_dead_place(cursor))
     return DeadNoticePage(items=tuple(dead_view(dead) for dead in page.items), next=page.next)
 
 

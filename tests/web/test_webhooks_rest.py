@@ -205,6 +205,7 @@ async def test_a_cursor_that_never_came_from_us_is_refused(desk: Desk) -> None:
     """Or the page would look empty."""
     answer = await desk.client.get("/v1/webhooks/shop/dead?cursor=nonsense")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "cursor")
+    assert "`next`" in answer.json()["errors"][0]["allowed"]
 
 
 async def test_without_webhooks_the_list_is_empty(gateway: Any) -> None:
