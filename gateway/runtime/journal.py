@@ -10,6 +10,9 @@ from gateway.domain.events import CallEvent, LegReported, RouteChosen
 from gateway.domain.records import Call, Leg
 from gateway.runtime.store.contract import LogEntry
 
+_UNTOLD = frozenset({"type", "event", "media_token"})
+"""The token opens the call's sound to whoever has it: it is for the carrier alone."""
+
 
 def lines(event: CallEvent, before: Call, after: Call, now: float, new_id: Callable[[str], str]) -> tuple[LogEntry, ...]:
     """The log lines of one applied event, in order."""
@@ -51,7 +54,7 @@ def _telling(event: CallEvent, before: Call, leg: Leg | None) -> dict[str, Any]:
     if isinstance(event, RouteChosen):
         return _of_route(event, before)
     if not isinstance(event, LegReported) or leg is None:
-        return {key: value for key, value in msgspec.to_builtins(event).items() if key not in {"type", "event"}}
+        return {key: value for key, value in msgspec.to_builtins(event).items() if key not in _UNTOLD}
     data: dict[str, Any] = {"phase": leg.phase.value}
     if leg.knowledge is not None:
         data["knowledge"] = leg.knowledge.value

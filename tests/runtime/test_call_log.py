@@ -3,6 +3,7 @@
 import structlog
 
 from gateway.domain.events import (
+    CallArrived,
     DialDenied,
     HangupRequested,
     LegFound,
@@ -36,6 +37,7 @@ async def test_an_event_that_names_its_own_carrier_is_logged() -> None:
 async def test_every_kind_of_call_event_can_be_logged() -> None:
     """No field of an event collides with a word of the log line, and no media token is told."""
     events = [
+        CallArrived(leg_id="leg_1", media_token="secret", carrier="a", carrier_call_id="CA1"),
         RouteChosen(leg_id="leg_1", media_token="secret", carrier="a", caller_id="+15550190001", why="x"),
         RouteExhausted(passed=("a: down",), retry_at=2.0),
         DialDenied(rule="hours"),
@@ -46,7 +48,7 @@ async def test_every_kind_of_call_event_can_be_logged() -> None:
     with structlog.testing.capture_logs() as lines:
         for event in events:
             await CallLog(Metrics()).heed(news(event))
-    kinds = ["route-chosen", "route-exhausted", "dial-denied", "timer-fired", "hangup-requested", "leg-found"]
+    kinds = ["call-arrived", "route-chosen", "route-exhausted", "dial-denied", "timer-fired", "hangup-requested", "leg-found"]
     assert [line["event"] for line in lines] == kinds
     assert "secret" not in str(lines)
 
