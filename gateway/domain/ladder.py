@@ -128,6 +128,11 @@ def waited_for(call: Call) -> str:
     return next(had_it, "" if call.agent in BUILT_IN else call.agent)
 
 
+def lost_agents(call: Call) -> tuple[Loss, ...]:
+    """What this call has lost, in order, without our own agents: a hold that nobody came back from is no agent that was lost."""
+    return tuple(loss for loss in call.ladder.lost if loss.agent not in BUILT_IN)
+
+
 # --- what happened, written down ---------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from agent.contract import CallInfo
 from gateway.domain.errors import AgentUnavailable, HoldlineError, StoreUnavailable
-from gateway.domain.ladder import Rung, RungKind, waited_for
+from gateway.domain.ladder import Rung, RungKind, lost_agents, waited_for
 from gateway.domain.records import Call
 from gateway.runtime.bridge import CALL_OVER, Bridge
 from gateway.runtime.casting import Gone, Kept, Wish, keep, read_kept
@@ -152,5 +152,5 @@ class Promises:
 
 
 def _note(call: Call) -> str:
-    lost = [f"{loss.agent} ({loss.reason})" for loss in call.ladder.lost]
+    lost = [f"{loss.agent} ({loss.reason})" for loss in lost_agents(call)]
     return f"we had lost: {', '.join(lost)}" if lost else ""

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from agent.contract import CallInfo
 from gateway.domain.errors import HoldlineError, StoreUnavailable
 from gateway.domain.events import CallEvent, VoicemailKept, VoicemailStarted, VoicemailTaken
+from gateway.domain.ladder import lost_agents
 from gateway.domain.media import MULAW_8K
 from gateway.domain.outcome import CallStatus, Direction
 from gateway.domain.records import Call
@@ -294,9 +295,14 @@ def record_of(call: Call, voicemail_id: str, now: float) -> Voicemail:
         left_at=now,
         collected_at=now,
         seconds=0.0,
-        reason=call.ladder.lost[-1].reason if call.ladder.lost else ROUTED,
+        reason=_nobody_because(call),
         status=RECORDING,
     )
+
+
+def _nobody_because(call: Call) -> str:
+    losses = lost_agents(call) or call.ladder.lost
+    return losses[-1].reason if losses else ROUTED
 
 
 def ended(voicemail: Voicemail, heard: Heard, by: RecordingEnd, now: float) -> Voicemail:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,14 +21,14 @@ from gateway.domain.ladder import Rung, RungKind
 from gateway.domain.media import LINEAR_8K, MULAW_8K, AudioFormat, MarkPlayed, StreamEvent, StreamStarted
 from gateway.domain.outcome import CallStatus, Direction, LegPhase
 from gateway.domain.policy import Policy
-from gateway.domain.records import Call, Leg
+from gateway.domain.records import Call, Descent, Leg, Loss
 from gateway.runtime import ladder as ladders
 from gateway.runtime.agent_health import AgentHealth
 from gateway.runtime.attention import AttentionTerms
 from gateway.runtime.bridge import Bridge
 from gateway.runtime.casting import Casting
 from gateway.runtime.ladder import Ladder
-from gateway.runtime.ladder_rungs import Holds
+from gateway.runtime.ladder_rungs import Asking, Holds, Promises
 from gateway.runtime.leases import LeaseLost
 from gateway.runtime.live import LiveCalls
 from gateway.runtime.moments import Moments
@@ -570,4 +571,23 @@ async def test_a_call_that_was_taken_back_is_dialled_again_with_its_agent() -> N
     house.bot.fails_to_start = False
     await house.bridge.prepare(house.call_now)
     assert house.bot.told == ["start"]
+    await house.aclose()
+
+
+async def test_who_calls_back_is_told_which_agents_were_lost() -> None:
+    """Agents alone: that somebody held in vain is nothing to them."""
+    house = House(B)
+    lost = (Loss(at=1.0, agent="bot", reason="socket-1006"), Loss(at=2.0, agent="hold", reason="nobody-came-back"))
+    house.call_now = replace(house.call_now, ladder=Descent(lost=lost))
+    notes, done = list[str](), asyncio.Event()
+
+    async def noted(because: Call, *, note: str = "") -> Call:
+        notes.append(note)
+        return because
+
+    asking = SimpleNamespace(ask=noted)
+    await house.bridge.prepare(house.call_now)
+    Promises(house.ladder, cast(Asking, asking), house).ask(house.bot.info, lambda _promised: done.set())
+    await asyncio.wait_for(done.wait(), 5)
+    assert notes == ["we had lost: bot (socket-1006)"]
     await house.aclose()

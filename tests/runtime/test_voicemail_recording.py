@@ -347,8 +347,9 @@ async def test_a_session_that_never_recorded_has_nothing_to_settle(rig: Rig) -> 
 
 
 async def test_an_outbound_calls_message_is_the_called_persons(rig: Rig) -> None:
-    """`caller` is who speaks, `to` our number; the reason is what the agent was lost for."""
-    lost = Descent(lost=(Loss(at=NOW, agent="bot", reason="agent-silent", began=True),))
+    """`caller` is who speaks, `to` our number; the reason is what the agent was lost for, and not what came after it."""
+    hold = Loss(at=NOW, agent="hold", reason="nobody-came-back", began=False)
+    lost = Descent(lost=(Loss(at=NOW, agent="bot", reason="agent-silent", began=True), hold))
     await rig.put_call(direction=Direction.OUTBOUND, ladder=lost)
     rig.recording.begin(rig.news.put_nowait)
     await rig.told(Told.READY)
