@@ -34,6 +34,9 @@ class CallTold(Struct, frozen=True, kw_only=True):
     callback_of: str | None
     retry_of: str | None
     retried_as: str | None
+    handed_from: str | None
+    """Of a call that reaches a colleague: the call whose person they are to talk to."""
+    handed_to: str | None
     voicemail: str | None
     created_at: str
     answered_at: str | None
@@ -104,6 +107,8 @@ def call_told(call: Call) -> CallTold:
         callback_of=call.callback_of or None,
         retry_of=call.retry_of or None,
         retried_as=call.retried_as or None,
+        handed_from=call.handed_from or None,
+        handed_to=call.handed_to or None,
         voicemail=call.voicemail or None,
         created_at=rfc3339(call.created_at),
         answered_at=_time(call.answered_at),

@@ -227,6 +227,12 @@ async def test_endpoints_are_told_what_they_want(rig: Any) -> None:
     assert told.types("carriers") == []
 
 
+async def test_a_colleagues_call_names_the_one_that_is_handed_over(told: Told) -> None:
+    """Else it would look like a call to a customer."""
+    await told.rig.accept("call_2", handed_from="call_1")
+    assert told.bodies()[0]["data"]["call"]["handed_from"] == "call_1"
+
+
 async def test_without_endpoints_nothing_is_written(rig: Any) -> None:
     """The store of a gateway that tells nobody looks as it always did."""
     told = Told(rig)
