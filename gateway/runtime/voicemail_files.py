@@ -10,18 +10,25 @@ All processes that share a store share this directory too (voicemail_marker.py).
 import asyncio
 import os
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar, TypeVarTuple
 
 from gateway.domain.errors import HoldlineError
 from gateway.runtime.voicemail_sound import Heard, listen, wav_of
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 _NAME = re.compile(r"vm_[0-9A-Za-z_]{1,64}", re.ASCII)
 MB = 1_000_000
 LARGEST_BYTES = 50 * MB
 """No message at a carrier is longer than three minutes; even 48 kHz in two channels is 35 MB of it."""
 _WAV, _RAW = ".wav", ".ulaw"
+_THREADS = 16
+"""Of our own, for a disk that hangs (a share that is gone) keeps them: the event loop's also look up carriers' addresses."""
 
 
 class NoRoom(HoldlineError):
@@ -73,25 +80,26 @@ class VoicemailFiles:
 
     def __init__(self, folder: Path, max_total_mb: int) -> None:
         self._folder, self._most = folder, max_total_mb * MB
+        self._threads = ThreadPoolExecutor(_THREADS, "voicemails")
 
     async def write(self, voicemail_id: str, wav: bytes) -> None:
-        await asyncio.to_thread(self._write, self._path(voicemail_id, _WAV), wav)
+        await _run(self._threads, self._write, self._path(voicemail_id, _WAV), wav)
 
     async def grow(self, voicemail_id: str) -> Growing:
-        return await asyncio.to_thread(self._grow, self._path(voicemail_id, _RAW))
+        return await _run(self._threads, self._grow, self._path(voicemail_id, _RAW))
 
     async def room(self, needed: int) -> bool:
-        return await asyncio.to_thread(self._has_room, needed)
+        return await _run(self._threads, self._has_room, needed)
 
     async def heard(self, voicemail_id: str) -> Heard | None:
-        return await asyncio.to_thread(self._heard, voicemail_id)
+        return await _run(self._threads, self._heard, voicemail_id)
 
     async def read(self, voicemail_id: str) -> bytes | None:
-        return await asyncio.to_thread(self._read, voicemail_id)
+        return await _run(self._threads, self._read, voicemail_id)
 
     async def remove(self, voicemail_id: str) -> None:
         for kind in (_WAV, _RAW):
-            await asyncio.to_thread(self._path(voicemail_id, kind).unlink, missing_ok=True)
+            await _run(self._threads, self._unlink, self._path(voicemail_id, kind))
 
     def _path(self, voicemail_id: str, kind: str) -> Path:
         if not _NAME.fullmatch(voicemail_id):
@@ -113,9 +121,9 @@ class VoicemailFiles:
 
     def _grow(self, path: Path) -> "_RawFile":
         self._make_folder()
-        opened = _RawFile(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         _sync_folder(self._folder)
-        return opened
+        return _RawFile(handle, self._threads)
 
     def _has_room(self, needed: int) -> bool:
         self._make_folder()
@@ -133,6 +141,9 @@ class VoicemailFiles:
         raw = _read(self._path(voicemail_id, _RAW))
         return None if raw is None else wav_of(raw)
 
+    def _unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
     def _make_folder(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -144,21 +155,25 @@ class VoicemailFiles:
 class _RawFile:
     """`Growing`."""
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
+    def __init__(self, handle: int, threads: ThreadPoolExecutor) -> None:
+        self._handle, self._threads = handle, threads
 
     async def append(self, sound: bytes) -> None:
-        await asyncio.to_thread(self._append, sound)
+        await _run(self._threads, self._append, sound)
 
     async def close(self) -> None:
         with suppress(OSError):
-            await asyncio.to_thread(os.close, self._handle)
+            await _run(self._threads, os.close, self._handle)
 
     def _append(self, sound: bytes) -> None:
         left = memoryview(sound)
         while left:
             left = left[os.write(self._handle, left) :]
         os.fsync(self._handle)
+
+
+async def _run(threads: ThreadPoolExecutor, work: Callable[[*Ts], T], *given: *Ts) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, work, *given)
 
 
 def _read(path: Path) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -380,3 +381,17 @@ async def test_a_directory_that_cannot_be_used_has_no_room(tmp_path: Path) -> No
     call = await rig.store.load("call_1")
     assert call is not None
     assert "storage.dir" in await rig.desk.obstacle(call)
+
+
+async def test_a_disk_that_hangs_keeps_nobody_else_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many messages as there may be calls: the event loop's own threads, which look up carriers' addresses, are free."""
+    back = threading.Event()
+    files = VoicemailFiles(tmp_path, 1)
+    monkeypatch.setattr(files, "_has_room", lambda _needed: back.wait(30))
+    asked = [asyncio.create_task(files.room(1)) for _ in range(100)]
+    try:
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5) == "free"
+    finally:
+        back.set()
+        assert all(await asyncio.gather(*asked))
