@@ -24,6 +24,9 @@ OFFER, PROMISED, BY_DEFAULT, REFUSED, GOODBYE = (
     "sorry-goodbye",
 )
 
+LOST_CONTEXT = "lost_context"
+"""In an offer's context."""
+
 Ask = Callable[[CallInfo, Callable[[bool], None]], None]
 """(call, told): promise the callback; `told` is called later, once, with whether it stands."""
 
@@ -37,12 +40,15 @@ class Mood(StrEnum):
 
 
 class CallbackOfferSession:
-    """One offer. In its context: `by_default_after_s`, if silence means yes, and the mood."""
+    """One offer. In its context: `by_default_after_s`, if silence means yes, the mood, and what the lost agent knew, which is
+    what the agent that calls back is to be told.
+    """
 
     format = MULAW_8K
 
     def __init__(self, call: CallInfo, ask: Ask) -> None:
         self._call, self._ask = call, ask
+        self._known = next((dict(one.context) for one in reversed(call.lost) if one.context), {})
         self._patience = Patience()
         self.mood = Mood.OFFERING
         self._by_default_after_s: float | None = None
@@ -78,7 +84,7 @@ class CallbackOfferSession:
         self._speak()
 
     def context(self) -> dict[str, Any]:
-        kept = {"mood": self.mood.value, "word": self._last_word}
+        kept: dict[str, Any] = {"mood": self.mood.value, "word": self._last_word, LOST_CONTEXT: self._known}
         default = self._by_default_after_s
         return kept if default is None else {**kept, "by_default_after_s": default}
 
@@ -86,6 +92,7 @@ class CallbackOfferSession:
         """Asked in another process and not answered there: it is asked again, which gives the same promise."""
         self.mood = Mood(context.get("mood", Mood.OFFERING))
         self._last_word = str(context.get("word", ""))
+        self._known = self._known or dict(context.get(LOST_CONTEXT, {}))
         default = context.get("by_default_after_s")
         self._by_default_after_s = None if default is None else float(default)
 

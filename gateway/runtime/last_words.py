@@ -17,7 +17,9 @@ from gateway.runtime.store.contract import Store
 log = structlog.get_logger(__name__)
 
 _STAND_IN = "kept"
-"""Who asked for patience in a lost agent's place keeps that agent's context under this name."""
+"""Who asked for patience in a lost agent's place keeps that agent's context under this name ..."""
+_OFFERED = "lost_context"
+"""... and who offered the callback under this one (agent/callback_offer.py)."""
 
 
 class LastWords:
@@ -46,5 +48,14 @@ class LastWords:
             log.warning("last-context-store-unavailable", call_id=call.id, error=str(error))
             return {}
         context: dict[str, Any] = msgspec.json.decode(kept) if kept else {}
-        stand_in = context.get(_STAND_IN)
-        return stand_in.get("context", {}) if isinstance(stand_in, dict) else context
+        return _of_the_agent(context)
+
+
+def _of_the_agent(context: dict[str, Any]) -> Mapping[str, Any]:
+    """Without what only those know who spoke in its place."""
+    stand_in = context.get(_STAND_IN)
+    if isinstance(stand_in, dict):
+        found = stand_in.get("context", {})
+    else:
+        found = context[_OFFERED] if {_OFFERED, "mood", "word"} <= context.keys() else context
+    return found if isinstance(found, dict) else {}

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent.callback_offer import WAIT_S, CallbackOffer, CallbackOfferSession
-from agent.contract import CallInfo, Line
+from agent.contract import CallInfo, Line, LostAgent
 from agent.goodbye import Goodbye
 from agent.hold import Hold, HoldSession
 from agent.patience import SOUND
@@ -217,6 +217,15 @@ async def test_an_offer_goes_on_in_another_process() -> None:
     second.on_line_back()
     second_desk.told[0](True)
     assert second_ear.hear(1) == ["callback-promised"]
+
+
+async def test_an_offer_keeps_what_the_lost_agent_knew() -> None:
+    """Whoever calls back is told it, also when the offer went on in another process; and nothing of the offer's own."""
+    lost = LostAgent(agent="bot", reason="socket-1011", began=True, context={"order": 7})
+    first = CallbackOffer(Desk().ask).session(replace(CALL, lost=(lost,)))
+    second = CallbackOffer(Desk().ask).session(replace(CALL, resumed=1))
+    second.resume(first.context())
+    assert [session.context()["lost_context"] for session in (first, second)] == [{"order": 7}, {"order": 7}]
 
 
 async def test_the_goodbye_is_said_and_ends_the_call() -> None:

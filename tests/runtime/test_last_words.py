@@ -86,11 +86,12 @@ def a_callback(**given: Any) -> Call:
     [
         ({"order": 7, "step": "address"}, {"order": 7, "step": "address"}),
         (keep(Kept(agent="bot", context={"order": 7})), {"order": 7}),
+        ({"mood": "leaving", "word": "callback-promised", "lost_context": {"order": 7}}, {"order": 7}),
         ({}, {}),
         (None, {}),
         ({"memory": "x" * 5000}, {}),
     ],
-    ids=["an-agents-own", "kept-by-who-stood-in", "nothing", "no-session", "too-long"],
+    ids=["an-agents-own", "kept-by-who-stood-in", "kept-by-who-offered-it", "nothing", "no-session", "too-long"],
 )
 async def test_what_was_known_at_the_end_is_told_to_who_calls_back(
     rig: Any, context: dict[str, Any] | None, known: dict[str, Any]
