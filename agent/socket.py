@@ -29,6 +29,10 @@ DEAF_AFTER_S = 1.0
 without power says no goodbye. With the pings this makes 1.5 s, so that the person can be told within two. Agents that stop
 longer, to load a model in the middle of a call, need more, and then the person waits as long.
 """
+WARM_WITHIN_S = 5.0
+"""An agent that has said nothing yet may load its models in its event loop, at its first call for seconds: until its first
+message it may be deaf for so long.
+"""
 _LOOKS = 5
 """Patience is counted in looks and not by a clock: a second in which our own process stood still is not the agent's silence."""
 CLEAN = frozenset({1000, 1001, 1005})
@@ -61,8 +65,14 @@ class _Connect(connect):
 class AgentSocket:
     """From `open` to `close`."""
 
-    def __init__(self, reports: Reports, max_waiting: int = MAX_WAITING, deaf_after_s: float = DEAF_AFTER_S) -> None:
-        self._reports, self._deaf_after_s = reports, deaf_after_s
+    def __init__(
+        self,
+        reports: Reports,
+        max_waiting: int = MAX_WAITING,
+        deaf_after_s: float = DEAF_AFTER_S,
+        warm_within_s: float = WARM_WITHIN_S,
+    ) -> None:
+        self._reports, self._deaf_after_s, self._warm_within_s = reports, deaf_after_s, warm_within_s
         self._waiting: deque[tuple[str, bool]] = deque()
         """(message, whether it is sound), in order."""
         self._max_waiting = max_waiting
@@ -150,7 +160,7 @@ class AgentSocket:
             while True:
                 while self._waiting:
                     message, _sound = self._waiting.popleft()
-                    async with asyncio.timeout(self._deaf_after_s):
+                    async with asyncio.timeout(self._patience_s):
                         await connection.send(message)
                 self._said.set()
                 self._news.clear()
@@ -163,18 +173,22 @@ class AgentSocket:
         try:
             while await self._is_there(connection):
                 await asyncio.wait({self._tasks[0]}, timeout=PING_EVERY_S)
-            log.warning("agent-deaf", after_s=self._deaf_after_s)
+            log.warning("agent-deaf", after_s=self._patience_s)
         except (ConnectionClosed, TimeoutError):
             pass
         connection.transport.abort()
 
     async def _is_there(self, connection: ClientConnection) -> bool:
         """One ping: it answers, or says something else meanwhile. Raise ConnectionClosed, and TimeoutError if the ping waits."""
-        async with asyncio.timeout(self._deaf_after_s):
+        async with asyncio.timeout(self._patience_s):
             pong = asyncio.ensure_future(await connection.ping())
-        heard = self._heard
+        heard, patience_s = self._heard, self._patience_s
         for _ in range(_LOOKS):
-            await asyncio.wait({pong}, timeout=self._deaf_after_s / _LOOKS)
+            await asyncio.wait({pong}, timeout=patience_s / _LOOKS)
             if pong.done() or self._heard != heard:
                 return True
         return False
+
+    @property
+    def _patience_s(self) -> float:
+        return self._deaf_after_s if self._heard else max(self._deaf_after_s, self._warm_within_s)

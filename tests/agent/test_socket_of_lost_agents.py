@@ -14,9 +14,11 @@ class Told:
 
     def __init__(self, error: Exception | None = None) -> None:
         self.closed: asyncio.Queue[int] = asyncio.Queue()
+        self.heard = asyncio.Event()
         self._error = error
 
     def on_message(self, message: str | bytes) -> None:
+        self.heard.set()
         if self._error is not None:
             raise self._error
 
@@ -37,12 +39,20 @@ class Told:
             return await self.closed.get()
 
 
-async def connected(far: Any, told: Told, deaf_after_s: float = 0.2) -> AgentSocket:
-    socket = AgentSocket(told, deaf_after_s=deaf_after_s)
+async def connected(far: Any, told: Told, **patience: float) -> AgentSocket:
+    """An agent that has said its first word."""
+    socket = AgentSocket(told, **{"deaf_after_s": 0.2, **patience})
+    await opened(far, socket)
+    await far.say("ready")
+    async with asyncio.timeout(5):
+        await told.heard.wait()
+    return socket
+
+
+async def opened(far: Any, socket: AgentSocket) -> None:
     await socket.open(far.url, {}, 5)
     async with asyncio.timeout(5):
         await far.connected.wait()
-    return socket
 
 
 async def test_an_agent_that_vanished_without_a_word_is_lost(far: Any) -> None:
@@ -58,14 +68,22 @@ async def test_an_agent_that_vanished_without_a_word_is_lost(far: Any) -> None:
 async def test_the_usual_patience_is_short_enough_for_a_person_who_waits(far: Any) -> None:
     """By default an agent that froze is lost within a second and a half, and the caller can be told within two."""
     told = Told()
-    socket = AgentSocket(told)
-    await socket.open(far.url, {}, 5)
-    async with asyncio.timeout(5):
-        await far.connected.wait()
+    socket = await connected(far, told, deaf_after_s=DEAF_AFTER_S)
     far.socket.transport.pause_reading()
     assert PING_EVERY_S + DEAF_AFTER_S <= 1.5
     async with asyncio.timeout(2.5):  # beside the second and a half: this machine's own slowness
         assert await told.closed.get() == 1006
+    await socket.close()
+
+
+async def test_an_agent_that_has_said_nothing_yet_may_be_loading_its_models(far: Any) -> None:
+    """Deaf for five times its patience before its first message it is there; for ever it is not."""
+    told = Told()
+    socket = AgentSocket(told, deaf_after_s=0.2, warm_within_s=2.0)
+    await opened(far, socket)
+    far.socket.transport.pause_reading()
+    assert await told.nothing_within(1.0)
+    assert await told.end() == 1006
     await socket.close()
 
 

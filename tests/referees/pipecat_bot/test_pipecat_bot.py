@@ -147,6 +147,11 @@ class Ear:
         piece = b"".join(self._loud[part])
         return float(audioop.cross(piece, 2) / (len(piece) / 16000) / 2)
 
+    def has(self, hertz: float) -> bool:
+        """Whether some 160 ms of it have this pitch; a bot that is slow to start is preceded by our own "one moment"."""
+        parts = (slice(start, start + 8) for start in range(0, len(self._loud) - 8, 4))
+        return any(self.hertz(part) == pytest.approx(hertz, rel=0.05) for part in parts)
+
 
 async def talked(stage: Stage, bot: Bot, carrier: str, direction: str, **phone: Any) -> tuple[dict[str, Any], bytes]:
     """One whole call, which the bot must end: the bot's events, and the phone's recording."""
@@ -196,7 +201,7 @@ async def test_its_sentence_is_heard_until_the_person_interrupts(bot: Bot, gatew
 
     def judge(told: dict[str, Any], wav: bytes) -> None:
         heard = Ear(wav, 1)
-        assert heard.hertz(slice(2, 10)) == pytest.approx(CANNED_HZ, rel=0.05)
+        assert heard.has(CANNED_HZ)
         assert heard.hertz(slice(-12, -2)) == pytest.approx(GOODBYE_HZ, rel=0.05)
         assert heard.seconds < 8, "not twelve"
         assert told["interrupted"]
