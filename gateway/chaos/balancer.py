@@ -74,7 +74,7 @@ class Balancer:
                 writer.write(_NOBODY)
                 return writer.close()
             there[1].write(one_request(head))
-            await _both_ways((reader, writer), there)
+            await both_ways((reader, writer), there)
         writer.close()
         return None
 
@@ -106,7 +106,7 @@ async def _is_ready(member: int) -> bool:
     return False
 
 
-async def _both_ways(here: Streams, there: Streams) -> None:
+async def both_ways(here: Streams, there: Streams) -> None:
     """Until one side is gone; then the other is, too."""
     tasks = {asyncio.create_task(_pour(here[0], there[1])), asyncio.create_task(_pour(there[0], here[1]))}
     try:

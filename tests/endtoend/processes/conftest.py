@@ -13,6 +13,7 @@ from zlib import crc32
 import pytest
 import yaml
 
+from gateway.chaos.balancer import both_ways, one_request
 from gateway.config.lab import with_lab
 
 KEY = "end-to-end-key-0123456789"
@@ -60,8 +61,8 @@ class Balancer:
             if there is None:
                 writer.write(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
                 return
-            there[1].write(_one_request(head))
-            await _both_ways((reader, writer), there)
+            there[1].write(one_request(head))
+            await both_ways((reader, writer), there)
         except (OSError, asyncio.IncompleteReadError):
             return
         finally:
@@ -77,32 +78,6 @@ class Balancer:
             except OSError:
                 continue
         return None
-
-
-def _one_request(head: bytes) -> bytes:
-    if b"upgrade: websocket" in head.lower():
-        return head
-    return re.sub(rb"(?i)\r\nconnection:[^\r]*", b"", head)[:-2] + b"connection: close\r\n\r\n"
-
-
-async def _both_ways(
-    here: tuple[asyncio.StreamReader, asyncio.StreamWriter], there: tuple[asyncio.StreamReader, asyncio.StreamWriter]
-) -> None:
-    """Until one side is gone; then the other is, too, as hard."""
-    tasks = {asyncio.create_task(_pour(here[0], there[1])), asyncio.create_task(_pour(there[0], here[1]))}
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        there[1].close()
-
-
-async def _pour(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    while data := await source.read(65536):
-        sink.write(data)
-        await sink.drain()
 
 
 @pytest.fixture
