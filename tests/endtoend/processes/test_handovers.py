@@ -134,19 +134,6 @@ async def test_both_go_on_in_another_gateway_when_theirs_leaves(world: Any, bala
     assert await over(other, call_id) == [("completed", 1), ("completed", 1)]
 
 
-async def test_both_go_on_when_their_gateway_is_killed(world: Any, balancer: Any, serve: Any) -> None:
-    """Kill -9 in the middle of their talk: where one gateway is left, both find each other in it."""
-    victim = await serve(**THE_SAME)
-    balancer.pinned = victim.port
-    number, call_id = await rung(world, balancer)
-    await talk(world, number)
-    await victim.kill()
-    await talk(world, number)
-    assert len(world.rang(COLLEAGUE)) == 1
-    world.lab.phones.hang_up(number)
-    assert await over(world, call_id) == [("completed", 1), ("completed", 1)]
-
-
 async def test_nobody_is_left_alone_when_the_gateway_dies_before_the_answer(world: Any, balancer: Any, serve: Any) -> None:
     """Kill -9 while it rings: the caller is taken over, the same call goes on to ring, and who answers it has the caller."""
     victim = await serve(**THE_SAME)
