@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from gateway.domain.errors import AgentUnavailable, HoldlineError
+from gateway.domain.errors import AgentUnavailable, HoldlineError, StoreUnavailable
 from gateway.domain.events import AnyLegEvent, StreamClosed, StreamFailed, StreamOpened
 from gateway.domain.ladder import MOMENT, RungKind
 from gateway.domain.media import StreamEvent
@@ -297,6 +297,8 @@ class Bridge:
             await self._report(call_id, leg_id, event)
         except LeaseLost:
             log.info("stream-end-is-anothers", call_id=call_id, leg_id=leg_id)
+        # The leg's own timer and the carrier's webhook tell the core the same, later.
+        except StoreUnavailable as error:
+            log.warning("stream-end-not-reported", call_id=call_id, leg_id=leg_id, error=str(error))
         except HoldlineError:
-            # The leg's own timer and the carrier's webhook tell the core the same, later.
             log.exception("stream-end-not-reported", call_id=call_id, leg_id=leg_id)
