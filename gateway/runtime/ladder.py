@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from gateway.domain.errors import AgentUnavailable, HoldlineError, StoreUnavailable
 from gateway.domain.events import AgentBack, AgentLost, CallEvent
@@ -233,10 +234,10 @@ def _loss(gone: Gone, at: float) -> Loss:
 
 
 def _lost(gone: Gone, choice: Choice | NoRung) -> AgentLost:
-    lost = {"agent": gone.agent, "reason": gone.reason, "detail": gone.detail, "began": gone.began, "passed": choice.passed}
+    lost = AgentLost(agent=gone.agent, reason=gone.reason, detail=gone.detail, began=gone.began, passed=choice.passed)
     if isinstance(choice, NoRung):
-        return AgentLost(**lost)  # type: ignore[arg-type]
-    return AgentLost(**lost, rung=choice.rung.kind.value, place=choice.place, to=choice.rung.talker)  # type: ignore[arg-type]
+        return lost
+    return replace(lost, rung=choice.rung.kind.value, place=choice.place, to=choice.rung.talker)
 
 
 def _context(rung: Rung, kept: Kept) -> Mapping[str, Any] | None:
