@@ -4,6 +4,7 @@ The caller's own number decides which inbound route takes the call, and with it 
 """
 
 from random import Random
+from typing import Literal
 
 from msgspec import Struct
 
@@ -21,7 +22,7 @@ CALLERS_OF: dict[str, str] = {
     "+155501009": "dies",
 }
 """The beginning of a caller's number -> the agent who answers it."""
-REFUSED: dict[str, str] = {"+15550108": "busy", "+15550109": "rejected"}
+REFUSED: dict[str, Literal["busy", "rejected"]] = {"+15550108": "busy", "+15550109": "rejected"}
 """... -> how the caller is turned away."""
 _OFTEN = ("+15550101",) * 12 + ("+15550102",) * 4 + ("+155501009",) * 3
 WELCOME = ("acting", "brief")
@@ -82,7 +83,7 @@ def inbound_routes() -> tuple[Route, ...]:
         for begin, agent in CALLERS_OF.items()
     )
     refused = (
-        Route(name=f"in-{how}", refuse=how, direction=Direction.INBOUND, prefix="+", from_prefix=begin)  # type: ignore[arg-type]
+        Route(name=f"in-{how}", refuse=how, direction=Direction.INBOUND, prefix="+", from_prefix=begin)
         for begin, how in REFUSED.items()
     )
     return (Route(name="in", agent="acting", direction=Direction.INBOUND, prefix="+"), *taken, *refused)

@@ -4,6 +4,7 @@ of all of it.
 
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -69,7 +70,10 @@ class Trouble:
             if active != self._watch.faults.get(carrier.name, []):
                 self._watch.faults[carrier.name] = active
                 self._watch.troubles[carrier.name].append((self._lab.now(), bool(active)))
-                self._lab.act(lambda at, name=carrier.name, active=active: self._lab.exchange.set_faults(at, name, active))  # type: ignore[misc]
+                self._lab.act(partial(self._put_faults, carrier.name, active))
+
+    def _put_faults(self, carrier: str, active: list[dict[str, Any]], at: float) -> None:
+        self._lab.exchange.set_faults(at, carrier, active)
 
     def _set_weather(self) -> None:
         now = self._loop.time()

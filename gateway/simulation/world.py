@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -209,7 +210,7 @@ class World:
         for process in self.processes:
             process.start()
         for number, phone in self.plan.phones.items():
-            self.lab.act(lambda now, number=number, phone=phone: self.exchange.set_phone(now, number, read_phone(phone)))  # type: ignore[misc]
+            self.lab.act(partial(self._set_phone, number, phone))
         self._point_numbers()
         trouble = Trouble(
             self.plan,
@@ -236,12 +237,16 @@ class World:
             wanted = Wanted(carrier=carrier.name, public_url=PUBLIC_URL, numbers=carrier.numbers)
             self._readers[carrier.name].point_here(lambda request, name=carrier.name: self._ask(name, request), wanted)
 
+    def _set_phone(self, number: str, phone: Mapping[str, Any], now: float) -> None:
+        self.exchange.set_phone(now, number, read_phone(phone))
+
     def _ask(self, carrier: str, request: Request) -> HttpAnswer:
         asked = RestRequest(
             method=request.method, path=request.path, query=request.query, headers=request.headers, body=request.body
         )
         answer = self.lab.request(carrier, asked)
-        assert answer is not None and answer.reply is not None  # noqa: PT018 - no fault is on yet
+        assert answer is not None, "no fault is on yet"
+        assert answer.reply is not None, "no fault is on yet"
         return HttpAnswer(status=answer.reply.status, headers=dict(answer.reply.headers), body=answer.reply.body)
 
     async def _take_stock(self) -> None:

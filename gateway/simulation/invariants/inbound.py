@@ -16,7 +16,7 @@ def one_caller_one_call(evidence: Evidence, check: Checks) -> None:
     stored = _stored(evidence)
     for caller in evidence.callers:
         calls = stored.pop((caller.carrier, caller.ref), [])
-        check(len(calls) <= 1, lambda calls=calls: f"one caller became the calls {[call.id for call in calls]}")  # type: ignore[misc]
+        check(len(calls) <= 1, f"one caller became the calls {[call.id for call in calls]}")
         for call in calls:
             right = (call.to, call.from_number, call.direction) == (caller.to, caller.number or None, Direction.INBOUND)
             check(right, f"call {call.id} is from {call.from_number} to {call.to}; they called {caller.to} from {caller.number}")
