@@ -17,7 +17,8 @@ async def two(world: Any, serve: Any) -> Callable[..., Any]:
 
     async def begin(**changes: Any) -> tuple[Any, Any]:
         await world.stop()
-        return await asyncio.gather(serve(**changes), serve(**changes))  # type: ignore[no-any-return]
+        one, other = await asyncio.gather(serve(**changes), serve(**changes))
+        return one, other
 
     return begin
 
