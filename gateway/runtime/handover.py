@@ -209,8 +209,9 @@ class Handovers:
     async def _until_over(self, pair: Pair, answered_by: float) -> str:
         while True:
             pair.news.clear()
+            left_us = pair.caller is None  # asked before the look: a session closes after its call's end is written
             caller, linked = await self._ladder.call(pair.caller_id), await self._ladder.call(pair.linked_id)
-            over = self._over(pair, caller, linked)
+            over = self._over(pair, caller, linked, left_us=left_us)
             if over is not None:
                 await self._end(pair, over[0])
                 return over[1]
@@ -222,11 +223,11 @@ class Handovers:
                 return _NO_ANSWER if pair.arrived_at is None else _NO_KEY
             await self._news(pair, min(left, LOOK_EVERY_S))
 
-    def _over(self, pair: Pair, caller: Call | None, linked: Call | None) -> tuple[str, str] | None:
+    def _over(self, pair: Pair, caller: Call | None, linked: Call | None, *, left_us: bool) -> tuple[str, str] | None:
         """(who ended it, why the caller goes on down the ladder), once it is over; an empty word: nobody, or does not."""
         if caller is None or caller.ended:
             return "caller", ""
-        if pair.caller is None:
+        if left_us:
             return ("" if caller.talks == RungKind.HUMAN else "caller"), ""
         if linked is None or not linked.ended:
             return None

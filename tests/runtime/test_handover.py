@@ -76,13 +76,20 @@ class Paper:
         self.done: list[Any] = []
         self.refuses = ""
         self.store_is_away = 0
+        self.after_look: asyncio.Event | None = None
+        """Set after the next look at the caller's call, which takes a moment to be back."""
 
     async def rung_of(self, call_id: str) -> tuple[Call, Rung | None] | None:
         call = await self.call(call_id)
         return None if call is None or call.ended else (call, self.rung)
 
     async def call(self, call_id: str) -> Call | None:
-        return self.calls.get(call_id)
+        found = self.calls.get(call_id)
+        if self.after_look is not None and call_id == "call_1":
+            self.after_look.set()
+            self.after_look = None
+            await asyncio.sleep(0.01)
+        return found
 
     async def descend(self, gone: Gone) -> None:
         self.done.append(("descend", gone.reason, gone.began, gone.context))
@@ -272,6 +279,21 @@ async def test_the_callers_end_ends_the_colleagues_call_ringing_or_not(house: An
         await caller.close()
         await home.did(("end", LINKED.id, "caller"))
         assert not [one for one in home.paper.done if one[0] == "descend"]
+
+
+async def test_a_caller_who_ends_while_things_are_looked_at_has_not_moved_elsewhere(house: Any) -> None:
+    """What was read a moment before still says that they talk, and their session is closed by now."""
+    home = house()
+    caller, colleague = await home.both()
+    colleague.on_digit("1")
+    await home.did(("tell", "call_1", LINKED.id))
+    home.paper.calls["call_1"] = replace(home.paper.calls["call_1"], handed_to=LINKED.id)
+    home.paper.after_look = looked = asyncio.Event()
+    await looked.wait()
+    await caller.close()
+    await home.end("call_1", Outcome.COMPLETED)
+    await home.did(("end", LINKED.id, "caller"))
+    assert not home.ears["colleague"].hung_up
 
 
 async def test_a_colleague_who_hangs_up_ends_the_callers_call_and_a_broken_line_does_not(house: Any) -> None:
