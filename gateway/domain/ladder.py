@@ -36,8 +36,6 @@ MOMENT = "moment"
 """The agent that asks for a moment's patience until the next rung is there."""
 BUILT_IN = frozenset({MOMENT, COLLEAGUE, *(kind.value for kind in RungKind if kind is not RungKind.AGENT)})
 """Names that no agent of the config may bear."""
-_SORRY = BUILT_IN - {RungKind.VOICEMAIL.value}
-"""Who ends a call under these has had no agent at the end of it."""
 
 
 class Rung(Struct, frozen=True, kw_only=True):
@@ -151,8 +149,10 @@ def regained(call: Call, agent: str) -> Call:
 
 
 def fault(call: Call) -> str:
-    """Why a call that ends now has failed, although somebody ended it in good order: it had no agent any more. Else empty."""
-    if call.talks not in _SORRY or not call.ladder.lost or _with_colleague(call):
+    """Why a call that ends now has failed, although somebody ended it in good order: it had no agent any more, and no message
+    of it was kept. Else empty.
+    """
+    if call.talks not in BUILT_IN or not call.ladder.lost or call.voicemail or _with_colleague(call):
         return ""
     return "agent-failed" if any(loss.began for loss in call.ladder.lost) else "agent-unavailable"
 

@@ -9,7 +9,16 @@ from msgspec.structs import replace
 from gateway.domain import call as calls
 from gateway.domain import ladder
 from gateway.domain.admission import OpeningHours
-from gateway.domain.events import AgentBack, AgentLost, HangupRequested, LegEnded, LegReported, StreamOpened
+from gateway.domain.events import (
+    AgentBack,
+    AgentLost,
+    HangupRequested,
+    LegEnded,
+    LegReported,
+    StreamOpened,
+    VoicemailStarted,
+    VoicemailTaken,
+)
 from gateway.domain.ladder import Chances, Choice, NoRung, Rung, RungKind, next_rung
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
@@ -158,12 +167,23 @@ def live(**changes: Any) -> Call:
 
 
 @pytest.mark.parametrize(("began", "reason"), [(True, "agent-failed"), (False, "agent-unavailable")])
-@pytest.mark.parametrize("talker", ["goodbye", "callback", "hold"])
+@pytest.mark.parametrize("talker", ["goodbye", "callback", "hold", "voicemail"])
 def test_a_call_that_ends_without_an_agent_has_failed(talker: str, began: bool, reason: str) -> None:
     """Whoever hangs up on a recorded sentence: nobody had the conversation at its end, and the reason says why."""
     call = say(live(), AgentLost(agent="bot", reason="refused", began=began, rung=talker, place=0, to=talker))
     call = say(call, LegReported(leg_id="leg_1", event=LegEnded(verdict=ended_normally())))
     assert (call.outcome, call.reason) == (Outcome.FAILED, reason)
+
+
+def test_a_message_is_help_once_it_is_kept() -> None:
+    """Who hangs up on the ladder's greeting, or into its tone, has left none; a caller whom the route sends there lost nobody."""
+    lost = AgentLost(agent="bot", reason="refused", rung="voicemail", place=0, to="voicemail")
+    end = LegReported(leg_id="leg_1", event=LegEnded(verdict=ended_normally()))
+    started = VoicemailStarted(voicemail_id="vm_1", reason="refused")
+    into_the_tone = say(say(live(), lost), started)
+    assert (say(into_the_tone, end).outcome, say(into_the_tone, end).reason) == (Outcome.FAILED, "agent-unavailable")
+    assert say(say(into_the_tone, VoicemailTaken(voicemail_id="vm_1")), end).outcome is Outcome.VOICEMAIL
+    assert say(live(agent="voicemail"), end).outcome is Outcome.COMPLETED
 
 
 def test_a_call_that_another_agent_took_over_is_completed() -> None:
