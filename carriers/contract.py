@@ -72,6 +72,8 @@ class Handle(Struct, frozen=True, kw_only=True):
     """Unix time of the POST, 0 if it is not known to have begun."""
     foreign: tuple[str, ...] = ()
     """Ids of other legs' calls to the same number, told where this leg's id is not known: none of them may be found or ended."""
+    rivals: int = 0
+    """Other legs in doubt between the same two numbers: what is found by these alone may be any of theirs."""
 
 
 # --- what a carrier answers --------------------------------------------------------------------------------------

@@ -40,14 +40,15 @@ def by_id(client: Any, call_id: str) -> Sighting:
 
 
 def by_numbers(client: Any, handle: Handle) -> Sighting:
-    """Raise CarrierError if more than one call fits: the wrong one must be neither adopted nor hung up.
+    """Raise CarrierError if several calls fit, or several legs look for one: the wrong one must be neither adopted nor hung up.
 
     Without a time of sending the finished calls are left out, since any older call to the same person would fit.
     """
     found = [*_living(client, handle), *(_past(client, handle) if handle.sent_at else ())]
     distinct = {sighting.carrier_call_id: sighting for sighting in found if sighting.carrier_call_id not in handle.foreign}
-    if len(distinct) > 1:
-        raise CarrierError("ambiguous", f"{len(distinct)} calls between the same numbers at that time")
+    if len(distinct) > 1 or (distinct and handle.rivals):
+        told = f"calls between the same numbers at that time: {len(distinct)}, legs that look for one: {1 + handle.rivals}"
+        raise CarrierError("ambiguous", told)
     return next(iter(distinct.values()), Sighting(state=LegAtCarrier.MISSING))
 
 

@@ -208,7 +208,7 @@ def _by_tag(client: Client, handle: Handle) -> Sighting:
     seen = [call for call in map(_seen, calls) if call.sid not in handle.foreign]
     plausible = [call for call in seen if lookup.plausible(call, handle.sent_at)]
     traced = [(call, lookup.trace(_requests(client, call.sid), handle.leg_id)) for call in plausible]
-    chosen = lookup.choose(traced, handle.sent_at)
+    chosen = lookup.choose(traced, handle)
     return lookup.sighting(chosen) if chosen is not None else lookup.MISSING
 
 

@@ -123,7 +123,7 @@ class TwilioInMemory(ByDocument, NothingToSet):
         seen = [_seen(call) for call in _list(self._get(ask, "/Calls.json", query), "calls")]
         mine = [call for call in seen if call.sid not in handle.foreign and lookup.plausible(call, handle.sent_at)]
         traced = [(call, lookup.trace(self._requests(ask, call.sid), handle.leg_id)) for call in mine]
-        chosen = lookup.choose(traced, handle.sent_at)
+        chosen = lookup.choose(traced, handle)
         return lookup.sighting(chosen) if chosen is not None else lookup.MISSING
 
     def _requests(self, ask: Ask, call_sid: str) -> list[object]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from carriers.contract import LegAtCarrier, Sighting
+from carriers.contract import Handle, LegAtCarrier, Sighting
 from carriers.twilio import verdicts
 from gateway.domain.errors import CarrierError, Malformed
 
@@ -72,15 +72,17 @@ def trace(requests: Iterable[object], leg_id: str) -> Trace:
     return Trace.OTHERS if "/hooks/" in text else Trace.NONE
 
 
-def choose(calls: Sequence[tuple[Seen, Trace]], sent_at: float) -> Seen | None:
+def choose(calls: Sequence[tuple[Seen, Trace]], handle: Handle) -> Seen | None:
     """The call proven to be ours; else the only one that nothing disproves, if its time of creation speaks for it.
 
-    Several that nothing tells apart: CarrierError, to be asked again when Twilio has listed their requests.
+    Several that nothing tells apart, or several legs that look for one: CarrierError, to be asked again when Twilio has listed
+    their requests.
     """
     for call, origin in calls:
         if origin is Trace.OURS:
             return call
-    unproven = [call for call, origin in calls if origin is Trace.NONE and sent_at]
-    if len(unproven) > 1:
-        raise CarrierError("ambiguous-look-up", f"{len(unproven)} calls between these numbers at that time")
+    unproven = [call for call, origin in calls if origin is Trace.NONE and handle.sent_at]
+    if len(unproven) > 1 or (unproven and handle.rivals):
+        told = f"calls between these numbers at that time: {len(unproven)}, legs that look for one: {1 + handle.rivals}"
+        raise CarrierError("ambiguous-look-up", told)
     return unproven[0] if unproven else None

@@ -45,13 +45,18 @@ def calls_of(answer: Any) -> list[dict[str, Any]]:
 
 
 def choose(records: Sequence[Mapping[str, Any]], handle: Handle) -> Sighting:
-    """The leg among the records of its window. Two live calls between the same numbers cannot be told apart: CarrierError."""
+    """The leg among the records of its window. CarrierError if another leg's call could be taken for it: where several calls
+    fit, ended ones too, or several legs look for theirs.
+    """
     matching = [record for record in records if _is_ours(record, handle)]
-    live = [record for record in matching if sighting_of(record).state is not LegAtCarrier.ENDED]
-    if len(live) > 1:
-        raise CarrierError("ambiguous-look-up", f"{len(live)} live calls between the same two numbers")
-    best = live or matching
-    return sighting_of(best[0]) if best else Sighting(state=LegAtCarrier.MISSING)
+    if not matching:
+        return Sighting(state=LegAtCarrier.MISSING)
+    if len(matching) > 1 or handle.rivals:
+        raise CarrierError(
+            "ambiguous-look-up",
+            f"calls between the same two numbers: {len(matching)}, legs that look for one: {1 + handle.rivals}",
+        )
+    return sighting_of(matching[0])
 
 
 def sighting_of(record: Mapping[str, Any]) -> Sighting:

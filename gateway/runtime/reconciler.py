@@ -87,11 +87,17 @@ class Reconciler:
         others = [other for known in page.items for other in known.legs if other.carrier == leg.carrier and other.id != leg.id]
         if any(other.phase is LegPhase.SENDING and other.caller_id == leg.caller_id for other in others):
             raise CarrierError("another-dial-is-on-its-way", "its call could be taken for this leg's")
-        return replace(handle, foreign=tuple(other.carrier_call_id for other in others if other.carrier_call_id))
+        rivals = sum(_in_doubt(other) and other.caller_id == leg.caller_id for other in others)
+        return replace(handle, rivals=rivals, foreign=tuple(other.carrier_call_id for other in others if other.carrier_call_id))
 
     async def _subject(self, claim: Claim) -> tuple[Call | None, Leg | None]:
         call = await self._calls.store.load(claim.command.call_id)
         return call, call.find(claim.command.leg_id) if call else None
+
+
+def _in_doubt(leg: Leg) -> bool:
+    """It may have a call at its carrier, and nobody knows which."""
+    return leg.phase in {LegPhase.UNKNOWN, LegPhase.CONDEMNED} and leg.ended_at is None and not leg.carrier_call_id
 
 
 def _event_of(sighting: Sighting) -> AnyLegEvent:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from carriers.contract import Capabilities, Handle, LegAtCarrier, Sighting
@@ -40,10 +41,11 @@ class ByNumbers:
 
     def __init__(self, *live: str) -> None:
         self.live = list(live)
-        self.asked = 0
+        self.asked = self.rivals = 0
 
     async def find(self, handle: Handle) -> Sighting:
         self.asked += 1
+        self.rivals = handle.rivals
         known = [handle.carrier_call_id] if handle.carrier_call_id else [i for i in self.live if i not in handle.foreign]
         here = [call_id for call_id in known if call_id in self.live]
         return Sighting(state=LegAtCarrier.ANSWERED, carrier_call_id=here[0]) if here else Sighting(state=LegAtCarrier.MISSING)
@@ -153,3 +155,15 @@ async def test_nothing_is_sought_by_number_while_another_dial_is_on_its_way() ->
     await desk.keep(call("call_1", CONDEMNED), HangUp(call_id="call_1", leg_id="leg_lost"))
     await desk.carry_out(desk.reconciler.hang_up)
     assert (desk.carrier.live, desk.carrier.asked) == (["just-placed"], 0)
+
+
+@pytest.mark.parametrize("phase", [LegPhase.UNKNOWN, LegPhase.CONDEMNED])
+async def test_the_carrier_is_told_of_other_legs_that_look_for_a_call(phase: LegPhase) -> None:
+    """In doubt between the same two numbers, as another call's leg is; one from another number of ours is not."""
+    desk = Desk(ByNumbers())
+    rival = leg("call_2", "leg_2", phase, unknown_at=NOW)
+    await desk.keep(call("call_2", rival, replace(rival, id="leg_3", caller_id="+15550190032")))
+    unknown = leg("call_1", "leg_lost", LegPhase.UNKNOWN, unknown_at=NOW)
+    await desk.keep(call("call_1", unknown), Resolve(call_id="call_1", leg_id="leg_lost"))
+    await desk.carry_out(desk.reconciler.resolve)
+    assert desk.carrier.rivals == 1

@@ -284,6 +284,17 @@ async def test_calls_of_other_legs_are_neither_found_nor_ended(bench: Bench) -> 
     assert (await bench.carrier.find(bench.handle(placed))).state is LegAtCarrier.RINGING
 
 
+async def test_one_that_two_legs_look_for_is_neithers(bench: Bench) -> None:
+    """Neither adopted nor hung up: it may be the other leg's."""
+    sent_at = time.time()
+    placed = await bench.place()
+    await bench.lab.until("ring")
+    for deed in (bench.carrier.find, bench.carrier.hang_up):
+        with pytest.raises(CarrierError, match="legs that look for one: 2"):
+            await deed(replace(bench.handle(sent_at=sent_at), rivals=1))
+    assert (await bench.carrier.find(bench.handle(placed))).state is LegAtCarrier.RINGING
+
+
 @pytest.mark.parametrize("cps", [1, 2])
 async def test_two_that_fit_are_none(cps: int) -> None:
     """Where two calls fit, neither is adopted nor hung up: one rings, the other waits its turn or was busy."""

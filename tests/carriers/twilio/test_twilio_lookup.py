@@ -1,14 +1,16 @@
 """Telling our call from others, and reading an account."""
 
 import pytest
+from msgspec.structs import replace
 
-from carriers.contract import LegAtCarrier
+from carriers.contract import Handle, LegAtCarrier
 from carriers.twilio import account, lookup
 from carriers.twilio.lookup import Seen, Trace
 from gateway.domain.errors import CarrierError, Malformed
 from gateway.domain.outcome import Outcome
 
 SENT = 1_795_345_200.0
+LOOKED = Handle(call_id="call_1", leg_id="leg_1", to="+15550100001", caller_id="+15550190001", sent_at=SENT)
 
 
 def seen(name: str = "a", created: float | None = SENT, status: str = "queued") -> Seen:
@@ -78,15 +80,19 @@ def test_trace_without_a_leg() -> None:
 
 
 def test_choice() -> None:
-    """Proof wins; a single unproven call is taken; several are an error; none, or no time of sending, is nothing."""
+    """Proof wins; a single unproven call is taken; several calls or several legs that look for it are an error; none, or no time of sending, is nothing."""
     ours, other, plain = (seen("a"), Trace.OURS), (seen("b"), Trace.OTHERS), (seen("c"), Trace.NONE)
-    assert lookup.choose([other, plain, ours], SENT) == ours[0]
-    assert lookup.choose([other, plain], SENT) == plain[0]
-    assert lookup.choose([other], SENT) is None
-    assert lookup.choose([], SENT) is None
-    assert lookup.choose([plain], 0.0) is None
+    assert lookup.choose([other, plain, ours], LOOKED) == ours[0]
+    assert lookup.choose([other, plain], LOOKED) == plain[0]
+    assert lookup.choose([other], LOOKED) is None
+    assert lookup.choose([], LOOKED) is None
+    assert lookup.choose([plain], replace(LOOKED, sent_at=0.0)) is None
     with pytest.raises(CarrierError, match="ambiguous"):
-        lookup.choose([plain, (seen("d"), Trace.NONE)], SENT)
+        lookup.choose([plain, (seen("d"), Trace.NONE)], LOOKED)
+    rivals = replace(LOOKED, rivals=1)
+    assert lookup.choose([plain, ours], rivals) == ours[0]
+    with pytest.raises(CarrierError, match="legs that look for one: 2"):
+        lookup.choose([plain], rivals)
 
 
 def test_found_busy_has_its_outcome() -> None:

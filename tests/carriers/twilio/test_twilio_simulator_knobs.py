@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from carriers.contract import Attempt, HookRequest
+from carriers.contract import Attempt, Handle, HookRequest
 from carriers.lab.contract import RestReply, SendFrame, WebhookReply
 from carriers.twilio import account, lookup, verdicts
 from carriers.twilio.markup import TwilioMarkup
@@ -415,7 +415,8 @@ def test_list_lag(make_world, lag: float) -> None:
     """A new call is listed at once or later: an early look-up finds it, or nothing."""
     world = make_world(list_lag_s=lag)
     sid = placed(world)
-    found = lookup.choose([(seen, lookup.Trace.NONE) for seen in listed(world)], sent_at=world.now)
+    handle = Handle(call_id="c", leg_id="l", to="", caller_id="", sent_at=world.now)
+    found = lookup.choose([(seen, lookup.Trace.NONE) for seen in listed(world)], handle)
     assert (found.sid if found else None) == (None if lag else sid)
     world.pass_time(2)
     assert [lookup.sighting(seen).carrier_call_id for seen in listed(world)] == [sid]

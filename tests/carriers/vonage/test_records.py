@@ -67,16 +67,19 @@ def test_a_completed_record_counts_as_a_conversation_only_with_an_answer(sums: d
     assert verdict.outcome is outcome
 
 
-def test_the_live_call_is_preferred() -> None:
-    """An older call between the same numbers that has ended is not the one in doubt."""
-    found = records.choose([record(uuid="old", status="completed"), record(uuid="live")], HANDLE)
-    assert found.carrier_call_id == "live"
-
-
-def test_two_live_calls_cannot_be_told_apart() -> None:
-    """Guessing could hang up another call: no answer is the honest answer."""
+@pytest.mark.parametrize("status", ["started", "answered", "completed", "busy"])
+def test_two_calls_cannot_be_told_apart(status: str) -> None:
+    """Guessing could hang up another call, or connect two conversations: no answer is the honest answer."""
     with pytest.raises(CarrierError, match="ambiguous"):
-        records.choose([record(uuid="1"), record(uuid="2")], HANDLE)
+        records.choose([record(uuid="1"), record(uuid="2", status=status)], HANDLE)
+
+
+def test_one_call_that_two_legs_look_for_is_nobodys() -> None:
+    """It may be the other leg's, whose own look-up would then find nothing; that there is none is true for both."""
+    handle = replace(HANDLE, rivals=1)
+    with pytest.raises(CarrierError, match="legs that look for one: 2"):
+        records.choose([record(uuid="1")], handle)
+    assert records.choose([], handle).state is LegAtCarrier.MISSING
 
 
 @pytest.mark.parametrize(
