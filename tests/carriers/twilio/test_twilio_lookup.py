@@ -80,7 +80,7 @@ def test_trace_without_a_leg() -> None:
 
 
 def test_choice() -> None:
-    """Proof wins; a single unproven call is taken; several calls or several legs that look for it are an error; none, or no time of sending, is nothing."""
+    """Proof wins; a single unproven call is taken; several, or several legs that look for it, are an error; none is nothing."""
     ours, other, plain = (seen("a"), Trace.OURS), (seen("b"), Trace.OTHERS), (seen("c"), Trace.NONE)
     assert lookup.choose([other, plain, ours], LOOKED) == ours[0]
     assert lookup.choose([other, plain], LOOKED) == plain[0]
