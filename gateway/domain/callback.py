@@ -54,6 +54,13 @@ def slot_of(call: Call) -> str | None:
     return None if call.promised_at is None else f"{call.purpose}:{call.to}"
 
 
+def is_open(call: Call) -> bool:
+    """It waits, or is being dialled. Once somebody has answered, it says nothing of anybody else at that number any more:
+    behind a switchboard's there are many, and each is to be called back.
+    """
+    return not call.ended and (call.promise is not None or call.answered_at is None)
+
+
 def retry(call: Call, now: float, policy: Policy) -> Call | None:
     """The call that tries an ended one again; None if that is not wanted, or cannot be before it expires."""
     wanted = call.direction is Direction.OUTBOUND and call.outcome in call.retry_on and not call.cancel_wanted

@@ -61,16 +61,16 @@ class CallbackRequests:
     ) -> Call:
         """The promise to call the other person of this call, stored; asked again, the same one.
 
-        Where another promise to the number, for the same purpose, is open already, that one is returned: nobody is called
-        twice. The promise in whose call this one is made is not meant: it is being kept, and has failed. Raise
-        CallbackImpossible, StoreUnavailable.
+        Where another promise to the number, for the same purpose, waits already, that one is returned: nobody is called
+        twice. One that is being dialled or talked on is not meant: it reaches somebody else behind a number that many
+        share, or it fails and is followed by this one. Raise CallbackImpossible, StoreUnavailable.
         """
         wanted = self._call(because, purpose, note, agent, due_at)
         known = await self._calls.store.load(wanted.id)
         if known is not None:
             return known
         for _ in range(_TRIES):
-            result = await self._calls.accept(wanted)
+            result = await self._calls.accept(wanted, succeeds=True)
             if isinstance(result, Committed):
                 log.info("callback-promised", call_id=wanted.id, because=because.id, purpose=purpose)
                 return result.call

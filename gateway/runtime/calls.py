@@ -87,17 +87,18 @@ class Calls:
         """Be told of every change that this process commits, after it is stored."""
         self._observers.append(observer)
 
-    async def accept(self, call: Call, idempotency: IdempotencyRecord | None = None) -> CommitResult:
+    async def accept(self, call: Call, idempotency: IdempotencyRecord | None = None, *, succeeds: bool = False) -> CommitResult:
         """Store a new call, its idempotency record and its first command in one write.
 
-        Conflict if its id is known; Taken if it would be a second promise to its number for its purpose.
+        Conflict if its id is known; Taken if it would be a second promise to its number for its purpose. `succeeds`: only
+        if that one waits; one that is being dialled already is the number's no more.
         """
         now = self._clock.now()
         step = calls.step(call, CallAccepted(), now, self.policy)
         entries = journal.lines(CallAccepted(), call, step.call, now, self._new_id)
         notices = self.announcer.of_call(None, step.call, CallAccepted(), now)
         change = self._change(step.call, entries, step.commands, idempotency=idempotency, notices=notices)
-        result = await self.store.commit(change, now)
+        result = await self.store.commit(replace(change, succeeds=succeeds), now)
         if isinstance(result, Committed):
             await self._tell(News(before=None, after=result.call, entries=entries, words=()))
         return result

@@ -90,6 +90,19 @@ async def test_a_thousand_askers_get_one_promise(rig: Any) -> None:
     assert len(rig.a.posts) == 1
 
 
+async def test_who_asks_while_somebody_else_is_called_back_is_called_too(rig: Any) -> None:
+    """Two callers behind an office's number: while the first one's callback is dialled, the others are promised another."""
+    asks = requests_of(rig)
+    first = await asks.ask(a_caller(rig), purpose="callback")
+    await rig.wait(10)
+    assert (await rig.call(first.id)).status is CallStatus.DIALING
+    second = await asks.ask(a_caller(rig, id="call_in2"), purpose="callback")
+    third = await asks.ask(a_caller(rig, id="call_in3"), purpose="callback")
+    assert (second.id != first.id, third.id) == (True, second.id)
+    await rig.wait(10)
+    assert [attempt.to for attempt in rig.a.posts] == ["+15550100007"] * 2
+
+
 async def test_when_it_is_over_another_may_be_asked_for(rig: Any) -> None:
     """By another call; the number is free again."""
     first = await requests_of(rig).ask(a_caller(rig), purpose="callback")

@@ -100,6 +100,8 @@ class Change(Struct, frozen=True, kw_only=True):
     """A new call that takes this one's place, written with it; what is new of it is its call, entries and commands."""
     notices: tuple[Notice, ...] = ()
     """What the user's systems are to be told of it."""
+    succeeds: bool = False
+    """The call's promise takes the place of an open one that is being dialled already; one that waits stays the one."""
 
 
 class Committed(Struct, frozen=True, tag=True):

@@ -131,17 +131,23 @@ class MemoryPromises:
     def _promised_by(self, planned: Plan) -> Taken | None:
         for wanted in (planned, planned.follow):
             holder = self._holder(wanted.slot) if wanted is not None and wanted.slot is not None else None
-            if wanted is None or holder is None or wanted.shared or wanted.ended_at is not None:
-                continue
-            if holder != wanted.call_id and not (holder == planned.call_id and planned.ended_at is not None):
+            if wanted is None or holder is None or wanted.promise is None or wanted.shared or not wanted.holds:
+                continue  # only what would wait is refused: who is being dialled, and was succeeded by another, goes on
+            if not self._gives_way(holder, wanted, planned):
                 return Taken(holder=holder, wanted=wanted.call_id)
         return None
+
+    def _gives_way(self, holder: str, wanted: Plan, writing: Plan) -> bool:
+        if holder == wanted.call_id or (holder == writing.call_id and not writing.holds):
+            return True
+        return wanted.succeeds and holder not in self.promises.items
 
     def _write_slot(self, planned: Plan) -> None:
         if planned.slot is None:
             return
-        if planned.ended_at is None:
-            if self._holder(planned.slot) is None:
+        if planned.holds:
+            holder = self._holder(planned.slot)
+            if holder is None or self._gives_way(holder, planned, planned):
                 self.slots[planned.slot] = planned.call_id
         elif self.slots.get(planned.slot) == planned.call_id:
             del self.slots[planned.slot]

@@ -12,7 +12,7 @@ import struct
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.callback import slot_of, state_of
+from gateway.domain.callback import is_open, slot_of, state_of
 from gateway.domain.commands import AnyCommand
 from gateway.domain.outcome import Priority
 from gateway.domain.records import Call
@@ -92,8 +92,12 @@ class Plan(Struct, frozen=True, kw_only=True, omit_defaults=True):
     kept: str | None = None
     slot: str | None = None
     """What there is one open promise of; None: the call has never been one."""
+    holds: bool = False
+    """It is open, and so may be the one."""
     shared: bool = False
     """It may stand beside the one."""
+    succeeds: bool = False
+    """It becomes the one in place of a promise that is being dialled."""
     follow: "Plan | None" = None
     longest_context: int
     notices: tuple[PlannedNotice, ...] = ()
@@ -134,7 +138,9 @@ def plan(
         promise=_promise(call),
         kept=change.kept,
         slot=slot_of(call),
+        holds=is_open(call),
         shared=call.duplicate,
+        succeeds=change.succeeds,
         follow=None if change.follow is None else plan(change.follow, now, feed_kept, notices_kept, dead_kept),
         longest_context=LONGEST_CONTEXT,
         notices=planned_notices(change.notices, notices_kept, dead_kept),

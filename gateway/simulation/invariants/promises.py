@@ -1,13 +1,12 @@
 """Promises to call: kept once, by whoever holds them, in their window, one for a number and purpose; tried again as agreed."""
 
 from collections import defaultdict
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from gateway.domain.callback import is_open
 from gateway.domain.outcome import Outcome
 from gateway.domain.records import Call
-from gateway.domain.window import Window
 from gateway.simulation.invariants.evidence import SLACK_S, Checks, Evidence
+from gateway.simulation.later import allows
 
 LONGEST_PAUSE = 1.25
 """A retry's pause is up to a quarter longer than the config says."""
@@ -19,21 +18,32 @@ def kept_under_tokens(evidence: Evidence, check: Checks) -> None:
         call = write.after
         check((call.promise is not None) == (call.status == "scheduled"), f"call {call.id} is {call.status} with {call.promise}")
     check(not evidence.watch.stale_keepers, lambda: "; ".join(evidence.watch.stale_keepers))
-    check(not evidence.open_promises, lambda: f"promises of {evidence.open_promises} are still in the queue")
+    left = [call_id for call_id in evidence.open_promises if not evidence.waits(evidence.calls[call_id])]
+    check(not left, lambda: f"promises of {left} are still in the queue")
 
 
 def one_of_a_kind(evidence: Evidence, check: Checks) -> None:
-    """At no time are there two open promises to a number for a purpose, unless the second one asked to be allowed."""
-    holders: dict[tuple[str, str], set[str]] = defaultdict(set)
+    """At no time are there two open promises to a number for a purpose, unless the second one asked to be allowed, or is a
+    callback that was asked for while the first one was being dialled.
+    """
+    holders: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
+    """By slot: the calls that hold it, and whether each waits."""
+    succeeded: set[str] = set()
     for write in evidence.watch.writes:
-        call, slot = write.after, (write.after.to, write.after.purpose)
-        if call.promised_at is None or call.duplicate:
+        call, held = write.after, holders[write.after.to, write.after.purpose]
+        waits = call.promise is not None
+        if call.promised_at is None or call.duplicate or (call.id in succeeded and not waits):
             continue
-        if call.ended:
-            holders[slot].discard(call.id)
-        else:
-            holders[slot].add(call.id)
-            check(len(holders[slot]) == 1, f"{sorted(holders[slot])} are all promised to {slot[0]} for {slot[1] or 'no'} purpose")
+        if call.callback_of and not call.retry_of and call.id not in held:
+            dialled = [other for other, waiting in held.items() if not waiting]
+            succeeded.update(dialled)
+            for other in dialled:
+                del held[other]
+        if not is_open(call):
+            held.pop(call.id, None)
+            continue
+        held[call.id] = waits
+        check(len(held) == 1, f"{sorted(held)} are all promised to {call.to} for {call.purpose or 'no'} purpose")
 
 
 def only_in_window(evidence: Evidence, check: Checks) -> None:
@@ -41,7 +51,7 @@ def only_in_window(evidence: Evidence, check: Checks) -> None:
     for post in evidence.posts:
         call = evidence.calls.get(post.call_id)
         if call is not None and call.window is not None and not evidence.stepping:
-            check(_allows(call.window, post.at), f"leg {post.leg_id} was dialled outside {call.window}")
+            check(allows(call.window, post.at), f"leg {post.leg_id} was dialled outside {call.window}")
 
 
 def taken_back(evidence: Evidence, check: Checks) -> None:
@@ -90,8 +100,3 @@ def _folded(evidence: Evidence, call: Call) -> bool:
     said = any(entry.kind == "retry-folded" for entry in evidence.entries[call.id])
     others = (other for other in evidence.calls.values() if other.id != call.id and other.promised_at is not None)
     return said and any((other.to, other.purpose) == (call.to, call.purpose) for other in others)
-
-
-def _allows(window: Window, at: float) -> bool:
-    local = datetime.fromtimestamp(at, ZoneInfo(window.timezone))
-    return window.opens <= f"{local:%H:%M}" < window.closes and f"{local:%a}".lower() in window.days

@@ -191,12 +191,39 @@ async def test_there_is_one_open_promise_for_a_number_and_purpose(store: Store) 
 
 
 async def test_a_promise_that_is_being_kept_is_still_the_one(store: Store) -> None:
-    """Until its call has ended; then another may be made."""
+    """While it is dialled; once it has ended, another may be made."""
     call = await write(store, a_promise(duplicate=False))
     call = await write(store, replace(call, status=CallStatus.DIALING, promise=None))
     assert isinstance(await store.commit(Change(call=a_promise("call_2", duplicate=False)), NOW), Taken)
     await write(store, over(call))
     await write(store, a_promise("call_2", duplicate=False))
+
+
+async def test_a_promise_that_was_answered_leaves_the_number_to_others(store: Store) -> None:
+    """Others behind it may be promised a call while one of them is talked to; its end takes nothing from them."""
+    call = await write(store, a_promise(duplicate=False))
+    call = await write(store, replace(call, status=CallStatus.DIALING, promise=None))
+    call = await write(store, replace(call, status=CallStatus.IN_PROGRESS, answered_at=NOW))
+    await write(store, a_promise("call_2", duplicate=False))
+    third = Change(call=a_promise("call_3", duplicate=False))
+    await write(store, over(call))
+    assert await store.commit(third, NOW) == Taken(holder="call_2", wanted="call_3")
+
+
+async def test_a_callback_succeeds_what_is_being_dialled_and_not_what_waits(store: Store) -> None:
+    """It is the one from then on: more of them find it, and what is being dialled goes on, but waits no more beside it."""
+    first = await write(store, a_promise(duplicate=False))
+    second = Change(call=a_promise("call_2", duplicate=False), succeeds=True)
+    assert await store.commit(second, NOW) == Taken(holder="call_1", wanted="call_2")
+    first = await write(store, replace(first, status=CallStatus.DIALING, promise=None))
+    assert isinstance(await store.commit(second, NOW), Committed)
+    third = Change(call=a_promise("call_3", duplicate=False), succeeds=True)
+    assert await store.commit(third, NOW) == Taken(holder="call_2", wanted="call_3")
+    first = await write(store, replace(first, status=CallStatus.RINGING))
+    waits_again = replace(first, status=CallStatus.SCHEDULED, promise=Promise(id="cb_call_1", due_at=NOW + 15))
+    assert await store.commit(Change(call=waits_again), NOW) == Taken(holder="call_2", wanted="call_1")
+    await write(store, over(first))
+    assert await store.commit(third, NOW) == Taken(holder="call_2", wanted="call_3")
 
 
 async def test_a_call_that_never_was_a_promise_stands_in_nobodys_way(store: Store) -> None:

@@ -87,6 +87,7 @@ def calls(draw: st.DrawFn, now: float) -> Call:
         ended_at=draw(st.one_of(st.none(), offsets.map(lambda offset: now + offset))) if ended else None,
         promise=draw(st.one_of(st.none(), promises(now))),
         promised_at=draw(st.sampled_from([None, START])),
+        answered_at=draw(st.sampled_from([None, None, START])),
         purpose=draw(st.sampled_from(["", "callback"])),
         priority=draw(st.sampled_from(Priority)),
         duplicate=draw(st.sampled_from([False, False, False, True])),
@@ -229,6 +230,7 @@ class BothStores(RuleBasedStateMachine):
             entries=tuple(data.draw(st.lists(entries, max_size=3))),
             command_ids=ids,
             commands=tuple(data.draw(commands(call.id, self.now)) for _ in ids),
+            succeeds=data.draw(st.sampled_from([False, False, True])),
             lease=data.draw(st.sampled_from([None, None, None, self.memory.session_leases.token(call.id), 1])),
             **rest,
         )

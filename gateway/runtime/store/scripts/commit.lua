@@ -63,11 +63,16 @@ local function holder_of(slot)
   return holder
 end
 
+local function gives_way(holder, wanted)
+  if holder == wanted.call_id or (holder == plan.call_id and not plan.holds) then return true end
+  return wanted.succeeds and redis.call('EXISTS', key('promise', holder)) == 0
+end
+
+-- Only what would wait is refused: who is being dialled, and was succeeded by another promise, goes on.
 local function taken(wanted)
-  if not wanted or not wanted.slot or wanted.shared or wanted.ended_at then return nil end
+  if not wanted or not wanted.slot or not wanted.promise or wanted.shared or not wanted.holds then return nil end
   local holder = holder_of(wanted.slot)
-  if not holder or holder == wanted.call_id or (holder == plan.call_id and plan.ended_at) then return nil end
-  return { 'taken', holder, wanted.call_id }
+  if holder and not gives_way(holder, wanted) then return { 'taken', holder, wanted.call_id } end
 end
 
 local function refusal()
@@ -153,8 +158,9 @@ end
 
 local function write_slot()
   if not plan.slot then return end
-  if not plan.ended_at then
-    if not holder_of(plan.slot) then redis.call('HSET', key('slots'), plan.slot, plan.call_id) end
+  if plan.holds then
+    local holder = holder_of(plan.slot)
+    if not holder or gives_way(holder, plan) then redis.call('HSET', key('slots'), plan.slot, plan.call_id) end
   elseif redis.call('HGET', key('slots'), plan.slot) == plan.call_id then
     redis.call('HDEL', key('slots'), plan.slot)
   end
