@@ -98,7 +98,7 @@ def _outcome(world: World, *, real: bool) -> Outcome:
         notes=dict(checks.notes),
         faults=dict(world.strikes),
         totals=totals,
-        outcomes=dict(Counter(str(call.outcome) for call in calls)),
+        outcomes=dict(Counter(str(call.outcome or "waits for its window") for call in calls)),
         digest=world.history.digest(),
         virtual_s=world.finished_at,
         real_store=real,

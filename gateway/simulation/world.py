@@ -27,6 +27,7 @@ from gateway.simulation.history import History
 from gateway.simulation.hooks import delivered
 from gateway.simulation.invariants.evidence import Evidence
 from gateway.simulation.lab import LabDriver, overheard
+from gateway.simulation.later import waits_for_its_window
 from gateway.simulation.logs import captured
 from gateway.simulation.loop import OWNER, VirtualLoop
 from gateway.simulation.network import Network
@@ -291,8 +292,13 @@ class World:
                     return
 
     def _quiet(self) -> bool:
-        ended = all(call.ended and not any(leg.ended_at is None for leg in call.legs) for call in self.watch.calls.values())
-        return ended and not any(self.exchange.network.live(carrier.name) for carrier in self.plan.carriers)
+        if not all(map(self._is_over, self.watch.calls.values())):
+            return False
+        return not any(self.exchange.network.live(carrier.name) for carrier in self.plan.carriers)
+
+    def _is_over(self, call: Call) -> bool:
+        ended = call.ended and not any(leg.ended_at is None for leg in call.legs)
+        return ended or waits_for_its_window(call, self.now())
 
     # --- the end -------------------------------------------------------------------------------------------------
 

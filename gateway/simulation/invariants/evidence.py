@@ -9,6 +9,7 @@ from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg
 from gateway.runtime.store.contract import LogEntry
 from gateway.runtime.store.voicemail_contract import Voicemail
+from gateway.simulation.later import waits_for_its_window
 from gateway.simulation.people import TakenBack, Told
 from gateway.simulation.plan import Plan
 from gateway.simulation.sound import Tones
@@ -76,6 +77,10 @@ class Evidence(Struct, kw_only=True):
     def legs(self) -> Iterable[tuple[Call, Leg]]:
         """All legs of all calls, as they ended."""
         return ((call, leg) for call in self.calls.values() for leg in call.legs)
+
+    def waits(self, call: Call) -> bool:
+        """Whether it is right that it has not been made yet."""
+        return waits_for_its_window(call, self.ended_at)
 
     def people_of(self, call_id: str) -> list[Person]:
         """What carriers made of the call's legs, in the order of placing."""
