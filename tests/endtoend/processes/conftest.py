@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -18,7 +20,7 @@ from gateway.config.lab import with_lab
 
 KEY = "end-to-end-key-0123456789"
 ROOT = Path(__file__).parents[3]
-DYING = Path(__file__).with_name("dying.py")
+WARM = Path(__file__).with_name("warm.py")
 
 
 class Balancer:
@@ -96,11 +98,48 @@ async def world(balancer: Balancer, new_world: Callable[..., Any]) -> Any:
     return found
 
 
+class Warm:
+    """`warm.py`, from which gateways are forked."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(WARM)],
+            env={"PATH": "", "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._answer() == "warm"
+
+    def fork(self, arguments: list[str], folder: Path, hook: tuple[str, str] | None) -> int:
+        """The process id of a `holdline` with these arguments; it writes to `out` and `log` in the folder."""
+        wanted = {"arguments": arguments, "environment": {"HOLDLINE_API_KEY": KEY, "PATH": ""}, "hook": hook}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(wanted | {"folder": str(folder)}) + "\n")
+        self._process.stdin.flush()
+        return int(self._answer())
+
+    def end(self) -> None:
+        self._process.communicate(timeout=30)
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Imported once for all gateways."""
+    found = Warm()
+    yield found
+    found.end()
+
+
 class Served:
     """One `holdline serve`. `hook`: (module:Class.method, before or after) where it kills itself."""
 
-    def __init__(self, folder: Path, document: Mapping[str, Any], hook: tuple[str, str] | None) -> None:
-        self._folder, self._document, self._hook = folder, document, hook
+    def __init__(self, warm: Warm, folder: Path, document: Mapping[str, Any], hook: tuple[str, str] | None) -> None:
+        self._warm, self._folder, self._document, self._hook = warm, folder, document, hook
         self.port = 0
 
     @property
@@ -115,46 +154,46 @@ class Served:
         self._folder.mkdir()
         file = self._folder / "config.yaml"
         file.write_text(yaml.safe_dump(dict(self._document)), encoding="utf-8")
-        program = [str(DYING), *self._hook] if self._hook else ["-m", "gateway.cli"]
-        command = [sys.executable, *program, "serve", "--config", str(file), "--port", "0", "--json"]
-        environment = {"HOLDLINE_API_KEY": KEY, "PATH": "", "PYTHONPATH": str(ROOT)}
-        with (self._folder / "log").open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=log
-            )
-        assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), 60)
+        (self._folder / "log").touch()
+        os.mkfifo(self._folder / "out")
+        self._out = asyncio.StreamReader()
+        out = os.fdopen(os.open(self._folder / "out", os.O_RDONLY | os.O_NONBLOCK))
+        self._pid = self._warm.fork(["serve", "--config", str(file), "--port", "0", "--json"], self._folder, self._hook)
+        loop = asyncio.get_running_loop()
+        self._pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._out), out)
+        line = await asyncio.wait_for(self._out.readline(), 60)
         assert line, self.log
         self.port = int(json.loads(line)["url"].rsplit(":", 1)[1])
 
     def signal(self, number: int) -> None:
         """To this process alone."""
-        os.kill(self._process.pid, number)
+        os.kill(self._pid, number)
 
     async def died(self, within_s: float = 20.0) -> None:
         """Wait until it has killed itself."""
         try:
-            await asyncio.wait_for(self._process.wait(), within_s)
+            await asyncio.wait_for(self._out.read(), within_s)  # its end of the pipe closes with it, and not before
         except TimeoutError:
             raise AssertionError(f"it lives on: {self.log[-3000:]}") from None
 
     async def kill(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
+        if not self._out.at_eof():
+            self.signal(signal.SIGKILL)
+        await self._out.read()
+        self._pipe.close()
 
 
 Serve = Callable[..., Awaitable[Served]]
 
 
 @pytest.fixture
-async def serve(world: Any, balancer: Balancer, tmp_path: Path) -> AsyncIterator[Serve]:
+async def serve(warm: Warm, world: Any, balancer: Balancer, tmp_path: Path) -> AsyncIterator[Serve]:
     """Start a gateway process on the world's store and lab, behind the balancer; all are killed when the test ends."""
     started: list[Served] = []
 
     async def begin(hook: tuple[str, str] | None = None, **changes: Mapping[str, Any]) -> Served:
         """`changes`: by section of the config; `limits` by carrier."""
-        served = Served(tmp_path / f"gateway{len(started)}", _document(world, balancer.url, changes), hook)
+        served = Served(warm, tmp_path / f"gateway{len(started)}", _document(world, balancer.url, changes), hook)
         started.append(served)
         await served.start()
         balancer.members.append(served.port)
