@@ -112,6 +112,8 @@ async def far() -> AsyncIterator[Far]:
     async with serve(end.serve, "127.0.0.1", 0) as server:
         end.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/bot"
         yield end
+        if end.socket is not None:
+            end.socket.transport.abort()  # the server would wait ten seconds for a goodbye of one that was told to read nothing
 
 
 @pytest.fixture
