@@ -103,6 +103,7 @@ class Talking:
         await self._holds.aclose()
         await self._handovers.aclose()
         await self._promises.aclose()
+        await self.ladder.aclose()
 
     def _own(self) -> Mapping[str, Agent]:
         return {

@@ -52,7 +52,7 @@ from gateway.domain.events import (
 from gateway.domain.leg_step import LegStep
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
-from gateway.domain.records import Call, Leg, Loss
+from gateway.domain.records import Call, Leg
 from gateway.domain.step import BreakerWord as BreakerWord
 from gateway.domain.step import Step as Step
 from gateway.domain.step import end
@@ -179,14 +179,20 @@ def _message_after_the_end(call: Call, _event: VoicemailKept, _now: float, _poli
 
 
 def _agent_lost(call: Call, event: AgentLost, now: float, _policy: Policy) -> Step:
-    loss = Loss(at=now, agent=event.agent, reason=event.reason, began=event.began)
-    after = ladder.descended(call, loss, event.rung, event.place, event.to)
-    leaves_message = call.status is CallStatus.VOICEMAIL and event.to
-    return Step(call=replace(after, status=CallStatus.IN_PROGRESS) if leaves_message else after)
+    after = ladder.after_loss(call, event, now)
+    return Step(call=after, ignored=after is call)
+
+
+def _agent_was_lost(call: Call, event: AgentLost, _now: float, _policy: Policy) -> Step:
+    """For the log alone: it happened before the end, while the store was away. The outcome stands."""
+    known = any((loss.agent, loss.at) == (event.agent, event.lost_at) for loss in call.ladder.lost)
+    before = event.lost_at is not None and call.ended_at is not None and event.lost_at < call.ended_at
+    return Step(call=call, ignored=known or not before)
 
 
 def _agent_back(call: Call, event: AgentBack, _now: float, _policy: Policy) -> Step:
-    return Step(call=ladder.regained(call, event.agent))
+    after = ladder.regained(call, event.agent)
+    return Step(call=after, ignored=after == call)
 
 
 def _handed_over(call: Call, event: HandedOver, _now: float, _policy: Policy) -> Step:
@@ -342,6 +348,7 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
         LegReported: _leg_reported,
         TimerFired: _timer,
         VoicemailKept: _message_after_the_end,
+        AgentLost: _agent_was_lost,
         RetryFolded: promising.unfollowed,
     },
 }
@@ -349,7 +356,7 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
 
 _ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
 _AFTER_THE_END: frozenset[type[CallEvent]] = frozenset(
-    {CancelRequested, HangupRequested, DialDenied, SessionResumed, AgentLost, AgentBack, HandedOver}
+    {CancelRequested, HangupRequested, DialDenied, SessionResumed, AgentBack, HandedOver}
 )
 
 IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {

@@ -280,6 +280,8 @@ class AgentLost(CallEvent, frozen=True, kw_only=True):
     to: str = ""
     passed: tuple[str, ...] = ()
     """`rung: why` of those that were passed over."""
+    lost_at: float | None = None
+    """When, where that is known: it may be told later, and twice."""
 
 
 class AgentBack(CallEvent, frozen=True, kw_only=True):

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from gateway.domain.admission import OpeningHours
 from gateway.domain.callback import person_of
+from gateway.domain.events import AgentLost
 from gateway.domain.handover import COLLEAGUE, Whisper
-from gateway.domain.outcome import Direction, Outcome
+from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.domain.records import Call, Loss
 
 MOST_HOLDS = 2
@@ -141,6 +142,17 @@ def descended(call: Call, loss: Loss, rung: str, place: int, to: str) -> Call:
         holds = ladder.holds + (1 if rung == RungKind.HOLD else 0)
         ladder = replace(ladder, talking=to, rung=place, holds=holds)
     return replace(call, ladder=ladder)
+
+
+def after_loss(call: Call, event: AgentLost, now: float) -> Call:
+    """The call after this word of a loss. Told twice it is one loss; who was leaving a message leaves it no more."""
+    at = now if event.lost_at is None else event.lost_at
+    loss = Loss(at=at, agent=event.agent, reason=event.reason, began=event.began)
+    if event.lost_at is not None and loss in call.ladder.lost:
+        return call
+    after = descended(call, loss, event.rung, event.place, event.to)
+    leaves_message = call.status is CallStatus.VOICEMAIL and event.to
+    return replace(after, status=CallStatus.IN_PROGRESS) if leaves_message else after
 
 
 def regained(call: Call, agent: str) -> Call:

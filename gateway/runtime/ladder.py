@@ -1,25 +1,28 @@
 """Takes calls down their ladders: whoever has lost their agent hears something at once, and then the next rung.
 
 Each descent is written into the call before it is carried out, so that another process can go on from there. While the
-store is away it is carried out all the same, from memory: the person is on the line now.
+store is away it is carried out all the same, from memory, and written when the store is back: the person is on the line
+now. Whatever breaks in a descent, nobody is left in silence: the call ends with a goodbye, or at least it ends.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
 
 from gateway.domain.errors import AgentUnavailable, HoldlineError, StoreUnavailable
-from gateway.domain.events import AgentBack, AgentLost, CallEvent
+from gateway.domain.events import AgentBack, AgentLost
 from gateway.domain.ladder import (
     BUILT_IN,
+    GOODBYE,
     Chances,
     Choice,
     NoRung,
     Rung,
     RungKind,
+    complete,
     descended,
     next_rung,
     unanswered,
@@ -32,24 +35,15 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.leases import LeaseLost
 from gateway.runtime.live import LiveCalls
 from gateway.runtime.store.contract import Store
+from gateway.runtime.unsaid import Speaking, Unsaid
 
 log = structlog.get_logger(__name__)
 
+BROKEN = "ladder-broken"
+"""Why a call is said goodbye to that a defect of ours left without anybody."""
 _BY_DEFAULT = "by_default_after_s"
 _AGAIN_S = 1.0
 _ASK_WITHIN_S = 1.0
-
-
-class Speaking(Protocol):
-    """Says what happens to a call in the name of its session, as `Leases` does."""
-
-    def say(self, call_id: str, event: CallEvent) -> Awaitable[Call]:
-        """The call afterwards; raise LeaseLost, StoreUnavailable."""
-        ...
-
-    def hang_up(self, call_id: str, by: str) -> Awaitable[object]:
-        """End it."""
-        ...
 
 
 Ladders = Callable[[Call], tuple[Rung, ...]]
@@ -87,6 +81,7 @@ class Ladder:
         self._speaking, self._store, self._live, self._clock = speaking, store, live, clock
         self._ladders, self._no_callback = ladders, no_callback
         self._obstacles = {RungKind.VOICEMAIL: no_message, RungKind.HUMAN: no_human}
+        self._unsaid = Unsaid(speaking, clock)
         self._next: dict[str, Gone | None] = {}
         """Calls that are being taken down; and who was lost meanwhile."""
 
@@ -97,15 +92,30 @@ class Ladder:
             return
         self._next[gone.call.id] = gone
         try:
-            while (next_gone := self._next[gone.call.id]) is not None:
-                self._next[gone.call.id] = None
-                await self._descend(next_gone)
-        except AgentUnavailable as error:
-            log.info("ladder-left", call_id=gone.call.id, why=error.reason)
+            await self._descend_all(gone.call.id)
         except LeaseLost:
             log.info("ladder-is-anothers", call_id=gone.call.id)
+        except Exception as error:
+            await self._fallen(gone, error)
         finally:
             del self._next[gone.call.id]
+
+    async def give_up(self, call_id: str, *, began: bool) -> None:
+        """The backstop: something of ours broke while this call's person waited. They hear that we are sorry, and the call ends;
+        is that broken too, it ends without. `began`: as `Gone`.
+        """
+        try:
+            if await self._said_goodbye(call_id, began=began):
+                return
+        except LeaseLost:
+            return
+        except Exception:
+            log.exception("goodbye-failed", call_id=call_id)
+        await self._end(call_id, began=began)
+
+    async def aclose(self) -> None:
+        """What the store has not been told by now, it is not told."""
+        await self._unsaid.aclose()
 
     async def back(self, call: Call, agent: str) -> None:
         """A lost agent has the call again."""
@@ -130,13 +140,50 @@ class Ladder:
         return call, rungs[call.ladder.rung] if 0 <= call.ladder.rung < len(rungs) else None
 
     async def call(self, call_id: str) -> Call | None:
-        """As it stands; from memory while the store is away."""
+        """As it stands, with what could not be written yet; from memory while the store is away."""
         try:
-            return await self._store.load(call_id)
+            found = await self._store.load(call_id)
         except StoreUnavailable:
-            return self._live.get(call_id)
+            found = self._live.get(call_id)
+        return None if found is None else self._unsaid.seen(found)
 
     # --- one descent after the other -----------------------------------------------------------------------------
+
+    async def _descend_all(self, call_id: str) -> None:
+        while (gone := self._next[call_id]) is not None:
+            self._next[call_id] = None
+            await self._descend(gone)
+
+    async def _fallen(self, gone: Gone, error: Exception) -> None:
+        """In the middle of a descent: because the call is over, or through a defect."""
+        if isinstance(error, AgentUnavailable) and error.reason == CALL_OVER:
+            log.info("ladder-left", call_id=gone.call.id, why=error.reason)
+            return
+        log.error("descent-failed", call_id=gone.call.id, agent=gone.agent, exc_info=error)
+        await self.give_up(gone.call.id, began=gone.began)
+
+    async def _said_goodbye(self, call_id: str, *, began: bool) -> bool:
+        """False if there is nobody to say it to, or if it has been tried; the call is to be ended without it then."""
+        call = await self.call(call_id)
+        if call is None or call.ended:
+            await self._bridge.let_go(call_id)
+            return True
+        if unanswered(call) or call.talks == GOODBYE.talker:
+            return False
+        choice = Choice(rung=GOODBYE, place=len(complete(self._ladders(call))) - 1)
+        call = await self._say(call, self._lost(Gone(call=call, agent=call.talks, reason=BROKEN, began=began), choice))
+        await self._bridge.hand_over(call, GOODBYE.talker)
+        return True
+
+    async def _end(self, call_id: str, *, began: bool) -> None:
+        while True:
+            try:
+                await self._speaking.hang_up(call_id, _fault(began=began))
+            except StoreUnavailable as error:
+                log.warning("call-not-ended", call_id=call_id, error=str(error))
+                await self._clock.sleep(_AGAIN_S)
+            else:
+                return
 
     async def _descend(self, gone: Gone) -> None:
         kept = (read_kept(gone.context) or Kept()) if gone.agent in BUILT_IN else Kept(agent=gone.agent, context=gone.context)
@@ -157,16 +204,16 @@ class Ladder:
         choice = await self._choice(call, gone)
         if isinstance(choice, NoRung):
             return await self._take_back(call, gone, choice)
-        call = await self._say(call, _lost(gone, choice))
+        call = await self._say(call, self._lost(gone, choice))
         return await self._take(call, choice.rung, kept)
 
     async def _take_back(self, call: Call, gone: Gone, choice: NoRung) -> Gone | None:
         """End it before anybody answers to nobody. While the store is away that cannot be said, and they may answer meanwhile:
         then we look again, for somebody waits.
         """
-        await self._say(call, _lost(gone, choice))
         try:
-            await self._speaking.hang_up(call.id, "agent-failed" if gone.began else "agent-unavailable")
+            await self._speaking.say(call.id, self._lost(gone, choice))
+            await self._speaking.hang_up(call.id, _fault(began=gone.began))
         except StoreUnavailable as error:
             log.warning("call-not-taken-back", call_id=call.id, error=str(error))
             await self._clock.sleep(_AGAIN_S)
@@ -205,19 +252,29 @@ class Ladder:
     async def _wait_for_a_leg(self, call: Call, gone: Gone) -> None:
         """Nobody's phone rings for this call now: the agent is started anew with its next leg."""
         await self._bridge.let_go(call.id)
-        await self._say(call, _lost(gone, NoRung(passed=())))
+        await self._say(call, self._lost(gone, NoRung(passed=())))
 
-    async def _say(self, call: Call, event: CallEvent) -> Call:
-        """The call afterwards; what cannot be written is done all the same, and not remembered."""
+    async def _say(self, call: Call, event: AgentLost | AgentBack) -> Call:
+        """The call afterwards; what cannot be written now is done all the same, and written later."""
         try:
-            return await self._speaking.say(call.id, event)
+            return await self._unsaid.say(call, event)
         except LeaseLost:
             raise
-        except StoreUnavailable as error:
-            log.warning("descent-not-stored", call_id=call.id, error=str(error))
         except HoldlineError as error:
             raise AgentUnavailable(call.talks, CALL_OVER) from error
-        return call
+
+    def _lost(self, gone: Gone, choice: Choice | NoRung) -> AgentLost:
+        lost = AgentLost(
+            agent=gone.agent,
+            reason=gone.reason,
+            detail=gone.detail,
+            began=gone.began,
+            passed=choice.passed,
+            lost_at=self._clock.now(),
+        )
+        if isinstance(choice, NoRung):
+            return lost
+        return replace(lost, rung=choice.rung.kind.value, place=choice.place, to=choice.rung.talker)
 
 
 async def _why_not(obstacle: Obstacle, call: Call) -> str:
@@ -233,11 +290,8 @@ def _loss(gone: Gone, at: float) -> Loss:
     return Loss(at=at, agent=gone.agent, reason=gone.reason, began=gone.began)
 
 
-def _lost(gone: Gone, choice: Choice | NoRung) -> AgentLost:
-    lost = AgentLost(agent=gone.agent, reason=gone.reason, detail=gone.detail, began=gone.began, passed=choice.passed)
-    if isinstance(choice, NoRung):
-        return lost
-    return replace(lost, rung=choice.rung.kind.value, place=choice.place, to=choice.rung.talker)
+def _fault(*, began: bool) -> str:
+    return "agent-failed" if began else "agent-unavailable"
 
 
 def _context(rung: Rung, kept: Kept) -> Mapping[str, Any] | None:

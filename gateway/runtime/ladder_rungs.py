@@ -63,6 +63,8 @@ class Holds:
             log.info("hold-left", call_id=call_id, why=str(error))
         except Exception:
             log.exception("hold-failed", call_id=call_id)
+            self._leave(call_id)
+            self._errands.run("hold-given-up", self._ladder.give_up(call_id, began=bool(kept.agent)))
 
     async def _redial(self, call_id: str, kept: Kept) -> None:
         found = await self._ladder.rung_of(call_id)

@@ -197,3 +197,25 @@ def test_the_end_of_a_call_stands_whatever_is_lost_later() -> None:
     """A loss that is told late changes nothing."""
     call = say(live(), LegReported(leg_id="leg_1", event=LegEnded(verdict=ended_normally())))
     assert calls.step(call, AgentLost(agent="bot", reason="raised"), NOON + 2, Policy()).ignored
+
+
+def test_a_loss_from_before_the_end_is_written_after_it_once() -> None:
+    """The store was away when it happened: the log tells of it, and the end stays what it was."""
+    lost = AgentLost(agent="bot", reason="socket-1006", began=True, rung="hold", place=0, to="hold", lost_at=NOON + 0.5)
+    end = LegReported(leg_id="leg_1", event=LegEnded(verdict=ended_normally()))
+    without = say(live(), end)
+    assert without.ended_at is not None
+    late = calls.step(without, lost, NOON + 2, Policy())
+    assert (late.ignored, late.call) == (False, without)
+    assert calls.step(say(say(live(), lost), end), lost, NOON + 2, Policy()).ignored
+    assert calls.step(without, replace(lost, lost_at=without.ended_at), NOON + 2, Policy()).ignored
+
+
+def test_a_loss_told_twice_is_one_loss() -> None:
+    """By its time; and a return that is told twice is one return."""
+    lost = AgentLost(agent="bot", reason="socket-1006", began=True, rung="hold", place=0, to="hold", lost_at=NOON + 0.5)
+    once = say(live(), lost)
+    again = calls.step(once, lost, NOON + 9, Policy())
+    assert (again.ignored, again.call, once.ladder.lost[0].at) == (True, once, NOON + 0.5)
+    back = say(once, AgentBack(agent="bot"))
+    assert calls.step(back, AgentBack(agent="bot"), NOON + 9, Policy()).ignored

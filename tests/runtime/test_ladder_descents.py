@@ -259,6 +259,7 @@ class House:
     async def aclose(self) -> None:
         await self.bridge.aclose()
         await self.holds.aclose()
+        await self.ladder.aclose()
 
 
 async def test_the_next_agent_speaks_after_a_moment_under_the_same_stream() -> None:
@@ -312,15 +313,108 @@ async def test_an_agent_that_cannot_take_over_is_passed_and_written_down() -> No
 
 
 async def test_while_the_store_is_away_the_person_is_helped_all_the_same() -> None:
-    """Nothing is remembered of it, and nobody sits in silence."""
-    house = House(B)
+    """Nobody sits in silence, no rung is taken twice, and all of it is written, once, when the store is back."""
+    house = House(HOLD, B)
     stream = await house.talk()
-    house.store_error = StoreUnavailable("away")
+    house.bot.fails_to_start, house.store_error = True, StoreUnavailable("away")
+    house.ladder._live._calls["call_1"] = house.call_now
     with structlog.testing.capture_logs():
-        house.ladder._live._calls["call_1"] = house.call_now
         house.bot.line.fail("socket-1006")
         await house.until(stream, lambda: "answer" in house.b.told)
-    assert house.said == []
+        assert house.said == []
+        lost_at = house.call_now.answered_at
+        house.store_error = None
+        await house.until(stream, lambda: len(house.said) == 2)
+    assert house.lost == [("bot", "socket-1006", "hold"), ("hold", "nobody-came-back", "agent")]
+    assert (house.call_now.talks, house.call_now.ladder.holds, house.call_now.ladder.lost[0].at) == ("b", 1, lost_at)
+    await house.aclose()
+
+
+async def test_a_word_whose_answer_was_lost_is_one_word() -> None:
+    """Said again, since nobody knows whether it was written: it is one loss all the same."""
+    house = House(B)
+    stream = await house.talk()
+    say = house.say
+
+    async def deaf(call_id: str, event: CallEvent) -> Call:
+        house.say = say  # type: ignore[method-assign]
+        await say(call_id, event)
+        raise StoreUnavailable("no answer")
+
+    house.say = deaf  # type: ignore[method-assign]
+    with structlog.testing.capture_logs():
+        house.bot.line.fail("socket-1006")
+        await house.until(stream, lambda: "answer" in house.b.told and len(house.said) == 2)
+    assert [(loss.agent, loss.reason) for loss in house.call_now.ladder.lost] == [("bot", "socket-1006")]
+    await house.aclose()
+
+
+@pytest.mark.parametrize("broken", ["choice", "store"])
+async def test_whatever_breaks_in_a_descent_the_person_hears_that_we_are_sorry(broken: str) -> None:
+    """A defect is logged as one, and ends at the goodbye; nobody is left with a sound that means nothing."""
+    house = House(B)
+    stream = await house.talk()
+    say, told = house.say, list[str]()
+
+    async def breaks(call_id: str, event: CallEvent) -> Call:
+        told.append("broke")
+        house.say = say  # type: ignore[method-assign]
+        raise RuntimeError("a defect")
+
+    async def chooses(*_given: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    if broken == "store":
+        house.say = breaks  # type: ignore[method-assign]
+    else:
+        house.ladder._choice = chooses  # type: ignore[method-assign]
+    with structlog.testing.capture_logs() as logs:
+        house.bot.line.fail("socket-1006")
+        await house.until(stream, lambda: bool(house.ends))
+    assert house.port.heard("sorry-goodbye")
+    assert (house.ends, house.lost) == (["agent"], [("bot", "ladder-broken", "goodbye")])
+    assert [line["log_level"] for line in logs if line["event"] == "descent-failed"] == ["error"]
+    await house.aclose()
+
+
+async def test_if_even_the_goodbye_is_broken_the_call_ends() -> None:
+    """Once the store takes the word: a call that nobody can be heard in is no call."""
+    house = House(B)
+    stream = await house.talk()
+    hang_up, tries = house.hang_up, list[str]()
+
+    async def away_at_first(call_id: str, by: str) -> None:
+        tries.append(by)
+        if len(tries) == 1:
+            raise StoreUnavailable("away")
+        await hang_up(call_id, by)
+
+    async def breaks(*_given: Any, **_also: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    house.hang_up = away_at_first  # type: ignore[method-assign]
+    house.bridge.hand_over = breaks  # type: ignore[method-assign]
+    with structlog.testing.capture_logs():
+        house.bot.line.fail("socket-1006")
+        await house.until(stream, lambda: bool(house.ends))
+    assert (tries, house.ends) == (["agent-failed"] * 2, ["agent-failed"])
+    await house.aclose()
+
+
+async def test_a_hold_that_breaks_holds_nobody_for_ever() -> None:
+    """Who waits in it is told that we are sorry."""
+    house = House(HOLD)
+    stream = await house.talk()
+
+    async def breaks(_call_id: str) -> Any:
+        raise RuntimeError("a defect")
+
+    house.ladder.rung_of = breaks  # type: ignore[method-assign]
+    with structlog.testing.capture_logs() as logs:
+        house.bot.line.fail("socket-1006")
+        await house.until(stream, lambda: bool(house.ends))
+    assert "hold-failed" in [line["event"] for line in logs]
+    assert house.port.heard("sorry-goodbye")
     await house.aclose()
 
 
