@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import msgspec.inspect as mi
@@ -24,7 +25,11 @@ Hide = Callable[[str], bool]
 
 def faults(value: object, wanted: object, path: str = "", hide: Hide = lambda _: False) -> tuple[Problem, ...]:
     """Every fault of `value` as a `wanted` (a type); empty if msgspec will take it. `path` names the value itself."""
-    return tuple(_faults(value, mi.type_info(wanted), path, hide))
+    return tuple(_faults(value, _type_info(wanted), path, hide))
+
+
+_type_info = cache(mi.type_info)
+"""Once for each type: for a request's body it takes longer than everything else that is done with it."""
 
 
 def describe(value: object) -> str:
