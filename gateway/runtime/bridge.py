@@ -164,7 +164,9 @@ class Bridge:
     def lost(self, session: Session, reason: str) -> None:
         """Of `session.Hooks`. Who starts a session that is not seated yet finds out by itself."""
         if self._sessions.get(session.call_id) is session:
-            gone = Gone(call=session.call, agent=session.name, reason=reason, began=True, context=session.context())
+            gone = Gone(
+                call=session.call, agent=session.name, reason=reason, began=True, context=session.context(), met=session.met
+            )
             self._errands.run("agent-gone", self._on_gone(gone))
 
     # --- the life of a stream ---

@@ -32,6 +32,8 @@ class Kept(Struct, frozen=True, kw_only=True):
 
     agent: str = ""
     context: dict[str, Any] = {}
+    met: bool = True
+    """It had said something to the person; who has not greets them when it comes back."""
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -117,7 +119,14 @@ def resumption(agent: str, context: Mapping[str, Any] | None) -> Wish:
     kept = read_kept(context)
     if kept is None or agent in {RungKind.HOLD, RungKind.HUMAN}:
         return Wish(context=context, met=True, kept=kept or Kept())
-    return Wish(context=kept.context if kept.agent == agent else {}, met=True, kept=kept)
+    return again(agent, kept)
+
+
+def again(agent: str, kept: Kept) -> Wish:
+    """How this agent begins where somebody kept that for it, or for another one: who has said nothing to the person greets."""
+    if kept.agent != agent:
+        return Wish(kept=kept)
+    return Wish(context=kept.context if kept.met or kept.context else None, met=kept.met, kept=kept)
 
 
 def keep(kept: Kept) -> dict[str, Any]:
@@ -180,3 +189,5 @@ class Gone(Struct, frozen=True, kw_only=True):
     """It had been ready for the person."""
     context: dict[str, Any] = {}
     """As it last told it."""
+    met: bool = False
+    """It had said something to the person."""

@@ -186,7 +186,7 @@ class Ladder:
                 return
 
     async def _descend(self, gone: Gone) -> None:
-        kept = (read_kept(gone.context) or Kept()) if gone.agent in BUILT_IN else Kept(agent=gone.agent, context=gone.context)
+        kept = _kept(gone)
         await self._bridge.stand_in(gone.call, Wish(context=keep(kept), kept=kept))
         next_gone: Gone | None = gone
         while next_gone is not None:
@@ -284,6 +284,12 @@ async def _why_not(obstacle: Obstacle, call: Call) -> str:
             return await obstacle(call)
     except TimeoutError:
         return "no answer in time"
+
+
+def _kept(gone: Gone) -> Kept:
+    if gone.agent in BUILT_IN:
+        return read_kept(gone.context) or Kept()
+    return Kept(agent=gone.agent, context=gone.context, met=gone.met)
 
 
 def _loss(gone: Gone, at: float) -> Loss:

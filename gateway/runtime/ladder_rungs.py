@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
+from msgspec.structs import replace
 
 from agent.contract import CallInfo
 from gateway.domain.errors import AgentUnavailable, HoldlineError, StoreUnavailable
 from gateway.domain.ladder import Rung, RungKind, lost_agents, waited_for
 from gateway.domain.records import Call
 from gateway.runtime.bridge import CALL_OVER, Bridge
-from gateway.runtime.casting import Gone, Kept, Wish, keep, read_kept
+from gateway.runtime.casting import Gone, Kept, again, keep, read_kept
 from gateway.runtime.clock import Clock
 from gateway.runtime.errands import Errands
 from gateway.runtime.ladder import Ladder
@@ -85,10 +86,8 @@ class Holds:
     async def _is_back(self, call: Call, kept: Kept) -> bool:
         """Whether the lost agent took the call again; raise AgentUnavailable if there is no call to take any more."""
         agent = waited_for(call)
-        met = kept.agent == agent
-        wish = Wish(context=kept.context if met else None, met=met, anyway=True, kept=kept)
         try:
-            session = await self._bridge.start(call, agent, wish)
+            session = await self._bridge.start(call, agent, replace(again(agent, kept), anyway=True))
         except AgentUnavailable as error:
             log.info("agent-not-back", call_id=call.id, agent=agent, why=error.reason)
             return False

@@ -63,8 +63,13 @@ class Session:
         self.stream: Stream | None = None
         self.ended_by = ""
         self._hooks, self._trial, self._attention = hooks, trial, attention
-        self._answered = resumed
+        self._resumed = self._answered = resumed
         self._closed = False
+
+    @property
+    def met(self) -> bool:
+        """The person has been on the line, and it has said something to them: here, or before."""
+        return self._resumed or (self._answered and self.line.said > 0)
 
     async def start(self, context: Mapping[str, Any] | None) -> None:
         """Get the agent ready; if it fails, or we are cancelled, it is closed again."""

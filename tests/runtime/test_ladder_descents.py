@@ -26,7 +26,7 @@ from gateway.runtime import ladder as ladders
 from gateway.runtime.agent_health import AgentHealth
 from gateway.runtime.attention import AttentionTerms
 from gateway.runtime.bridge import Bridge
-from gateway.runtime.casting import Casting
+from gateway.runtime.casting import Casting, Kept, keep, resumption
 from gateway.runtime.ladder import Ladder
 from gateway.runtime.ladder_rungs import Asking, Holds, Promises
 from gateway.runtime.leases import LeaseLost
@@ -432,12 +432,42 @@ async def test_a_process_that_lost_its_lease_takes_nobody_down() -> None:
     await house.aclose()
 
 
+@pytest.mark.parametrize("when", ["start", "first-word"])
+async def test_who_is_lost_before_the_first_word_greets_when_it_is_back(when: str) -> None:
+    """The person has not heard it yet: it is told of an answer, not of a line that is back."""
+    house = House(HOLD)
+    house.sleeping = asyncio.Event()
+    house.bot.fails_to_start = when == "start"
+    if when == "start":
+        with pytest.raises(AgentUnavailable, match="start-failed"):
+            await house.bridge.prepare(house.call_now)
+        stream = await house.bridge.open_stream("call_1", "leg_1", house.port)
+    else:
+        stream = await house.talk()
+        house.bot.line.fail("socket-1006")
+    await house.until(stream, lambda: house.port.heard("hold"))
+    house.bot.fails_to_start = False
+    house.sleeping.set()
+    await house.until(stream, lambda: any(isinstance(event, AgentBack) for event in house.said))
+    assert [told for told in house.bot.told if told in ("start", "answer", "back")] == ["start", "answer"]
+    await house.aclose()
+
+
+@pytest.mark.parametrize(("agent", "met"), [("bot", True), ("shy", False), ("b", False)])
+def test_in_another_process_too_only_who_has_spoken_goes_on(agent: str, met: bool) -> None:
+    """Whose context somebody kept while the first process died; who was to take over there has not said a word."""
+    kept = Kept(agent="bot", context={"turns": 7}) if agent != "shy" else Kept(agent="shy", met=False)
+    wish = resumption(agent, keep(kept))
+    assert (wish.met, wish.context) == (met, {"turns": 7} if met else None)
+
+
 async def test_a_hold_calls_the_lost_agent_until_it_is_back() -> None:
     """It goes on with what it knew, the pauses grow, and its return is written down."""
     house = House(HOLD)
     stream = await house.talk()
     house.sleeping = asyncio.Event()
     house.bot.fails_to_start = True
+    house.bot.line.play(b"\x55" * 160)
     house.bot.line.fail("socket-1006")
     await house.until(stream, lambda: house.port.heard("hold"))
     house.sleeping.set()
