@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-JITTER_S = 0.15
-"""Between the leave to dial and the request's arrival, on a machine that has other things to do."""
+CLOCKS_S = 0.05
+"""What the clocks of lab, store and gateways may differ by: all are this machine's."""
 
 
 @pytest.fixture
@@ -94,14 +94,16 @@ async def test_a_breaker_is_one_for_all_and_lets_one_probe_out(world: Any, two: 
 
 
 async def test_calls_per_second_hold_over_both_gateways(world: Any, two: Any) -> None:
-    """Ten calls at once at both, a carrier that takes four a second: never closer than a quarter of a second."""
+    """Ten calls at once at both, a carrier that takes four a second: each further one a quarter of a second later. A machine
+    that has other things to do makes them late, which is no matter; early is what none may be.
+    """
     gateways = await two(limits={"vonage": {"calls_per_second": 4}}, dialing={"pace_wait_s": 20})
+    began = world.lab.now()
     calls = await burst(world, gateways, 10, carriers=["vonage"])
     assert {call["outcome"] for call in calls} == {"completed"}
-    dials = [entry.at for entry in world.lab.ledger.entries("dial", "vonage")]
+    dials = sorted(entry.at - began for entry in world.lab.ledger.entries("dial", "vonage"))
     assert len(dials) == 10
-    assert min(later - earlier for earlier, later in itertools.pairwise(dials)) >= 0.25 - JITTER_S, dials
-    assert dials[-1] - dials[0] >= 9 * 0.25 - JITTER_S
+    assert [at for nth, at in enumerate(dials) if at < nth * 0.25 - CLOCKS_S] == [], dials
 
 
 async def test_calls_at_once_hold_over_both_gateways(world: Any, two: Any) -> None:
