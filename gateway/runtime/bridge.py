@@ -105,6 +105,20 @@ class Bridge:
                 raise AgentUnavailable(call.talks, CALL_OVER) from None
             raise
 
+    def ready(self, call: Call) -> bool:
+        """Whether the agent that is to talk in it has a session here."""
+        session = self._sessions.get(call.id)
+        return session is not None and session.name == call.talks and not session.ended_by
+
+    async def try_out(self, call: Call) -> None:
+        """As `prepare`, before there is a leg: that the agent cannot be had then is told to nobody else."""
+        session = await self._casting.start(call, call.talks, self)
+        await self._settle(session)
+        if call.id in self._closed or call.id in self._sessions or call.id in self._starting:
+            await session.close()
+        else:
+            self._seat(session)
+
     def context(self, call_id: str) -> dict[str, Any] | None:
         """What another process needs to go on with the session; None if there is none here."""
         session = self._sessions.get(call_id)

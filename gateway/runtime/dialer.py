@@ -5,10 +5,11 @@ the winner POSTs; a Dial that finds `sending` written by somebody else makes the
 reconciler. So a dial happens at most once, whatever dies in between.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from carriers.contract import Placed
 from gateway.compliance.decision import Denied as ComplianceDenied
@@ -51,6 +52,8 @@ NO_AGENT = "no-agent"
 _TO_BE_SENT = frozenset({LegPhase.INTENDED, LegPhase.SENDING})
 
 
+_LATE_S = 0.25
+"""So long after it was read a call is looked at anew before it is dialled."""
 _NOT_A_QUEUE = frozenset({"breaker", "out of service"})
 """A permit denied for one of these is not had by waiting a moment."""
 
@@ -62,8 +65,13 @@ class RouteRule(Struct, frozen=True, kw_only=True):
     compliance: str = "none"
 
 
-Nobody = Callable[[Call], str]
-"""Why nobody would talk in this call, were it answered; empty: somebody would."""
+Nobody = Callable[[Call], Awaitable[str]]
+"""Why nobody would talk in this call, were it answered; empty: somebody would, and who had to be tried first is ready for it."""
+
+
+async def somebody(_call: Call) -> str:
+    """There always is."""
+    return ""
 
 
 class Dialer:
@@ -79,7 +87,7 @@ class Dialer:
         new_token: Callable[[], str],
         policy: Policy,
         breaker_policy: BreakerPolicy,
-        nobody: Nobody = lambda _call: "",
+        nobody: Nobody = somebody,
     ) -> None:
         self._nobody = nobody
         self._calls, self._store, self._fleet, self._routes = calls, calls.store, fleet, routes
@@ -97,22 +105,29 @@ class Dialer:
             await self._store.done(claim)
             return
         now = self._clock.now()
-        if not is_open(call.window, now):
-            await self._say(claim, DialDenied(rule=OUTSIDE_WINDOW, retry_at=next_opening(call.window, now)))
-            return
-        rule = self._routes.get(call.route) or RouteRule(carriers=tuple(self._fleet.members))
-        decision = comply(rule.compliance, call, now)
-        if isinstance(decision, ComplianceDenied):
-            await self._say(claim, DialDenied(rule=decision.rule, retry_at=decision.until))
-            return
-        nobody = self._nobody(call)
-        if nobody:
-            again = now + self._policy.retry_every_s
-            await self._say(claim, RouteExhausted(passed=(nobody,), retry_at=again, reason=NO_AGENT))
+        forbidden = self._forbidden(call, now)
+        if forbidden is not None:
+            await self._say(claim, forbidden)
             return
         views = await self._fleet.views(self._store)
-        plan = routing.plan(call, rule.carriers, views, now, self._breaker_policy)
-        await self._take_first(claim, call, plan, {view.name: view for view in views})
+        plan = routing.plan(call, self._rule(call).carriers, views, now, self._breaker_policy)
+        nobody = await self._nobody(replace(call, from_number=plan.candidates[0].caller_id)) if plan.candidates else ""
+        if nobody:
+            again = self._clock.now() + self._policy.retry_every_s
+            await self._say(claim, RouteExhausted(passed=(nobody,), retry_at=again, reason=NO_AGENT))
+        elif self._clock.now() - now >= _LATE_S:  # an agent was tried first: the call, its hours, the carriers may have changed
+            await self.route(claim)
+        else:
+            await self._take_first(claim, call, plan, {view.name: view for view in views})
+
+    def _rule(self, call: Call) -> RouteRule:
+        return self._routes.get(call.route) or RouteRule(carriers=tuple(self._fleet.members))
+
+    def _forbidden(self, call: Call, now: float) -> DialDenied | None:
+        if not is_open(call.window, now):
+            return DialDenied(rule=OUTSIDE_WINDOW, retry_at=next_opening(call.window, now))
+        decision = comply(self._rule(call).compliance, call, now)
+        return DialDenied(rule=decision.rule, retry_at=decision.until) if isinstance(decision, ComplianceDenied) else None
 
     async def _take_first(self, claim: Claim, call: Call, plan: routing.Plan, views: Mapping[str, CarrierView]) -> None:
         passed = list(plan.passed)

@@ -121,15 +121,22 @@ class Ladder:
         """A lost agent has the call again."""
         await self._say(call, AgentBack(agent=agent))
 
-    def nobody(self, call: Call) -> str:
-        """Why nobody would talk in this call, were it dialled now; empty: its agent would, or another of its ladder."""
-        why = self._absence(call.talks)
-        if not why:
-            return ""
-        rungs, now = self._ladders(call), self._clock.now()
-        without = descended(call, Loss(at=now, agent=call.talks, reason=why), "", -1, "")
-        choice = next_rung(rungs, without, Chances(at=now, absent=self._absences(rungs)))
-        return f"agent {call.talks}: {why}" if isinstance(choice, NoRung) else ""
+    async def nobody(self, call: Call) -> str:
+        """Why nobody would talk in this call, were it dialled now; empty: its agent would, or another of its ladder.
+
+        An agent that its breaker wants proved is started for this call now, and stays ready: nobody's phone rings for a probe.
+        """
+        try:
+            while not self._bridge.ready(call) and (why := await self._unproved(call)):
+                choice = self._instead(call, why)
+                if isinstance(choice, NoRung):
+                    return f"agent {call.talks}: {why}"
+                if not self._health.ask(choice.rung.talker).probe:
+                    break  # takes over when the phone rings
+                call = await self._give_to(call, why, choice)
+        except (AgentUnavailable, LeaseLost):
+            log.info("not-ours-to-dial", call_id=call.id)  # the dial will find out as well
+        return ""
 
     async def rung_of(self, call_id: str) -> tuple[Call, Rung | None] | None:
         """The call and the rung that it stands on; None if it is not there any more."""
@@ -146,6 +153,30 @@ class Ladder:
         except StoreUnavailable:
             found = self._live.get(call_id)
         return None if found is None else self._unsaid.seen(found)
+
+    # --- before anybody is called --------------------------------------------------------------------------------
+
+    async def _unproved(self, call: Call) -> str:
+        """Why the call's agent would not take it; it is tried if that has to be found out."""
+        absent = self._absence(call.talks)
+        if absent or not self._health.ask(call.talks).probe:
+            return absent
+        try:
+            await self._bridge.try_out(call)
+        except AgentUnavailable as error:
+            log.warning("probe-failed", call_id=call.id, error=str(error), cause=told_cause(error))
+            return error.reason
+        return ""
+
+    def _instead(self, call: Call, why: str) -> Choice | NoRung:
+        rungs, now = self._ladders(call), self._clock.now()
+        without = descended(call, Loss(at=now, agent=call.talks, reason=why), "", -1, "")
+        return next_rung(rungs, without, Chances(at=now, absent=self._absences(rungs)))
+
+    async def _give_to(self, call: Call, why: str, choice: Choice) -> Call:
+        """Another agent, before there is a leg; the caller id that is being thought of stays."""
+        given = await self._say(call, self._lost(Gone(call=call, agent=call.talks, reason=why), choice))
+        return replace(given, from_number=call.from_number)
 
     # --- one descent after the other -----------------------------------------------------------------------------
 

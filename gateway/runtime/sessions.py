@@ -3,7 +3,7 @@
 import structlog
 
 from gateway.domain.errors import AgentUnavailable
-from gateway.domain.outcome import LegPhase
+from gateway.domain.outcome import CallStatus, LegPhase
 from gateway.runtime.bridge import Bridge
 from gateway.runtime.calls import News
 from gateway.runtime.errands import Errands
@@ -22,11 +22,14 @@ class Sessions:
         self._errands = Errands()
 
     async def heed(self, news: News) -> None:
-        """A placed leg wants an agent; an ended call wants none."""
+        """A placed leg wants an agent; an ended call wants none, and one that waits for its time none until then."""
         call = news.after
         if call.ended:
             if news.before is None or not news.before.ended:
                 self._errands.run("close-session", self._close(call.id))
+        elif call.status is CallStatus.SCHEDULED:
+            if news.before is None or news.before.status is not CallStatus.SCHEDULED:
+                self._errands.run("let-session-go", self._bridge.let_go(call.id))
         elif call.leg is not None and call.leg.phase in _PLACED and not _was_placed(news):
             self._errands.run("prepare-session", self._prepare(news))
 

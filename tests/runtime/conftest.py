@@ -212,7 +212,7 @@ class Rig:
             lambda: "token",
             self.policy,
             self.breaker_policy,
-            nobody=lambda _call: self.nobody,
+            nobody=self._nobody,
         )
         self.resending = Resending(self.calls, self.fleet, self.clock, HOLD_SLACK_S)
         self.reconciler = Reconciler(self.calls, self.fleet, self.clock.sleep, random.Random(1))
@@ -252,6 +252,9 @@ class Rig:
         """Live in this process; starts it anew."""
         self.most_live = calls
         self.restart()
+
+    async def _nobody(self, _call: Call) -> str:
+        return self.nobody
 
     async def _keep(self, news: News) -> None:
         self.news.append(news)

@@ -10,6 +10,7 @@ from gateway.domain.breaker import BreakerPolicy, BreakerState
 from gateway.domain.events import LegAnswered, LegEnded, LegRinging, StreamOpened
 from gateway.domain.outcome import CallStatus, Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
+from gateway.domain.records import Call
 from gateway.domain.verdict import Signal, ended_normally, next_carrier, stop
 from gateway.runtime.calls import News
 
@@ -57,6 +58,36 @@ async def test_a_call_in_which_nobody_would_talk_rings_no_phone_and_waits(rig: A
     rig.nobody = ""
     rig.clock.time += rig.policy.retry_every_s
     await rig.callbacks.keep_once()
+    await rig.settle()
+    assert len(rig.a.posts) == 1
+
+
+async def test_what_changes_while_an_agent_is_being_tried_is_heeded(rig: Any) -> None:
+    """It may take seconds: the call is read anew then, and the agent is told the caller id that it is tried for."""
+    await rig.accept()
+    tried: list[str | None] = []
+
+    async def slow(call: Call) -> str:
+        tried.append(call.from_number)
+        rig.clock.time += 3.0
+        await rig.calls.cancel(call.id)
+        return ""
+
+    rig.dialer._nobody = slow
+    await rig.settle()
+    assert ((await rig.call()).outcome, rig.a.posts, tried) == (Outcome.CANCELED, [], ["+15550190001"])
+
+
+async def test_a_dial_goes_on_after_an_agent_was_tried(rig: Any) -> None:
+    """The second look finds it ready, and all else as it was."""
+    await rig.accept()
+    times = iter([3.0, 0.0])
+
+    async def slow(_call: Call) -> str:
+        rig.clock.time += next(times)
+        return ""
+
+    rig.dialer._nobody = slow
     await rig.settle()
     assert len(rig.a.posts) == 1
 

@@ -683,6 +683,84 @@ async def test_who_hangs_up_on_silence_does_not_prove_the_agent_well(says: bytes
     await house.aclose()
 
 
+def outbound_without_a_leg(*rungs: Rung, doubted: tuple[str, ...] = ("bot",)) -> House:
+    """A call of ours about to be dialled; `doubted` agents have failed, and it is time to find out whether they still do."""
+    house = House(*rungs, direction=Direction.OUTBOUND, status=CallStatus.DIALING, answered_at=None, legs=())
+    for name in doubted:
+        for _ in range(BreakerPolicy().consecutive):
+            trial = house.health.begin(name)
+            assert trial is not None
+            trial.bad()
+    house.time += BreakerPolicy().open_s + 1
+    return house
+
+
+async def test_an_agent_is_proved_before_a_phone_rings_for_it() -> None:
+    """It is started once, stays ready for the leg that follows, and a carrier that refuses does not put it in doubt again."""
+    house = outbound_without_a_leg()
+    assert await house.ladder.nobody(house.call_now) == ""
+    assert house.health.states()["bot"] == "half_open"
+    assert await house.ladder.nobody(house.call_now) == ""
+    await house.bridge.prepare(house.call_now)
+    assert (house.bot.told, house.said) == (["start"], [])
+    await house.aclose()
+
+
+async def test_an_agent_that_fails_its_proof_rings_no_phone() -> None:
+    """The call waits as for an open breaker, and the next one is not even tried; nobody was lost, so nobody is told of a loss."""
+    house = outbound_without_a_leg(HOLD)
+    house.bot.fails_to_start = True
+    with structlog.testing.capture_logs():
+        assert await house.ladder.nobody(house.call_now) == "agent bot: start-failed"
+    assert await house.ladder.nobody(house.call_now) == "agent bot: breaker-open"
+    assert (house.health.states()["bot"], house.said, house.bridge.call_ids) == ("open", [], frozenset())
+    await house.aclose()
+
+
+async def test_after_a_failed_proof_another_agent_is_rung_for() -> None:
+    """One that is well takes over when the phone rings, as ever."""
+    house = outbound_without_a_leg(B)
+    house.bot.fails_to_start = True
+    with structlog.testing.capture_logs():
+        assert await house.ladder.nobody(house.call_now) == ""
+    assert (house.b.told, house.said) == ([], [])
+    await house.aclose()
+
+
+@pytest.mark.parametrize(("well", "why"), [(True, ""), (False, "agent b: start-failed")], ids=["well", "ill"])
+async def test_another_agent_in_doubt_is_proved_as_well(well: bool, why: str) -> None:
+    """The call is given to it first, so that it is what it will be asked to be; the caller id stays the one thought of."""
+    house = outbound_without_a_leg(B, doubted=("bot", "b"))
+    house.bot.fails_to_start, house.b.fails_to_start = True, not well
+    with structlog.testing.capture_logs():
+        assert await house.ladder.nobody(replace(house.call_now, from_number="+15550101777")) == why
+    assert (house.lost, house.call_now.talks) == ([("bot", "start-failed", "agent")], "b")
+    assert (house.b.info.agent, house.b.info.from_number) == ("b", "+15550101777")
+    assert ("start" in house.b.told) is well
+    await house.aclose()
+
+
+async def test_a_call_that_ends_during_the_proof_keeps_no_agent() -> None:
+    """Who was started for it is closed, and says neither well nor ill of its agent."""
+    house = outbound_without_a_leg()
+    begun, go_on, start = asyncio.Event(), asyncio.Event(), house.bot.start
+
+    async def slowly(line: Line) -> None:
+        begun.set()
+        await go_on.wait()
+        await start(line)
+
+    house.bot.start = slowly  # type: ignore[method-assign]
+    proving = asyncio.create_task(house.ladder.nobody(house.call_now))
+    await asyncio.wait_for(begun.wait(), 5)
+    await house.bridge.close("call_1")
+    go_on.set()
+    assert await proving == ""
+    assert (house.bot.told, house.bridge.call_ids) == (["start", "close"], frozenset())
+    assert house.health.ask("bot").probe
+    await house.aclose()
+
+
 async def test_a_call_that_was_taken_back_is_dialled_again_with_its_agent() -> None:
     """Not with whoever asked for a moment the last time: that one would ask for ever, and nobody would come."""
     house = House(HOLD, direction=Direction.OUTBOUND, status=CallStatus.RINGING, answered_at=None)
