@@ -87,7 +87,7 @@ class Mood(StrEnum):
 
 
 class VoicemailSession:
-    """One message. `context` keeps the mood and the last word: another process asks for the rest in a message of its own."""
+    """One message. `context` keeps the mood and the last word: another process asks for the rest of it."""
 
     format = MULAW_8K
 
@@ -149,7 +149,7 @@ class VoicemailSession:
         return {"mood": self.mood.value, "word": self._word}
 
     def resume(self, context: Mapping[str, Any]) -> None:
-        """What was said in the other process is kept there; whoever had begun is asked to go on, in another message."""
+        """What was said in the other process is kept there; whoever had begun is asked to go on."""
         mood = Mood(context.get("mood", Mood.GREETING))
         self.mood = Mood.LEAVING if mood is Mood.LEAVING else Mood.GREETING
         self._again = mood in {Mood.RECORDING, Mood.ENDING}

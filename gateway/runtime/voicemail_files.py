@@ -54,8 +54,8 @@ class MessageFiles(Protocol):
         """On the disk when this returns, under its name; after a crash in between, at most a part under another name."""
         ...
 
-    async def grow(self, voicemail_id: str) -> Growing:
-        """An empty file, on the disk under its name."""
+    async def grow(self, voicemail_id: str, part: int = 1) -> Growing:
+        """An empty file, on the disk under its name. Each process that goes on with a message writes a part of its own."""
         ...
 
     async def room(self, needed: int) -> bool:
@@ -85,8 +85,9 @@ class VoicemailFiles:
     async def write(self, voicemail_id: str, wav: bytes) -> None:
         await _run(self._threads, self._write, self._path(voicemail_id, _WAV), wav)
 
-    async def grow(self, voicemail_id: str) -> Growing:
-        return await _run(self._threads, self._grow, self._path(voicemail_id, _RAW))
+    async def grow(self, voicemail_id: str, part: int = 1) -> Growing:
+        kind = _RAW if part == 1 else f".{part}{_RAW}"
+        return await _run(self._threads, self._grow, self._path(voicemail_id, kind))
 
     async def room(self, needed: int) -> bool:
         return await _run(self._threads, self._has_room, needed)
@@ -98,8 +99,7 @@ class VoicemailFiles:
         return await _run(self._threads, self._read, voicemail_id)
 
     async def remove(self, voicemail_id: str) -> None:
-        for kind in (_WAV, _RAW):
-            await _run(self._threads, self._unlink, self._path(voicemail_id, kind))
+        await _run(self._threads, self._remove, self._path(voicemail_id, _WAV))
 
     def _path(self, voicemail_id: str, kind: str) -> Path:
         if not _NAME.fullmatch(voicemail_id):
@@ -138,11 +138,17 @@ class VoicemailFiles:
         wav = _read(self._path(voicemail_id, _WAV))
         if wav is not None:
             return wav
-        raw = _read(self._path(voicemail_id, _RAW))
-        return None if raw is None else wav_of(raw)
+        parts = [sound for path in self._parts(voicemail_id) if (sound := _read(path)) is not None]
+        return wav_of(b"".join(parts)) if parts else None
 
-    def _unlink(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
+    def _parts(self, voicemail_id: str) -> list[Path]:
+        """Of our own recording, in the order in which they were recorded: `vm_1.ulaw`, `vm_1.2.ulaw` ..."""
+        later = self._folder.glob(f"{voicemail_id}.*{_RAW}")
+        return [self._path(voicemail_id, _RAW), *sorted(later, key=lambda path: (len(path.name), path.name))]
+
+    def _remove(self, wav: Path) -> None:
+        for path in (wav, *self._parts(wav.stem)):
+            path.unlink(missing_ok=True)
 
     def _make_folder(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

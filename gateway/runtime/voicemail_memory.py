@@ -14,7 +14,7 @@ class MemoryMessageFiles:
     async def write(self, voicemail_id: str, wav: bytes) -> None:
         self.wavs[voicemail_id] = wav
 
-    async def grow(self, voicemail_id: str) -> Growing:
+    async def grow(self, voicemail_id: str, part: int = 1) -> Growing:
         return _Kept(self.raw.setdefault(voicemail_id, bytearray()))
 
     async def room(self, needed: int) -> bool:

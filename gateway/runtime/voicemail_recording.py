@@ -4,6 +4,10 @@ Order: the file, the record in the store, the call's word that it is being recor
 end the record says what was kept, and only then KEPT, and the confirmation. Enough on the disk to be a message is told to
 the call at once, since callers end it by hanging up, and the call's outcome must be known then.
 
+A call leaves one message, whatever dies: whoever takes the session over goes on with the record, and writes its sound into
+a file of its own, so that a process that was only frozen writes into nobody's. Such a one finds out that it was taken for
+dead, by the record: it goes on in it, or lets go of it if another has.
+
 The person's frames come in the event loop; whatever waits (disk, store) is one task of the message's own.
 """
 
@@ -14,23 +18,23 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
-from msgspec.structs import replace
 
 from agent.contract import CallInfo
 from gateway.domain.errors import HoldlineError, StoreUnavailable
-from gateway.domain.events import CallEvent, VoicemailKept, VoicemailStarted, VoicemailTaken
-from gateway.domain.ladder import lost_agents
+from gateway.domain.events import CallEvent, VoicemailStarted, VoicemailTaken
 from gateway.domain.media import MULAW_8K
-from gateway.domain.outcome import CallStatus, Direction
+from gateway.domain.outcome import CallStatus
 from gateway.domain.records import Call
 from gateway.domain.voicemail import RecordingEnd, Told
 from gateway.runtime.clock import Clock
 from gateway.runtime.errands import Errands
 from gateway.runtime.store.contract import Store
-from gateway.runtime.store.voicemail_contract import KEPT, RECORDING, Voicemail
+from gateway.runtime.store.voicemail_contract import RECORDING, Voicemail
 from gateway.runtime.user_webhook_announcing import Announcer
 from gateway.runtime.voicemail_files import Growing, MessageFiles
+from gateway.runtime.voicemail_record import begun_in, ended, gone_on_with, kept_word, record_of, salvaged, unfinished
 from gateway.runtime.voicemail_sound import Heard
+from gateway.runtime.voicemails import drop
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +43,9 @@ FLUSH_BYTES = MULAW_8K.rate
 SETTLE_S = 5.0
 """How long the end of a call waits for its message to be kept. It is kept all the same, a little later."""
 AGAIN_S = 1.0
-ROUTED = "routed"
-"""Why there was nobody: the route names the voicemail."""
+_TRIES = 3
+FROZEN_S = 3.0
+"""Nothing was written for so long: the line was lost, or we were frozen, and may have been taken for dead."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 Say = Callable[[str, CallEvent], Awaitable[Call]]
@@ -89,6 +94,9 @@ class MessageRecording:
         self._told: Callable[[Told], None] | None = None
         self._taking: asyncio.Task[None] | None = None
         self._taken = False
+        self._wrote_at = 0.0
+        self._reopening: Voicemail | None = None
+        """In our hands, unless the store said no: its answer may have been lost."""
 
     # --- the agent's side ---
 
@@ -138,33 +146,52 @@ class MessageRecording:
         except (OSError, HoldlineError) as error:
             log.warning("voicemail-not-begun", call_id=self._call_id, voicemail=voicemail.id, error=str(error))
             self._tell(Told.REFUSED)
-            await self._discard(voicemail)
+            await (self._discard(voicemail) if voicemail.part == 1 else self._settle(voicemail, RecordingEnd.GATEWAY_DIED))
             return
-        self._open = True
+        self._open, self._wrote_at = True, self._desk.clock.now()
         self._tell(Told.READY)
         try:
             by = await self._write(sound, voicemail)
         finally:
             self._open = False
             await sound.close()
-        await self._finish(voicemail, by)
+        self._tell(await self._settle(voicemail, by))
 
     async def _record(self) -> Voicemail | None:
         try:
             call = await self._desk.store.load(self._call_id)
-        except StoreUnavailable as error:
+            if call is None or call.leg is None or call.ended:
+                raise NotRecorded("the call is over")
+            cut_off = await self._cut_off(call)
+        except (OSError, StoreUnavailable, NotRecorded) as error:
             log.warning("voicemail-not-begun", call_id=self._call_id, error=str(error))
-            call = None
-        if call is None or call.leg is None or call.ended:
             self._tell(Told.REFUSED)
+            if self._reopening is not None:
+                await self._settle(self._reopening, RecordingEnd.GATEWAY_DIED)
             return None
-        return record_of(call, self._desk.new_id("vm"), self._desk.clock.now())
+        return cut_off or record_of(call, self._desk.new_id("vm"), self._desk.clock.now())
+
+    async def _cut_off(self, call: Call) -> Voicemail | None:
+        """The message that another process had to leave, in our hands from here on."""
+        store = self._desk.store
+        begun = begun_in(await store.entries(call.id)) if call.resumed else ""
+        for _ in range(_TRIES if begun else 0):
+            earlier = await store.voicemail(begun)
+            if earlier is None or not unfinished(earlier):
+                break
+            heard = await self._desk.files.heard(begun)
+            self._written = round(heard.seconds * MULAW_8K.rate) if heard else 0
+            ours = self._reopening = gone_on_with(earlier)
+            if await store.reopen_recording(ours, self._desk.owner(), over=earlier):
+                log.info("voicemail-goes-on", call_id=call.id, voicemail=ours.id, part=ours.part)
+                return ours
+        return None
 
     async def _begin(self, voicemail: Voicemail) -> Growing:
         desk = self._desk
-        sound = await desk.files.grow(voicemail.id)
+        sound = await desk.files.grow(voicemail.id, voicemail.part)
         try:
-            if not await desk.store.begin_recording(voicemail, desk.owner(), desk.clock.now()):
+            if voicemail.part == 1 and not await desk.store.begin_recording(voicemail, desk.owner(), desk.clock.now()):
                 raise NotRecorded(f"{voicemail.id} is known")
             call = await desk.say(self._call_id, VoicemailStarted(voicemail_id=voicemail.id, reason=voicemail.reason))
             if call.status is not CallStatus.VOICEMAIL:
@@ -180,6 +207,8 @@ class MessageRecording:
         while True:
             await self._wake.wait()
             self._wake.clear()
+            if await self._taken_for_dead(voicemail):
+                return RecordingEnd.HUNG_UP
             piece = bytes(self._waiting)
             self._waiting.clear()
             try:
@@ -190,6 +219,26 @@ class MessageRecording:
             self._say_taken(voicemail)
             if self._ended_by is not None and not self._waiting:
                 return self._ended_by
+
+    async def _taken_for_dead(self, voicemail: Voicemail) -> bool:
+        """Whether another process has gone on with it, or somebody deleted what was kept of it."""
+        last, self._wrote_at = self._wrote_at, self._desk.clock.now()
+        if self._wrote_at - last < FROZEN_S:
+            return False
+        try:
+            found = await self._desk.store.voicemail(voicemail.id)
+            still_ours = found is not None and found.part == voicemail.part and found.status == RECORDING
+            return not still_ours and not await self._regained(voicemail)
+        except StoreUnavailable:
+            return False  # its end will find out
+
+    async def _regained(self, voicemail: Voicemail) -> bool:
+        """What was kept of it for us is ours again, unless somebody has gone on with it or deleted it."""
+        desk = self._desk
+        found = await desk.store.voicemail(voicemail.id)
+        if found is None or not salvaged(found, voicemail.part):
+            return False
+        return await desk.store.reopen_recording(voicemail, desk.owner(), over=found)
 
     def _cut(self, voicemail: Voicemail, error: OSError) -> RecordingEnd:
         self._open = False
@@ -211,18 +260,15 @@ class MessageRecording:
 
     # --- the end ---
 
-    async def _finish(self, voicemail: Voicemail, by: RecordingEnd) -> None:
+    async def _settle(self, voicemail: Voicemail, by: RecordingEnd) -> Told:
+        """Its record says what is there, unless it is not ours any more: then others have seen to it."""
         heard = await self._heard(voicemail)
         if self._taking is not None:
             await asyncio.wait({self._taking})
         if not self._enough(heard.seconds):
             await self._discard(voicemail)
-            self._tell(Told.NOTHING)
-        elif await self._keep(ended(voicemail, heard, by, self._desk.clock.now())):
-            self._tell(Told.KEPT)
-        else:
-            await self._remove(voicemail)  # somebody deleted it while it was recorded
-            self._tell(Told.NOTHING)
+            return Told.NOTHING
+        return Told.KEPT if await self._keep(ended(voicemail, heard, by, self._desk.clock.now()), voicemail) else Told.NOTHING
 
     async def _heard(self, voicemail: Voicemail) -> Heard:
         try:
@@ -232,23 +278,31 @@ class MessageRecording:
             heard = None
         return heard or Heard(seconds=self._written / MULAW_8K.rate)
 
-    async def _keep(self, voicemail: Voicemail) -> bool:
+    async def _keep(self, kept: Voicemail, begun: Voicemail) -> bool:
         # made once, so that a write whose answer was lost tells of nothing twice
-        notices = self._desk.announcer.of_voicemail(voicemail, self._desk.clock.now())
-        kept = await self._stored(lambda: self._desk.store.end_recording(voicemail, notices=notices), voicemail)
-        if kept:
-            await self._said(kept_word(voicemail))
-            log.info("voicemail-kept", call_id=self._call_id, voicemail=voicemail.id, seconds=voicemail.seconds)
-        return kept
+        desk = self._desk
+        notices = desk.announcer.of_voicemail(kept, desk.clock.now())
+
+        async def end() -> bool:
+            if await desk.store.end_recording(kept, desk.owner(), notices=notices):
+                return True
+            return await self._regained(begun) and await desk.store.end_recording(kept, desk.owner(), notices=notices)
+
+        if not await self._stored(end, kept):
+            log.info("voicemail-is-anothers", call_id=self._call_id, voicemail=kept.id)
+            return False
+        await self._said(kept_word(kept))
+        log.info("voicemail-kept", call_id=self._call_id, voicemail=kept.id, seconds=kept.seconds)
+        return True
 
     async def _discard(self, voicemail: Voicemail) -> None:
-        """Record first, so that none is shown whose sound is gone."""
-        await self._stored(lambda: self._desk.store.drop_voicemail(voicemail.id, self._desk.clock.now()), voicemail)
-        await self._remove(voicemail)
+        desk = self._desk
 
-    async def _remove(self, voicemail: Voicemail) -> None:
+        async def dropped() -> bool:
+            return await drop(voicemail.id, desk.store, desk.files, desk.clock.now(), owner=desk.owner())
+
         try:
-            await self._desk.files.remove(voicemail.id)
+            await self._stored(dropped, voicemail)
         except OSError as error:
             log.warning("voicemail-not-removed", voicemail=voicemail.id, error=str(error))
 
@@ -278,42 +332,3 @@ class MessageRecording:
     def _tell(self, what: Told) -> None:
         if self._told is not None:
             self._told(what)
-
-
-def record_of(call: Call, voicemail_id: str, now: float) -> Voicemail:
-    """As it stands while it is being recorded."""
-    leg = call.leg
-    ours, theirs = (leg.caller_id if leg else "", call.to)
-    if call.direction is Direction.INBOUND:
-        ours, theirs = call.to, call.from_number or ""
-    return Voicemail(
-        id=voicemail_id,
-        carrier=leg.carrier if leg else "",
-        call_id=call.id,
-        caller=theirs,
-        to=ours,
-        left_at=now,
-        collected_at=now,
-        seconds=0.0,
-        reason=_nobody_because(call),
-        status=RECORDING,
-    )
-
-
-def _nobody_because(call: Call) -> str:
-    losses = lost_agents(call) or call.ladder.lost
-    return losses[-1].reason if losses else ROUTED
-
-
-def ended(voicemail: Voicemail, heard: Heard, by: RecordingEnd, now: float) -> Voicemail:
-    """As it stands from here on."""
-    return replace(
-        voicemail, status=KEPT, seconds=round(heard.seconds, 3), silent=heard.silent, ended_by=by.value, collected_at=now
-    )
-
-
-def kept_word(voicemail: Voicemail) -> VoicemailKept:
-    """What the call is told of it."""
-    return VoicemailKept(
-        voicemail_id=voicemail.id, seconds=voicemail.seconds, silent=voicemail.silent, ended_by=voicemail.ended_by
-    )

@@ -1,8 +1,8 @@
 """What a process left behind that died in the middle of a message is kept by another one, or at the next start.
 
 Its sound is on the disk, at most a second short of what was said; its record says whose it is. Whoever has not been heard
-of by any heartbeat for a while is gone. Should it come back (it was paused, or its way to the store was broken), its own
-last word stands over ours.
+of by any heartbeat for a while is gone. Should it come back (it was paused, or its way to the store was broken), it goes on
+in the same message, unless another process has.
 """
 
 import structlog
@@ -15,7 +15,7 @@ from gateway.runtime.heartbeat import LIVES_S, Heartbeat
 from gateway.runtime.store.voicemail_contract import Voicemail
 from gateway.runtime.supervision import heed_cancellation
 from gateway.runtime.voicemail_files import MessageFiles
-from gateway.runtime.voicemail_recording import ended, kept_word
+from gateway.runtime.voicemail_record import ended, kept_word
 from gateway.runtime.voicemails import drop
 
 log = structlog.get_logger(__name__)
@@ -64,12 +64,12 @@ class VoicemailSalvage:
             return
         heard = await self._files.heard(voicemail_id)
         if heard is None or heard.seconds < self._shortest_s or not heard.seconds:
-            await drop(voicemail_id, self._calls.store, self._files, self._clock.now())
-            log.info("voicemail-dropped", voicemail=voicemail_id, owner=owner)
+            if await drop(voicemail_id, self._calls.store, self._files, self._clock.now(), owner=owner):
+                log.info("voicemail-dropped", voicemail=voicemail_id, owner=owner)
             return
         kept = ended(voicemail, heard, RecordingEnd.GATEWAY_DIED, self._clock.now())
         notices = self._calls.announcer.of_voicemail(kept, self._clock.now())
-        if await self._calls.store.end_recording(kept, of_dead=owner, notices=notices):
+        if await self._calls.store.end_recording(kept, owner, notices=notices):
             log.warning("voicemail-salvaged", voicemail=voicemail_id, owner=owner, seconds=kept.seconds)
             await self._tell(kept)
 

@@ -153,13 +153,19 @@ class Voicemails:
             old = await self._store.oldest_voicemails(self._clock.now() - self._keep_s, PURGE_BATCH)
             for voicemail in old:
                 now = self._clock.now()
-                await drop(voicemail.id, self._store, self._files, now, self._announcer.of_deleted(voicemail, now))
+                gone = self._announcer.of_deleted(voicemail, now)
+                await drop(voicemail.id, self._store, self._files, now, notices=gone)
             if len(old) < PURGE_BATCH:
                 return
 
 
-async def drop(known: str, store: Store, files: MessageFiles, now: float, notices: tuple[Notice, ...] = ()) -> bool:
-    """Forget a message: record first, so that none is shown whose sound is gone. False if there was none."""
-    dropped = await store.drop_voicemail(known, now, notices=notices)
-    await files.remove(known)
+async def drop(
+    known: str, store: Store, files: MessageFiles, now: float, *, owner: str = "", notices: tuple[Notice, ...] = ()
+) -> bool:
+    """Forget a message: record first, so that none is shown whose sound is gone. `owner` as in the store. False if there was
+    none; the sound of one that others are recording stays.
+    """
+    dropped = await store.drop_voicemail(known, now, owner=owner, notices=notices)
+    if dropped or await store.voicemail(known) is None:
+        await files.remove(known)
     return dropped

@@ -78,12 +78,15 @@ async def get_audio(voicemail_id: VoicemailId, services: GivenServices) -> Respo
     responses=REFUSALS,
 )
 async def delete_voicemail(voicemail_id: VoicemailId, services: GivenServices) -> None:
-    """Record and sound; what the carrier keeps is deleted there only if `storage.delete_at_carrier` says so."""
+    """Record and sound; what the carrier keeps is deleted there only if `storage.delete_at_carrier` says so.
+
+    A message that is being recorded is not deleted (409): hang its call up first, or wait for its end.
+    """
     voicemail = await _load(voicemail_id, services)
     now = services.clock.now()
     notices = services.announcer.of_deleted(voicemail, now)
-    if not await drop(voicemail.id, services.store, services.voicemail_files, now, notices):
-        raise _none_of_this_id()
+    if not await drop(voicemail.id, services.store, services.voicemail_files, now, notices=notices):
+        raise _being_recorded(await _load(voicemail_id, services))
 
 
 async def _load(voicemail_id: str, services: Services) -> Voicemail:
@@ -91,6 +94,11 @@ async def _load(voicemail_id: str, services: Services) -> Voicemail:
     if voicemail is None:
         raise _none_of_this_id()
     return voicemail
+
+
+def _being_recorded(voicemail: Voicemail) -> Refusal:
+    cure = f"POST /v1/calls/{voicemail.call_id}/hangup ends its call; delete it when it is kept."
+    return refusal("conflict", f"It is being recorded. {cure}")
 
 
 def _none_of_this_id() -> Refusal:

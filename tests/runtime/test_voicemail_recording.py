@@ -10,7 +10,7 @@ import pytest
 
 from agent.contract import CallInfo
 from gateway.domain.errors import StoreUnavailable
-from gateway.domain.events import CallEvent, VoicemailKept, VoicemailStarted, VoicemailTaken
+from gateway.domain.events import CallEvent, SessionResumed, VoicemailKept, VoicemailStarted, VoicemailTaken
 from gateway.domain.media import MULAW_SILENCE
 from gateway.domain.outcome import CallStatus, Direction, LegPhase
 from gateway.domain.policy import Policy
@@ -22,8 +22,10 @@ from gateway.runtime.store.memory_store import MemoryStore
 from gateway.runtime.store.voicemail_contract import KEPT, RECORDING, Voicemail
 from gateway.runtime.voicemail_desk import VoicemailDesk
 from gateway.runtime.voicemail_files import Growing, VoicemailFiles
+from gateway.runtime.voicemail_record import ended
 from gateway.runtime.voicemail_recording import FLUSH_BYTES, Lengths, MessageRecording
-from gateway.runtime.voicemail_sound import wav_of
+from gateway.runtime.voicemail_sound import Heard, wav_of
+from gateway.runtime.voicemails import drop
 
 NOW = 1_795_314_400.0
 FRAME = b"\x10" * 160
@@ -38,10 +40,12 @@ CALL = CallInfo(
 
 
 class Clock:
-    """Stands still; a sleep lets the others run."""
+    """Moves by hand; a sleep lets the others run."""
+
+    time = NOW
 
     def now(self) -> float:
-        return NOW
+        return self.time
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0)
@@ -55,8 +59,8 @@ class Disk(VoicemailFiles):
         self.left, self.code, self.taken = left, code, 0
         self.written: asyncio.Queue[int] = asyncio.Queue()
 
-    async def grow(self, voicemail_id: str) -> Growing:
-        return Watched(await super().grow(voicemail_id), self)
+    async def grow(self, voicemail_id: str, part: int = 1) -> Growing:
+        return Watched(await super().grow(voicemail_id, part), self)
 
 
 class Watched:
@@ -75,6 +79,13 @@ class Watched:
             raise OSError(self.disk.code, "no")
 
 
+class NoMore(VoicemailFiles):
+    """Takes no new file."""
+
+    async def grow(self, voicemail_id: str, part: int = 1) -> Growing:
+        raise OSError(errno.ENOSPC, "no")
+
+
 class Away(MemoryStore):
     """A store whose writes of recordings fail while `away`."""
 
@@ -82,11 +93,11 @@ class Away(MemoryStore):
         super().__init__()
         self.away, self.refused = False, asyncio.Event()
 
-    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "", **more: Any) -> bool:
+    async def end_recording(self, voicemail: Voicemail, owner: str, **more: Any) -> bool:
         if self.away:
             self.refused.set()
             raise StoreUnavailable("away")
-        return await super().end_recording(voicemail, of_dead=of_dead, **more)
+        return await super().end_recording(voicemail, owner, **more)
 
     async def begin_recording(self, voicemail: Voicemail, owner: str, now: float) -> bool:
         if self.away:
@@ -97,20 +108,22 @@ class Away(MemoryStore):
 class Rig:
     """A call in progress, and the desk of one process."""
 
-    def __init__(self, folder: Path, files: VoicemailFiles | None = None, store: MemoryStore | None = None) -> None:
-        self.store, self.files, self.folder = store or Away(), files or Disk(folder), folder
-        ids = (f"x_{number}" for number in range(1000))
-        self.calls = Calls(self.store, Clock(), lambda _prefix: next(ids), Policy())
+    def __init__(
+        self, folder: Path, files: VoicemailFiles | None = None, store: MemoryStore | None = None, process: str = "gw_1"
+    ) -> None:
+        self.store, self.files, self.folder, self.clock = store or Away(), files or Disk(folder), folder, Clock()
+        ids = (f"x_{process}_{number}" for number in range(1000))
+        self.calls = Calls(self.store, self.clock, lambda _prefix: next(ids), Policy())
         self.said: list[CallEvent] = []
         self.news: asyncio.Queue[Told] = asyncio.Queue()
         self.desk = VoicemailDesk(
             self.store,
             self.files,
-            Clock(),
+            self.clock,
             Lengths(longest_s=60.0, shortest_s=1.0),
             say=self.say,
-            owner=lambda: "gw_1",
-            new_id=lambda prefix: f"{prefix}_1",
+            owner=lambda: process,
+            new_id=lambda prefix: f"{prefix}_{process[-1]}",
         )
         self.recording: MessageRecording = self.desk.recording(CALL)
 
@@ -158,6 +171,21 @@ class Rig:
         call = await self.store.load("call_1")
         assert call is not None
         return call
+
+    async def next_process(self) -> "Rig":
+        """Another one that has taken the session over, and been told that it may record."""
+        await self.calls.apply("call_1", lambda _call: (SessionResumed(),))
+        other = Rig(self.folder, store=self.store, process="gw_2")
+        other.recording.begin(other.news.put_nowait)
+        await other.told(Told.READY)
+        return other
+
+    async def salvaged(self, seconds: float) -> None:
+        """Somebody held this process for dead."""
+        begun = await self.record()
+        assert begun is not None
+        over = ended(begun, Heard(seconds=seconds), RecordingEnd.GATEWAY_DIED, NOW)
+        assert await self.store.end_recording(over, "gw_1")
 
     def hears(self, seconds: float, frame: bytes = FRAME) -> None:
         for _ in range(round(seconds * 50)):
@@ -316,16 +344,138 @@ async def test_a_call_that_is_over_leaves_no_message(rig: Rig) -> None:
     assert await rig.record() is None
 
 
-async def test_a_message_that_was_deleted_meanwhile_stays_away(rig: Rig) -> None:
+async def test_a_message_that_was_salvaged_and_deleted_stays_away(rig: Rig) -> None:
     """Neither its record nor its file comes back, and nothing is confirmed."""
     await rig.begun()
     rig.hears(2.0)
     await rig.on_disk(FLUSH_BYTES)
-    assert await rig.store.drop_voicemail("vm_1", NOW)
+    await rig.salvaged(1.0)
+    assert await drop("vm_1", rig.store, rig.files, NOW)
     rig.recording.end(RecordingEnd.HUNG_UP)
     await rig.told(Told.NOTHING)
     await rig.recording.settled()
     assert (await rig.record(), list(rig.folder.glob("vm_*"))) == (None, [])
+
+
+# --- whoever was taken for dead, and who goes on -----------------------------------------------------------------------
+
+
+async def test_who_was_frozen_goes_on_in_the_same_message(rig: Rig) -> None:
+    """It was salvaged meanwhile: the record says again that it is being recorded, and at the end how long it became."""
+    await rig.begun()
+    rig.hears(1.0)
+    await rig.on_disk(FLUSH_BYTES)
+    await rig.salvaged(1.0)
+    rig.clock.time += 11
+    rig.hears(1.0)
+    await rig.on_disk(2 * FLUSH_BYTES)
+    record = await rig.record()
+    assert record is not None
+    assert (record.status, await rig.store.recordings()) == (RECORDING, {"vm_1": "gw_1"})
+    rig.recording.end(RecordingEnd.KEY)
+    await rig.told(Told.KEPT)
+    record = await rig.record()
+    assert record is not None
+    assert (record.status, record.seconds, record.ended_by) == (KEPT, 2.0, "key")
+
+
+async def test_who_was_cut_off_from_the_store_alone_has_its_message_too(rig: Rig) -> None:
+    """It wrote on without a pause, so that only the end tells it that it was salvaged."""
+    await rig.begun()
+    rig.hears(3.0)
+    await rig.salvaged(1.0)
+    rig.recording.end(RecordingEnd.KEY)
+    await rig.told(Told.KEPT)
+    record = await rig.record()
+    assert record is not None
+    assert (record.seconds, record.ended_by) == (3.0, "key")
+
+
+@pytest.mark.parametrize("salvaged", [False, True])
+async def test_another_process_goes_on_with_a_message(rig: Rig, salvaged: bool) -> None:
+    """One record, and one sound: what the dead one wrote, and then what the caller said to the other."""
+    await rig.begun()
+    rig.hears(2.0)
+    await rig.on_disk(2 * FLUSH_BYTES)
+    if salvaged:
+        await rig.salvaged(2.0)
+    other = await rig.next_process()
+    assert await rig.store.recordings() == {"vm_1": "gw_2"}
+    other.hears(3.0, b"\x20" * 160)
+    other.recording.end(RecordingEnd.KEY)
+    await other.told(Told.KEPT)
+    (record,) = (await rig.store.list_voicemails(9, None)).items
+    assert (record.id, record.status, record.seconds, record.ended_by, record.left_at) == ("vm_1", KEPT, 5.0, "key", NOW)
+    assert await rig.files.read("vm_1") == wav_of(FRAME * 100 + b"\x20" * 160 * 150)
+    assert other.words() == [VoicemailStarted, VoicemailTaken, VoicemailKept]
+    await other.files.remove("vm_1")
+    assert list(rig.folder.glob("vm_*")) == []
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["still-recording", "kept"])
+async def test_who_was_frozen_lets_go_of_what_another_goes_on_with(rig: Rig, over: bool) -> None:
+    """Thawed, it stops, and neither its late sound nor its word stands in the other's message."""
+    await rig.begun()
+    rig.hears(2.0)
+    await rig.on_disk(2 * FLUSH_BYTES)
+    other = await rig.next_process()
+    other.hears(2.0)
+    if over:
+        other.recording.end(RecordingEnd.KEY)
+        await other.told(Told.KEPT)
+    before = await rig.record()
+    rig.clock.time += 11
+    rig.hears(1.0)
+    await rig.told(Told.NOTHING)
+    assert await rig.record() == before
+    assert (rig.folder / "vm_1.ulaw").stat().st_size == 2 * FLUSH_BYTES
+    if not over:
+        other.recording.end(RecordingEnd.KEY)
+        await other.told(Told.KEPT)
+    record = await rig.record()
+    assert record is not None
+    assert (record.seconds, record.ended_by) == (4.0, "key")
+
+
+async def test_a_message_that_its_caller_had_ended_is_left_as_it_is(rig: Rig) -> None:
+    """The process died before it could say so: what is said to the other one is another message."""
+    await rig.begun()
+    rig.hears(2.0)
+    rig.recording.end(RecordingEnd.KEY)
+    await rig.told(Told.KEPT)
+    other = await rig.next_process()
+    other.hears(1.0)
+    other.recording.end(RecordingEnd.KEY)
+    await other.told(Told.KEPT)
+    assert [(one.id, one.seconds) for one in (await rig.store.list_voicemails(9, None)).items] == [("vm_2", 1.0), ("vm_1", 2.0)]
+
+
+async def test_who_goes_on_and_hears_nothing_more_leaves_the_message_as_long_as_it_was(rig: Rig) -> None:
+    """The caller had gone: the second part is empty, and the first one is kept."""
+    await rig.begun()
+    rig.hears(2.0)
+    await rig.on_disk(2 * FLUSH_BYTES)
+    other = await rig.next_process()
+    other.recording.end(RecordingEnd.HUNG_UP)
+    await other.told(Told.KEPT)
+    record = await rig.record()
+    assert record is not None
+    assert (record.seconds, record.ended_by, await rig.store.recordings()) == (2.0, "hung-up", {})
+
+
+async def test_who_cannot_go_on_keeps_what_there_is(rig: Rig) -> None:
+    """The disk takes no other file: the caller is told so, and what was said before is not lost."""
+    await rig.begun()
+    rig.hears(2.0)
+    await rig.on_disk(2 * FLUSH_BYTES)
+    await rig.calls.apply("call_1", lambda _call: (SessionResumed(),))
+    other = Rig(rig.folder, NoMore(rig.folder, 10), rig.store, "gw_2")
+    other.recording.begin(other.news.put_nowait)
+    await other.told(Told.REFUSED)
+    await other.recording.settled()
+    record = await rig.record()
+    assert record is not None
+    assert (record.status, record.seconds, record.ended_by) == (KEPT, 2.0, "gateway-died")
 
 
 async def test_the_end_of_a_session_waits_for_its_message(rig: Rig) -> None:

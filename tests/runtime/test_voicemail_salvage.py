@@ -147,15 +147,15 @@ async def test_one_whose_beats_were_missed_for_a_moment_is_not_dead(rig: Rig) ->
     assert record.status == RECORDING
 
 
-async def test_the_owners_own_word_stands_over_ours(rig: Rig) -> None:
-    """It was paused, and comes back with more."""
-    begun = await rig.left(4.0)
+async def test_what_another_goes_on_with_is_left_alone(rig: Rig) -> None:
+    """Its owner is dead, but whoever took its session over lives; not even a first second too short to be kept is dropped."""
+    begun = await rig.left(0.5)
+    assert await rig.store.reopen_recording(replace(begun, part=2), "gw_2", over=begun)
     await rig.later(0)
     await rig.later(GONE_S)
-    own = replace(begun, status=KEPT, seconds=5.0, ended_by="hung-up")
-    assert await rig.store.end_recording(own)
-    await rig.later(GONE_S)
-    assert await rig.record() == own
+    await rig.salvage._salvage("vm_1", "gw_1")
+    assert await rig.record() == replace(begun, part=2)
+    assert (rig.folder / "vm_1.ulaw").exists()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.9])
@@ -192,7 +192,7 @@ async def test_two_that_find_the_same_make_it_once(rig: Rig) -> None:
     begun = await rig.left(4.0)
     await rig.later(0)
     await rig.later(GONE_S)
-    assert not await rig.store.end_recording(replace(begun, status=KEPT, seconds=1.0), of_dead="gw_1")
+    assert not await rig.store.end_recording(replace(begun, status=KEPT, seconds=1.0), "gw_1")
     await rig.later(GONE_S)
     kinds = [entry.kind for entry in await rig.store.entries("call_1")]
     assert kinds.count("voicemail-kept") == 1

@@ -3,8 +3,9 @@
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from gateway.runtime.store.voicemail_contract import Voicemail
+from gateway.runtime.store.voicemail_contract import KEPT, RECORDING, Voicemail
 
 NOW = 1_795_314_400.0
 WAV = b"RIFF\x04\x00\x00\x00WAVE"
@@ -104,6 +105,30 @@ async def test_a_deleted_voicemail_is_gone(gateway: Any) -> None:
     assert await gateway.services.voicemail_files.read("vm_1") is None
     assert not await gateway.store.put_voicemail(message, gateway.clock.now())
     assert (await gateway.get("/v1/voicemails")).json()["items"] == []
+
+
+async def test_what_is_being_recorded_is_not_deleted(gateway: Any) -> None:
+    """409 with the cure, and neither record nor sound is touched; once it is kept it can be deleted."""
+    begun = Voicemail(
+        id="vm_1",
+        carrier="alpha",
+        call_id="call_1",
+        left_at=NOW,
+        collected_at=NOW,
+        seconds=0.0,
+        reason="routed",
+        status=RECORDING,
+    )
+    headers = {"Authorization": "Bearer writer-key-0123456789"}
+    await gateway.services.voicemail_files.write("vm_1", WAV)
+    assert await gateway.store.begin_recording(begun, "gw_1", NOW)
+    refused = await gateway.client.delete("/v1/voicemails/vm_1", headers=headers)
+    assert (refused.status_code, refused.json()["type"]) == (409, "conflict")
+    assert "POST /v1/calls/call_1/hangup" in refused.json()["detail"]
+    assert await gateway.services.voicemail_files.read("vm_1") == WAV
+    assert await gateway.store.end_recording(replace(begun, status=KEPT, seconds=2.5), "gw_1")
+    assert (await gateway.client.delete("/v1/voicemails/vm_1", headers=headers)).status_code == 204
+    assert await gateway.services.voicemail_files.read("vm_1") is None
 
 
 async def test_every_path_needs_its_scope(gateway: Any) -> None:

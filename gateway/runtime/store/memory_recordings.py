@@ -23,13 +23,22 @@ class MemoryRecordings(MemoryVoicemails):
         self.open_recordings[voicemail.id] = owner
         return True
 
-    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "", notices: tuple[Notice, ...] = ()) -> bool:
+    async def reopen_recording(self, voicemail: Voicemail, owner: str, *, over: Voicemail) -> bool:
+        position = self.voicemail_positions.get(voicemail.id)
+        if position is None or self.voicemails[position] != codec.encode(over):
+            return False
+        self.voicemails[position] = codec.encode(voicemail)
+        self.open_recordings[voicemail.id] = owner
+        return True
+
+    async def end_recording(self, voicemail: Voicemail, owner: str, *, notices: tuple[Notice, ...] = ()) -> bool:
         body, position = codec.encode(voicemail), self.voicemail_positions.get(voicemail.id)
         planned = planned_notices(notices, self.notices_kept, self.dead_kept)
-        if position is None or (of_dead and self.open_recordings.get(voicemail.id) != of_dead):
-            return False
+        holder = self.open_recordings.get(voicemail.id)
+        if position is None or holder != owner:
+            return position is not None and holder is None and self.voicemails[position] == body
         self.voicemails[position] = body
-        self.open_recordings.pop(voicemail.id, None)
+        del self.open_recordings[voicemail.id]
         self._write_notices(planned)
         return True
 

@@ -66,11 +66,12 @@ class MemoryVoicemails(MemoryNotices):
         chosen = [position for position in sorted(self.voicemails) if position < end][: max(limit, 0)]
         return tuple(codec.decode_voicemail(self.voicemails[position]) for position in chosen)
 
-    async def drop_voicemail(self, voicemail_id: str, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
+    async def drop_voicemail(self, voicemail_id: str, now: float, *, owner: str = "", notices: tuple[Notice, ...] = ()) -> bool:
         planned = planned_notices(notices, self.notices_kept, self.dead_kept)
-        position = self.voicemail_positions.pop(voicemail_id, None)
-        if position is None:
+        position = self.voicemail_positions.get(voicemail_id)
+        if position is None or self.open_recordings.get(voicemail_id, "") != owner:
             return False
+        del self.voicemail_positions[voicemail_id]
         self.clock = max(self.clock, now)
         del self.voicemails[position]
         self.open_recordings.pop(voicemail_id, None)

@@ -19,12 +19,15 @@ class RecordingStore(Protocol):
         """Keep the record, and note that this process writes its sound; False if the id is known, or was and was deleted."""
         ...
 
-    async def end_recording(self, voicemail: Voicemail, *, of_dead: str = "", notices: tuple[Notice, ...] = ()) -> bool:
-        """The recording is over, and this is its record from here on; `left_at` must be as it was. False if there is none
-        any more: it was deleted.
+    async def reopen_recording(self, voicemail: Voicemail, owner: str, *, over: Voicemail) -> bool:
+        """It goes on, in this process' hands, with this record; `left_at` must be as it was. False if the record is not as
+        `over` any more: somebody else went on with it, ended it or deleted it.
+        """
+        ...
 
-        The owner's own word stands in any case, also over what another one made of it. `of_dead`: somebody else speaks for
-        this owner, and is refused (False) if the recording is not open any more.
+    async def end_recording(self, voicemail: Voicemail, owner: str, *, notices: tuple[Notice, ...] = ()) -> bool:
+        """The recording is over, and this is its record from here on; `left_at` must be as it was. Said by its owner, or in a
+        dead owner's name. False if it is not open in these hands any more; True if just this has been said before.
         """
         ...
 

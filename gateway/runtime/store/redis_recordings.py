@@ -33,8 +33,12 @@ class RedisRecordings:
         args = {"id": voicemail.id, "body": codec.encode(voicemail), "position": position, "owner": owner, "now": now}
         return bool(await self._run("begin_recording", args))
 
-    async def end_recording(self: _Keeper, voicemail: Voicemail, *, of_dead: str = "", notices: tuple[Notice, ...] = ()) -> bool:
-        args: dict[str, Any] = {"id": voicemail.id, "body": codec.encode(voicemail), "of_dead": of_dead}
+    async def reopen_recording(self: _Keeper, voicemail: Voicemail, owner: str, *, over: Voicemail) -> bool:
+        args = {"id": voicemail.id, "body": codec.encode(voicemail), "owner": owner, "over": codec.encode(over)}
+        return bool(await self._run("reopen_recording", args))
+
+    async def end_recording(self: _Keeper, voicemail: Voicemail, owner: str, *, notices: tuple[Notice, ...] = ()) -> bool:
+        args: dict[str, Any] = {"id": voicemail.id, "body": codec.encode(voicemail), "owner": owner}
         args |= {"notices": planned_notices(notices, self.notices_kept, self.dead_kept)}
         return bool(await self._run("end_recording", args))
 

@@ -51,8 +51,10 @@ class RedisVoicemails:
         args = {"limit": max(limit, 0), "newest_first": False, "before": position_of(left_before, "")}
         return _read(await self._run("list_voicemails", args))
 
-    async def drop_voicemail(self: _Keeper, voicemail_id: str, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
-        args: dict[str, Any] = {"id": voicemail_id, "now": now, "for_s": FORGOTTEN_AFTER_S}
+    async def drop_voicemail(
+        self: _Keeper, voicemail_id: str, now: float, *, owner: str = "", notices: tuple[Notice, ...] = ()
+    ) -> bool:
+        args: dict[str, Any] = {"id": voicemail_id, "now": now, "owner": owner, "for_s": FORGOTTEN_AFTER_S}
         args |= {"notices": planned_notices(notices, self.notices_kept, self.dead_kept)}
         return bool(await self._run("drop_voicemail", args))
 

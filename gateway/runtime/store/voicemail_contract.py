@@ -44,6 +44,8 @@ class Voicemail(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: str = KEPT
     ended_by: str = ""
     """What ended our own recording: a word of `gateway.domain.voicemail.RecordingEnd`. Empty for a carrier's."""
+    part: int = 1
+    """Which process' part of our own recording is its last: one more for each that went on after another had died."""
 
 
 class VoicemailPage(Struct, frozen=True, kw_only=True):
@@ -72,8 +74,10 @@ class VoicemailStore(Protocol):
         """Left before, oldest first."""
         ...
 
-    async def drop_voicemail(self, voicemail_id: str, now: float, *, notices: tuple[Notice, ...] = ()) -> bool:
-        """Forget the record, but not the id, for `FORGOTTEN_AFTER_S`; False if there is none."""
+    async def drop_voicemail(self, voicemail_id: str, now: float, *, owner: str = "", notices: tuple[Notice, ...] = ()) -> bool:
+        """Forget the record, but not the id, for `FORGOTTEN_AFTER_S`; False if there is none. One that is being recorded is
+        dropped only in the name of the process that does (`owner`), and one that is not only without such a name.
+        """
         ...
 
     async def take_collection(self, carrier: str, now: float, for_s: float) -> float | None:

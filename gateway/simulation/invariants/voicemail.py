@@ -3,9 +3,11 @@
 from collections import Counter
 
 from gateway.domain.outcome import Outcome
+from gateway.domain.voicemail import RecordingEnd
 from gateway.runtime.store.voicemail_contract import KEPT
 from gateway.simulation.invariants.evidence import Checks, Evidence
 
+_CUT_OFF = frozenset({RecordingEnd.HUNG_UP, RecordingEnd.GATEWAY_DIED})
 _QUIET = frozenset({0x7F, 0xFF})
 
 
@@ -21,8 +23,8 @@ def messages_kept(evidence: Evidence, check: Checks) -> None:
 
 
 def messages_whole(evidence: Evidence, check: Checks) -> None:
-    """Every kept message has its sound, as long as its record says, and nobody else's voice is in it. A call has one, and
-    one more for each process that died while it was recorded.
+    """Every kept message has its sound, as long as its record says, and nobody else's voice is in it. A call has one, whatever
+    dies while it is recorded; one more only where a process died after the end of the first and before its caller was told.
     """
     phones = {(leg.carrier, leg.carrier_call_id): call.id for call, leg in evidence.legs}
     voices = {call_id: evidence.tones.of_people[phone] for phone, call_id in phones.items() if phone in evidence.tones.of_people}
@@ -36,3 +38,5 @@ def messages_whole(evidence: Evidence, check: Checks) -> None:
     for call_id, count in Counter(voicemail.call_id for voicemail in evidence.voicemails.values()).items():
         takeovers = evidence.calls[call_id].resumed if call_id in evidence.calls else 0
         check(count <= 1 + takeovers, f"call {call_id} left {count} messages, and was taken over {takeovers} times")
+    for call_id, count in Counter(one.call_id for one in evidence.voicemails.values() if one.ended_by in _CUT_OFF).items():
+        check(count == 1, f"{count} messages of call {call_id} were cut off, and nobody went on with them")

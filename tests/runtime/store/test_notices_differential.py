@@ -126,14 +126,16 @@ class BothStores(RuleBasedStateMachine):
         if not kept:
             self.written = before
 
-    @rule(data=st.data(), name=st.sampled_from(["vm_1", "vm_2"]), begin=st.booleans(), of_dead=st.sampled_from(["", "p1"]))
-    def recording(self, data: st.DataObject, name: str, begin: bool, of_dead: str) -> None:
+    @rule(data=st.data(), name=st.sampled_from(["vm_1", "vm_2"]), begin=st.booleans(), owner=st.sampled_from(["p1", "p2"]))
+    def recording(self, data: st.DataObject, name: str, begin: bool, owner: str) -> None:
         message = Voicemail(id=name, carrier="twilio", left_at=START, collected_at=START, seconds=1.0, reason="r")
         if begin:
             self.both(lambda store: store.begin_recording(message, "p1", self.now))
         before = self.written
         notices = self._drawn(data)
-        if not self.both(lambda store: store.end_recording(message, of_dead=of_dead, notices=notices)):
+        known, was_open = self.memory.voicemail_positions.get(name), self.memory.open_recordings.get(name)
+        self.both(lambda store: store.end_recording(message, owner, notices=notices))
+        if not known or was_open != owner:
             self.written = before
 
     @rule(name=endpoints, mark=marks, lease=spans, limit=limits)

@@ -33,7 +33,7 @@ async def test_a_recording_is_seen_from_its_beginning(store: Store) -> None:
     assert await store.begin_recording(begun, "gw_1", NOW)
     assert (await store.list_voicemails(5, None)).items == (begun,)
     assert await store.recordings() == {begun.id: "gw_1"}
-    assert await store.end_recording(over(begun))
+    assert await store.end_recording(over(begun), "gw_1")
     assert (await store.list_voicemails(5, None)).items == (over(begun),)
     assert await store.recordings() == {}
 
@@ -46,25 +46,41 @@ async def test_an_id_is_recorded_once(store: Store) -> None:
     assert await store.recordings() == {begun.id: "gw_1"}
 
 
-async def test_who_speaks_for_the_dead_is_heard_while_it_is_open(store: Store) -> None:
-    """Not for another owner, and not once it is over; the owner itself is heard even then."""
+async def test_only_whose_hands_it_is_in_may_end_it(store: Store) -> None:
+    """Somebody ended it for a dead owner, whose own word comes too late; what was said once may be said again."""
     begun = a_recording()
     await store.begin_recording(begun, "gw_1", NOW)
-    assert not await store.end_recording(over(begun, 1.0), of_dead="gw_2")
-    assert await store.end_recording(over(begun, 2.0), of_dead="gw_1")
-    assert not await store.end_recording(over(begun, 3.0), of_dead="gw_1")
+    assert not await store.end_recording(over(begun, 1.0), "gw_2")
+    assert await store.end_recording(over(begun, 2.0), "gw_1")
+    assert not await store.end_recording(over(begun, 3.0), "gw_1")
+    assert await store.end_recording(over(begun, 2.0), "gw_1")
     assert await store.voicemail(begun.id) == over(begun, 2.0)
-    assert await store.end_recording(over(begun, 4.0))
-    assert await store.voicemail(begun.id) == over(begun, 4.0)
 
 
-async def test_a_recording_that_was_deleted_stays_away(store: Store) -> None:
-    """Its end finds nothing, and nobody has to end it any more."""
+async def test_a_recording_goes_on_in_other_hands(store: Store) -> None:
+    """Open or ended, if it is still as it was read; whoever had it before has no say any more, and of two only one goes on."""
+    begun = a_recording()
+    second, third = replace(begun, part=2), replace(begun, part=3)
+    await store.begin_recording(begun, "gw_1", NOW)
+    assert await store.reopen_recording(second, "gw_2", over=begun)
+    assert not await store.reopen_recording(second, "gw_3", over=begun)
+    assert not await store.end_recording(over(begun), "gw_1")
+    assert await store.end_recording(over(second), "gw_2")
+    assert await store.reopen_recording(third, "gw_3", over=over(second))
+    assert (await store.voicemail(begun.id), await store.recordings()) == (third, {begun.id: "gw_3"})
+    assert not await store.reopen_recording(a_recording(2), "gw_3", over=a_recording(2))
+
+
+async def test_what_is_being_recorded_is_deleted_by_nobody_else(store: Store) -> None:
+    """The one who records may drop it; then its end finds nothing, and the same id is not begun again."""
     begun = a_recording()
     await store.begin_recording(begun, "gw_1", NOW)
-    assert await store.drop_voicemail(begun.id, NOW)
+    assert not await store.drop_voicemail(begun.id, NOW)
+    assert not await store.drop_voicemail(begun.id, NOW, owner="gw_2")
+    assert await store.drop_voicemail(begun.id, NOW, owner="gw_1")
     assert await store.recordings() == {}
-    assert not await store.end_recording(over(begun))
+    assert not await store.end_recording(over(begun), "gw_1")
+    assert not await store.reopen_recording(replace(begun, part=2), "gw_2", over=begun)
     assert await store.voicemail(begun.id) is None
     assert not await store.begin_recording(begun, "gw_1", NOW)
 

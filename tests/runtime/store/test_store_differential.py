@@ -337,7 +337,8 @@ class BothStores(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_ü", "vm_4"]), later=st.sampled_from([0.0, 91 * 86_400.0]))
     def drop_voicemail(self, name: str, later: float) -> None:
-        self.both(lambda store: store.drop_voicemail(name, self.now))
+        owner = self.memory.open_recordings.get(name, "") if later else ""
+        self.both(lambda store: store.drop_voicemail(name, self.now, owner=owner))
         self.both(lambda store: store.knows_voicemail(name, self.now + later))
 
     @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_3"]), left=offsets, owner=st.sampled_from(["p1", "p2"]))
@@ -349,12 +350,21 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.begin_recording(message, owner, self.now))
         self.both(lambda store: store.recordings())
 
-    @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_3"]), of_dead=st.sampled_from(["", "p1", "p2"]))
-    def end_recording(self, name: str, of_dead: str) -> None:
+    @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_3"]), owner=st.sampled_from(["", "p1", "p2"]))
+    def end_recording(self, name: str, owner: str) -> None:
         begun = self.both(lambda store: store.voicemail(name))
         if begun is not None:
             over = replace(begun, status="kept", seconds=2.5, ended_by="hung-up")
-            self.both(lambda store: store.end_recording(over, of_dead=of_dead))
+            self.both(lambda store: store.end_recording(over, owner))
+            self.both(lambda store: store.recordings())
+
+    @rule(name=st.sampled_from(["vm_1", "vm_2", "vm_3"]), owner=st.sampled_from(["p1", "p2"]), behind=st.booleans())
+    def reopen_recording(self, name: str, owner: str, behind: bool) -> None:
+        begun = self.both(lambda store: store.voicemail(name))
+        if begun is not None:
+            over = replace(begun, seconds=9.0) if behind else begun
+            again = replace(begun, status="recording", seconds=0.0, ended_by="", part=begun.part + 1)
+            self.both(lambda store: store.reopen_recording(again, owner, over=over))
             self.both(lambda store: store.recordings())
 
     @rule(offered=st.sampled_from(["", "mark-1", "mark-2"]))
