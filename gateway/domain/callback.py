@@ -11,6 +11,8 @@ from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.domain.window import next_opening
 
+PURPOSES = ("", "callback", "informational", "telemarketing", "transactional", "emergency")
+"""What calls are for: nobody said, we promised it, or the API's words."""
 LONGEST_NOTE = 500
 """Characters of a note to the agent that calls back."""
 

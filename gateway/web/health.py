@@ -1,5 +1,6 @@
 """For balancers, supervisors and Prometheus; open to everybody who reaches the port, and free of numbers and secrets."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from litestar import Response, get
@@ -7,7 +8,7 @@ from litestar.openapi import ResponseSpec
 from msgspec import Meta, Struct
 
 from gateway.domain.errors import StoreUnavailable
-from gateway.runtime.telemetry.counting import BREAKER_VALUES
+from gateway.runtime.telemetry.counting import BREAKER_VALUES, show_promises
 from gateway.web.services import GivenServices, Services
 
 
@@ -64,14 +65,12 @@ async def readyz(services: GivenServices) -> Response[Readiness]:
     tags=["operations"],
 )
 async def metrics(services: GivenServices) -> Response[bytes]:
-    """Prometheus text."""
-    # Breakers may have been moved by another gateway: what the store says now is what is told.
-    try:
+    """Prometheus text. Breakers and promises are as the store has them now, for all gateways together."""
+    with suppress(StoreUnavailable):
         for carrier in services.config.carriers:
             state = (await services.store.breaker(carrier.name)).state
             services.metrics.gauge("carrier_breaker_state", BREAKER_VALUES[state], carrier=carrier.name)
-    except StoreUnavailable:
-        pass
+        show_promises(await services.store.open_promises(), services.clock.now(), services.metrics.gauge)
     return Response(services.metrics.text(), media_type=services.metrics.content_type)
 
 

@@ -6,6 +6,9 @@ import msgspec
 import pytest
 
 from gateway.domain.breaker import Breaker, BreakerState
+from gateway.domain.outcome import CallStatus
+from gateway.domain.records import Call, Promise
+from gateway.runtime.store.contract import Change, Committed
 
 
 async def test_carriers_are_listed_in_order_with_their_breakers(gateway: Any) -> None:
@@ -57,6 +60,23 @@ async def test_metrics_are_prometheus_text_with_breakers(gateway: Any) -> None:
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert 'carrier_breaker_state{carrier="beta"} 0.5' in response.text.splitlines()
     assert 'carrier_breaker_state{carrier="alpha"} 0.0' in response.text.splitlines()
+
+
+async def test_metrics_tell_of_promises_that_wait(gateway: Any) -> None:
+    """How many, by state and purpose, and for how long the first should have been kept; nothing is late where none waits."""
+    await gateway.client.get("/metrics")
+    assert "promises_overdue_seconds 0.0" in (await gateway.client.get("/metrics")).text.splitlines()
+    now = gateway.clock.now()
+    waits = Promise(id="cb_call_1", due_at=now - 30.0)
+    call = Call(
+        id="call_1", to="+15550100001", session_id="s", created_at=now, expires_at=now + 60, status=CallStatus.SCHEDULED,
+        purpose="callback", promise=waits, promised_at=now,
+    )  # fmt: skip
+    assert isinstance(await gateway.store.commit(Change(call=call), now), Committed)
+    lines = (await gateway.client.get("/metrics")).text.splitlines()
+    assert 'promises_open{purpose="callback",state="waiting"} 1.0' in lines
+    assert 'promises_open{purpose="none",state="running"} 0.0' in lines
+    assert "promises_overdue_seconds 30.0" in lines
 
 
 async def test_the_schema_describes_every_operation(gateway: Any) -> None:

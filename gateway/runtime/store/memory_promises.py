@@ -1,13 +1,22 @@
 """Promises of the store in memory, with the same results as `redis_promises.py` in every case."""
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gateway.domain.outcome import Priority
 from gateway.runtime.store.memory_queues import DueSet, Outbox
 from gateway.runtime.store.memory_records import StoredCall
-from gateway.runtime.store.plan import Plan, PlannedPromise
-from gateway.runtime.store.promise_contract import BURST_S, HEAD_START_S, LONGEST_CONTEXT, PromiseClaim, Taken
+from gateway.runtime.store.plan import Plan, PlannedPromise, open_index
+from gateway.runtime.store.promise_contract import (
+    BURST_S,
+    COUNTED,
+    HEAD_START_S,
+    LONGEST_CONTEXT,
+    OpenPromises,
+    PromiseClaim,
+    Taken,
+)
 
 PACE = ":promises"
 """Beside the carriers in the table of what is free when; no carrier's name has a colon."""
@@ -98,6 +107,11 @@ class MemoryPromises:
         hastened = self.promises.hasten(clock, reasons, limit)
         self.clock = clock if hastened else self.clock
         return hastened
+
+    async def open_promises(self) -> OpenPromises:
+        held = Counter(name for stored in self.calls.values() for name in stored.indexes)
+        counts = {(state, purpose): held[open_index(state, purpose)] for state, purpose in COUNTED}
+        return OpenPromises(counts=counts, first_due=self.promises.first())
 
     async def keep_last_context(self, call_id: str, context: str) -> bool:
         return self._keep_last(call_id, context)

@@ -12,15 +12,15 @@ import struct
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.domain.callback import is_open, slot_of, state_of
+from gateway.domain.callback import PURPOSES, is_open, slot_of, state_of
 from gateway.domain.commands import AnyCommand
-from gateway.domain.outcome import Priority
+from gateway.domain.outcome import CallbackState, Priority
 from gateway.domain.records import Call
 from gateway.runtime.store.codec import encode
 from gateway.runtime.store.contract import CallFilter, Change, DialPermit, HookMark, LogEntry
 from gateway.runtime.store.notice_contract import DEAD_KEPT, NOTICES_KEPT
 from gateway.runtime.store.notice_plan import PlannedNotice, planned_notices
-from gateway.runtime.store.promise_contract import LONGEST_CONTEXT
+from gateway.runtime.store.promise_contract import LONGEST_CONTEXT, OTHER
 
 IDEMPOTENCY_S = 48 * 3600.0
 """How long a client's key lives on after its call has ended."""
@@ -172,7 +172,13 @@ def indexes(call: Call) -> tuple[str, ...]:
         names.add(f"purpose:{call.purpose}")
     if call.promised_at is not None:
         names |= {"callback:any", f"callback:{state_of(call)}"}
+        names |= set() if call.ended else {open_index(state_of(call), call.purpose)}
     return tuple(sorted(names))
+
+
+def open_index(state: CallbackState, purpose: str) -> str:
+    """The list whose length is counted for the metrics."""
+    return f"open:{state}:{purpose if purpose in PURPOSES else OTHER}"
 
 
 def wanted_indexes(wanted: CallFilter) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.domain.outcome import Priority
+from gateway.domain.callback import PURPOSES
+from gateway.domain.outcome import CallbackState, Priority
 
 HEAD_START_S: Mapping[Priority, float] = {Priority.HIGH: 300.0, Priority.NORMAL: 0.0, Priority.LOW: -300.0}
 """Of promises that are due together, one that is urgent goes before what was due up to five minutes earlier, and one that is
@@ -13,8 +14,21 @@ not lets pass what is due up to five minutes later: so each comes to its turn in
 """
 BURST_S = 1.0
 """What could have been handed out in this time may be handed out at once."""
+OTHER = "other"
+"""In counts: any purpose that this version does not know."""
+COUNTED = tuple((state, purpose) for state in (CallbackState.WAITING, CallbackState.RUNNING) for purpose in (*PURPOSES, OTHER))
+"""What open promises are counted by."""
 LONGEST_CONTEXT = 4096
 """Bytes of an agent's last context that are kept with its call; a longer one is not."""
+
+
+class OpenPromises(Struct, frozen=True, kw_only=True):
+    """How many there are, and when the one that has waited longest in the queue was to be kept; None if none waits."""
+
+    counts: Mapping[tuple[CallbackState, str], int]
+    """By state (waiting, running) and purpose; every pair is there."""
+    first_due: float | None
+    """In the future if none is late. What a process has in hand is due when its lease ends."""
 
 
 class PromiseClaim(Struct, frozen=True, kw_only=True):
@@ -48,6 +62,10 @@ class PromiseStore(Protocol):
 
     async def hasten_promises(self, now: float, reasons: frozenset[str], limit: int) -> int:
         """Make promises with one of these reasons due now; how many."""
+        ...
+
+    async def open_promises(self) -> OpenPromises:
+        """As they stand; only looks."""
         ...
 
     async def keep_last_context(self, call_id: str, context: str) -> bool:

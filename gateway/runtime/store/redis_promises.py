@@ -6,7 +6,8 @@ from redis.asyncio import Redis
 
 from gateway.domain.outcome import Priority
 from gateway.runtime.store.connection import speaking
-from gateway.runtime.store.promise_contract import BURST_S, HEAD_START_S, LONGEST_CONTEXT, PromiseClaim
+from gateway.runtime.store.plan import open_index
+from gateway.runtime.store.promise_contract import BURST_S, COUNTED, HEAD_START_S, LONGEST_CONTEXT, OpenPromises, PromiseClaim
 
 
 class _Keeper(Protocol):
@@ -36,6 +37,13 @@ class RedisPromises:
     async def hasten_promises(self: _Keeper, now: float, reasons: frozenset[str], limit: int) -> int:
         args = {"now": now, "reasons": sorted(reasons), "limit": max(limit, 0)}
         return int(await self._run("hasten_promises", args))
+
+    async def open_promises(self: _Keeper) -> OpenPromises:
+        lists = [open_index(state, purpose) for state, purpose in COUNTED]
+        reply = await self._run("open_promises", {"lists": lists, "priorities": [one.value for one in Priority]})
+        first_due, *lengths = reply
+        counts = dict(zip(COUNTED, map(int, lengths), strict=True))
+        return OpenPromises(counts=counts, first_due=float(first_due) if first_due else None)
 
     async def keep_last_context(self: _Keeper, call_id: str, context: str) -> bool:
         if len(context.encode()) > LONGEST_CONTEXT:

@@ -6,6 +6,7 @@ from gateway.domain.breaker import BreakerState
 from gateway.domain.outcome import LegPhase
 from gateway.domain.records import Call, Leg
 from gateway.runtime.store.contract import LogEntry
+from gateway.runtime.store.promise_contract import OpenPromises
 
 BREAKER_VALUES = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
 """`carrier_breaker_state`, as its help says."""
@@ -29,6 +30,14 @@ def count_change(before: Call | None, after: Call, entries: tuple[LogEntry, ...]
         failover = entry.data.get("failover")
         if failover:
             count("failover_total", **{"from": failover["from"], "to": failover["to"], "reason": failover["reason"]})
+
+
+def show_promises(promises: OpenPromises, now: float, gauge: Count) -> None:
+    """Set the gauges of what waits to be called, and is being called."""
+    for (state, purpose), count in promises.counts.items():
+        gauge("promises_open", count, state=state.value, purpose=purpose or "none")
+    overdue_s = 0.0 if promises.first_due is None else max(now - promises.first_due, 0.0)
+    gauge("promises_overdue_seconds", overdue_s)
 
 
 def _count_leg(before: Leg | None, after: Leg, count: Count) -> None:

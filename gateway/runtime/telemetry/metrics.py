@@ -32,6 +32,8 @@ METRICS: Mapping[str, Metric] = {
     "agent_breaker_state": Metric("gauge", "0 closed, 0.5 half-open, 1 open; as this process sees it.", ("agent",)),
     "agents_lost_total": Metric("counter", "Agents that could not take a call, or were lost in it.", ("agent",)),
     "ladder_rungs_total": Metric("counter", "Rungs taken instead of an agent that was lost; none: the call ended.", ("rung",)),
+    "promises_open": Metric("gauge", "Promises to call that wait, or are being kept.", ("state", "purpose")),
+    "promises_overdue_seconds": Metric("gauge", "How long the promise that is latest is overdue; 0 if none is."),
     "webhooks_total": Metric("counter", "Webhooks by what became of them.", ("carrier", "result")),
     "inbound_refused_total": Metric("counter", "Callers turned away before it cost, by why.", ("reason",)),
     "media_sockets_total": Metric("counter", "Media sockets asked for, by what became of them.", ("carrier", "result")),

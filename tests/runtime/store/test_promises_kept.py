@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain.commands import Route
-from gateway.domain.outcome import CallStatus, Outcome, Priority
+from gateway.domain.outcome import CallbackState, CallStatus, Outcome, Priority
 from gateway.domain.records import Call, Promise
 from gateway.runtime.store.contract import (
     CallFilter,
@@ -326,6 +326,27 @@ async def test_promises_are_listed_by_where_they_are(store: Store) -> None:
         (CallFilter(callback="any", to="+15550100002"), [running]),
     ):
         assert list((await store.list_calls(wanted, 9, None)).items) == expected
+
+
+async def test_open_promises_are_counted(store: Store) -> None:
+    """By state and purpose, with the time of the first that is due, and the same when they are over."""
+    assert (await store.open_promises()).first_due is None
+    waiting = await write(store, a_promise("call_1", due=5.0, purpose="callback"))
+    await write(store, a_promise("call_2", due=3.0, priority=Priority.LOW))
+    await write(store, a_promise("call_3", status=CallStatus.DIALING, promise=None, purpose="emergency"))
+    await write(store, a_promise("call_4", due=9.0, purpose="of a later version"))
+    await write(store, a_promise("call_5", promised_at=None, promise=None, status=CallStatus.DIALING))
+    found = await store.open_promises()
+    counted = {(state.value, purpose): count for (state, purpose), count in found.counts.items() if count}
+    assert found.first_due == NOW + 3.0
+    assert counted == {
+        ("waiting", "callback"): 1,
+        ("waiting", ""): 1,
+        ("running", "emergency"): 1,
+        ("waiting", "other"): 1,
+    }
+    await write(store, over(waiting))
+    assert (await store.open_promises()).counts[CallbackState.WAITING, "callback"] == 0
 
 
 async def test_what_an_agent_knew_last_outlives_its_call(store: Store) -> None:

@@ -412,6 +412,7 @@ class BothStores(RuleBasedStateMachine):
         self.both(lambda store: store.hand(carrier))
         self.both(lambda store: store.session(key, self.now))
         self.both(lambda store: store.next_due())
+        self.both(lambda store: store.open_promises())
         self.both(lambda store: store.next_fence())
 
     def teardown(self) -> None:
