@@ -1,7 +1,8 @@
 """The agents that ask a person to wait while another one is being found. They decide nothing, and listen to nobody.
 
 `moment` bridges the second until the next rung of the ladder is there; `hold` stands on a rung of its own, while the agent
-that was lost is called again. What they keep for whoever comes next, they are given as their context, and give it on.
+that was lost is called again; `carrier_voicemail` says nothing until the carrier speaks. What they keep for whoever comes next,
+they are given as their context, and give it on.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +38,7 @@ class HoldSession:
         self._opening, self._call, self._watch = opening, call, watch
         self._patience = Patience()
         self._kept: dict[str, Any] = {}
-        self._begun = self._opened = False
+        self._begun, self._opened = False, not opening
         self._line: Line | None = None
 
     async def start(self, line: Line) -> None:
@@ -85,7 +86,7 @@ class HoldSession:
 
 
 class Hold:
-    """`agent.contract.Agent`. `opening` is the sentence that it begins with."""
+    """`agent.contract.Agent`. `opening` is the sentence that it begins with; empty: none."""
 
     def __init__(self, opening: str, watch: Callable[[], Watch]) -> None:
         self._opening, self._watch = opening, watch

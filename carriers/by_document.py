@@ -15,3 +15,9 @@ class ByDocument:
 
     async def open_stream(self, attempt: Attempt, handle: Handle, turn: int) -> None:
         raise CarrierError("streams-by-document", "its webhook's answer connects the stream")
+
+    async def begin_message(self, attempt: Attempt, handle: Handle) -> None:
+        raise CarrierError("records-by-document", "its webhook's answer takes the message")
+
+    async def record_message(self, attempt: Attempt, handle: Handle) -> None:
+        raise CarrierError("records-by-document", "its webhook's answer takes the message")

@@ -55,8 +55,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     def media_url(self) -> str:
         """ws(s) URL of the leg's stream."""
         scheme, _, rest = self.public_url.partition("://")
-        socket_scheme = "wss" if scheme == "https" else "ws"
-        return f"{socket_scheme}://{rest}/carriers/{self.carrier}/media/{self.call_id}/{self.leg_id}/{self.media_token}"
+        return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/carriers/{self.carrier}/media/{self.call_id}/{self.leg_id}/{self.media_token}"
 
 
 class Handle(Struct, frozen=True, kw_only=True):
@@ -191,6 +190,7 @@ class Expectation(StrEnum):
     """The leg was answered (or asks what to do): a document that connects the stream, or hangs up."""
     AFTER_STREAM_DOCUMENT = "after_stream_document"
     """The stream ended and the leg lives: what now?"""
+    AFTER_MESSAGE_DOCUMENT = "after_message_document"
 
 
 class Hook(Struct, frozen=True, kw_only=True):
@@ -215,12 +215,6 @@ class Arrival(Struct, frozen=True, kw_only=True):
     """STIR/SHAKEN: A, B, C, or empty where the carrier does not say."""
     carrier_data: dict[str, str] = {}
     hook: Hook = Hook()
-
-
-SORRY = "We cannot take your call just now. Please leave a message after the tone, and we will call you back."
-THANKS = "Thank you. Goodbye."
-MESSAGE_S = 180
-"""What callers hear of a fallback document, and how long their message may be."""
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -271,9 +265,15 @@ class Markup(Protocol):
         ...
 
     def voicemail(self) -> Document | None:
-        """A document that takes a message without us: a greeting, a beep, a recording of at most three minutes that stays at
-        the carrier, a goodbye. To be hosted elsewhere; None for a carrier that obeys no documents.
-        """
+        """To be hosted elsewhere: greets, and records three minutes at most at the carrier, without us. None: not obeyed."""
+        ...
+
+    def message(self, attempt: Attempt) -> Document:
+        """The same, told to a leg that lives; only where `takes_messages`. Afterwards the leg may ask for `farewell`."""
+        ...
+
+    def farewell(self) -> Document:
+        """Thanks, and the end of the leg."""
         ...
 
     def acknowledge(self) -> Document:
@@ -335,6 +335,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Whether an inbound call is taken and turned away by `answer` and `reject`, since its webhook's answer is ignored."""
     streams_by_command: bool = False
     """Whether an answered leg can be told to open another stream by `open_stream`, and does not ask when its stream is lost."""
+    takes_messages: bool = False
+    """Whether it can be told in a live call to record a message itself, and `message_of` finds it afterwards."""
     keeps_messages: bool = False
     """Whether what callers said to a fallback document can be asked for afterwards, by `messages_left`."""
 

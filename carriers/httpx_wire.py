@@ -6,9 +6,11 @@ import httpx
 
 from carriers import shot
 from carriers.shot import HttpAnswer
+from gateway.domain.errors import CarrierError
 
 CONNECT_TIMEOUT_S = 3.0
 IDLE_LIMIT_S = 3.0
+READ_TIMEOUT_S = 10.0
 
 
 class Wire(httpx.HTTPTransport):
@@ -32,6 +34,27 @@ class Wire(httpx.HTTPTransport):
         headers = {name.lower(): value for name, value in response.headers.items()}
         ticket.answer = HttpAnswer(status=response.status_code, headers=headers, body=body)
         return response
+
+
+def download(link: str, most_bytes: int) -> bytes:
+    """GET a file that wants no key. CarrierError for a larger one, and for any answer but a 200."""
+    limits = httpx.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    try:
+        with httpx.Client(transport=Wire(), timeout=limits) as client, client.stream("GET", link) as response:
+            if response.status_code != 200:
+                raise CarrierError("recording-refused", str(response.status_code))
+            return _bounded(response, most_bytes)
+    except httpx.HTTPError as error:
+        raise CarrierError("unreachable", type(error).__name__) from error
+
+
+def _bounded(response: httpx.Response, most_bytes: int) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > most_bytes:
+            raise CarrierError("too-large", f"a file of more than {most_bytes} bytes")
+    return bytes(body)
 
 
 def _fire_before_headers(event: str, _info: dict[str, Any]) -> None:

@@ -329,6 +329,7 @@ class Works:
             asking=self.callback_requests,
             calls=self.calls,
             sit=lambda call_id: self.seats.claim(call_id),
+            fleet=self._fleet,
             no_message=self.messages.desk.obstacle,
             no_callback=self.callback_requests.obstacle,
             dress=self._means.dress,
@@ -362,6 +363,7 @@ class Works:
             OpenStream: self.answering.open_stream,
             Reject: self.answering.reject,
             Timer: self.callbacks.fire,
+            **self.messages.handlers(self._fleet),
         }
 
 

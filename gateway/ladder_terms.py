@@ -64,5 +64,6 @@ def _rung(written: RungConfig) -> Rung:
     if written.callback is not None:
         default = written.callback.by_default_after_s
         return Rung(kind=RungKind.CALLBACK, by_default_after_s=default, direction=direction, hours=hours)
-    kind = RungKind.VOICEMAIL if written.voicemail is not None else RungKind.GOODBYE
+    plain = {RungKind.VOICEMAIL: written.voicemail, RungKind.CARRIER_VOICEMAIL: written.carrier_voicemail}
+    kind = next((kind for kind, rung in plain.items() if rung is not None), RungKind.GOODBYE)
     return Rung(kind=kind, direction=direction, hours=hours)

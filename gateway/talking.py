@@ -15,9 +15,11 @@ from gateway.ladder_terms import Ladders, attention_terms, colleague_terms
 from gateway.runtime.agent_health import AgentHealth
 from gateway.runtime.bridge import Bridge
 from gateway.runtime.calls import Calls
+from gateway.runtime.carrier_messages import CarrierMessages
 from gateway.runtime.casting import Casting
 from gateway.runtime.clock import Clock
 from gateway.runtime.colleagues import Colleagues, Sit
+from gateway.runtime.fleet import Fleet
 from gateway.runtime.handover import Handovers
 from gateway.runtime.ladder import Ladder, Obstacle, none
 from gateway.runtime.ladder_rungs import Asking, Holds, Promises
@@ -50,6 +52,7 @@ class Talking:
         asking: Asking,
         calls: Calls,
         sit: Sit,
+        fleet: Fleet,
         no_message: Obstacle = none,
         no_callback: Obstacle = none,
         dress: Callable[[Agent], Agent] = lambda agent: agent,
@@ -59,13 +62,7 @@ class Talking:
         self.health = AgentHealth(names, config.breaker, clock.now, self._breaker_changed)
         self._moments = Moments()
         own = {name: dress(agent) for name, agent in self._own().items()}
-        self._casting = Casting(
-            {**agents, **own},
-            metrics.count,
-            health=self.health,
-            attention=attention_terms(config),
-            earlier=LastWords(store).of_earlier,
-        )
+        self._casting = self._cast(config, {**agents, **own}, store)
         colleagues = Colleagues(calls, leases, sit, colleague_terms(config), clock)
         self.bridge = Bridge(
             casting=self._casting,
@@ -89,7 +86,9 @@ class Talking:
             no_message=no_message,
             no_callback=no_callback,
             no_human=colleagues.obstacle,
+            no_carrier_message=lambda call: self._carrier_messages.obstacle(call),
         )
+        self._carrier_messages = CarrierMessages(self.bridge, self.ladder, leases, fleet)
         self._handovers = Handovers(self.ladder, colleagues, clock)
         calls.observe(self._handovers.heed)
         self._holds = Holds(self.bridge, self.ladder, clock)
@@ -103,12 +102,18 @@ class Talking:
         await self._holds.aclose()
         await self._handovers.aclose()
         await self._promises.aclose()
+        await self._carrier_messages.aclose()
         await self.ladder.aclose()
+
+    def _cast(self, config: Config, agents: Mapping[str, Agent], store: Store) -> Casting:
+        attention, earlier = attention_terms(config), LastWords(store).of_earlier
+        return Casting(agents, self._metrics.count, health=self.health, attention=attention, earlier=earlier)
 
     def _own(self) -> Mapping[str, Agent]:
         return {
             MOMENT: Hold("one-moment", lambda: self._moments),
             RungKind.HOLD.value: Hold("hold", lambda: self._holds),
+            RungKind.CARRIER_VOICEMAIL.value: Hold("", lambda: self._carrier_messages),
             RungKind.HUMAN.value: Handover(lambda: self._handovers),
             COLLEAGUE: Handover(lambda: self._handovers),
             RungKind.CALLBACK.value: CallbackOffer(lambda call, told: self._promises.ask(call, told)),

@@ -29,6 +29,7 @@ CAPABILITIES = Capabilities(
     upgrade_signed=False,
     # `keepCallAlive` and a `<Redirect>` behind the stream: the leg asks us what to do when its socket is gone.
     stream_loss_ends_leg=False,
+    takes_messages=True,
     keeps_messages=True,
 )
 

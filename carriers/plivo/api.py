@@ -132,6 +132,10 @@ class PlivoCarrier(ByDocument):
                 break
         return messages.left(found, numbers, since)
 
+    async def message_of(self, handle: Handle) -> MessageLeft | None:
+        call_id = _checked(handle.carrier_call_id)
+        return messages.of_call(await self._ask(partial(_recordings_of, call_id=call_id)), call_id)
+
     async def message_audio(self, message: MessageLeft) -> bytes:
         place = messages.place(message, _ORIGIN, self._base_url)
         return await self._ask(partial(_sound, place=place), messages.DOWNLOAD_S)
@@ -300,6 +304,7 @@ def _no_access(error: CarrierError) -> Finding:
 
 _RECORDING = (
     "recording_id",
+    "call_uuid",
     "from_number",
     "to_number",
     "recording_format",
@@ -312,6 +317,14 @@ _RECORDING = (
 
 def _recordings(client: Any, since: float, offset: int) -> list[dict[str, Any]]:
     listed = client.recordings.list(add_time__gte=messages.listed_after(since), limit=lookup.PAGE, offset=offset)
+    return _fields_of(listed)
+
+
+def _recordings_of(client: Any, call_id: str) -> list[dict[str, Any]]:
+    return _fields_of(client.recordings.list(call_uuid=call_id, limit=lookup.PAGE))
+
+
+def _fields_of(listed: Any) -> list[dict[str, Any]]:
     return [{field: _field(one, field) for field in _RECORDING} for one in _field(listed, "objects") or []]
 
 

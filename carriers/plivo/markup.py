@@ -2,7 +2,8 @@
 
 from html import escape
 
-from carriers.contract import MESSAGE_S, SORRY, THANKS, Attempt, Document
+from carriers.contract import Attempt, Document
+from carriers.messages_left import LEAVE, MESSAGE_S, SORRY, THANKS
 
 QUICK_RETRIES = "#ct=2000&rt=5000&rc=2&rp=ct,rt,5xx"
 """Plivo takes its retry policy from the URL's fragment, which it neither sends nor signs: connect and read time-out (ms),
@@ -45,14 +46,25 @@ class PlivoMarkup:
         return _document(f'{_HEAD}<Response><Hangup reason="{escape(cause)}"/></Response>')
 
     def voicemail(self) -> Document:
-        return _document(
-            f"{_HEAD}<Response><Speak>{SORRY}</Speak>"
-            f'<Record maxLength="{MESSAGE_S}" timeout="5" finishOnKey="#" playBeep="true" fileFormat="wav" redirect="false"/>'
-            f"<Speak>{THANKS}</Speak><Hangup/></Response>"
-        )
+        return _taking(SORRY)
+
+    def message(self, attempt: Attempt) -> Document:
+        """`redirect="false"`: what follows the recording is in here, and nothing is asked."""
+        return _taking(LEAVE)
+
+    def farewell(self) -> Document:
+        return _document(f"{_HEAD}<Response><Speak>{THANKS}</Speak><Hangup/></Response>")
 
     def acknowledge(self) -> Document:
         return Document()
+
+
+def _taking(greeting: str) -> Document:
+    return _document(
+        f"{_HEAD}<Response><Speak>{greeting}</Speak>"
+        f'<Record maxLength="{MESSAGE_S}" timeout="5" finishOnKey="#" playBeep="true" fileFormat="wav" redirect="false"/>'
+        f"<Speak>{THANKS}</Speak><Hangup/></Response>"
+    )
 
 
 def _document(xml: str) -> Document:

@@ -1,6 +1,7 @@
 """Which of an account's recordings are messages of our callers, and where their sound is. Pure.
 
-No document of Holdline's own records, so whatever was recorded of a call to one of our numbers is a fallback document's.
+No document of Holdline's own records, but the one that `Markup.message` makes: whatever else was recorded of a call to one of
+our numbers is a fallback document's.
 Source: the Recording resource of Plivo's API reference; times by `recording_start_ms`, since `add_time` is in the account's
 own zone.
 """
@@ -50,14 +51,25 @@ def _left(recordings: Sequence[Mapping[str, Any]], numbers: tuple[str, ...], sin
         to, began = _e164(one.get("to_number")), _began(one)
         if to not in numbers or began < since or one.get("recording_format") != "wav" or one.get("conference_name"):
             continue
-        yield MessageLeft(
-            recording_id=str(one["recording_id"]),
-            to=to,
-            caller=_e164(one.get("from_number")),
-            left_at=began,
-            seconds=_number(one.get("recording_duration_ms")) / 1000,
-            handle={"url": str(one.get("recording_url") or "")},
-        )
+        yield _message(one, to=to, caller=_e164(one.get("from_number")))
+
+
+def of_call(recordings: Sequence[Mapping[str, Any]], call_id: str) -> MessageLeft | None:
+    """The longest, of what was recorded in this call of ours."""
+    made = (one for one in recordings if one.get("call_uuid") == call_id and one.get("recording_format") == "wav")
+    return max((_message(one, to="", caller="") for one in made), key=lambda one: one.seconds, default=None)
+
+
+def _message(one: Mapping[str, Any], *, to: str, caller: str) -> MessageLeft:
+    return MessageLeft(
+        recording_id=str(one["recording_id"]),
+        to=to,
+        caller=caller,
+        left_at=_began(one),
+        seconds=_number(one.get("recording_duration_ms")) / 1000,
+        carrier_call_id=str(one.get("call_uuid") or ""),
+        handle={"url": str(one.get("recording_url") or "")},
+    )
 
 
 def place(message: MessageLeft, origin: str, base_url: str | None) -> Place:

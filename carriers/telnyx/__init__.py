@@ -32,6 +32,7 @@ CAPABILITIES = Capabilities(
     hooks_sign_url=False,  # timestamp and body only; beside the call's id the leg's tag comes back in the body
     answers_by_command=True,
     streams_by_command=True,  # streaming_start; a stream that is lost is not asked for
+    takes_messages=True,  # speak, then record_start
     stream_loss_ends_leg=False,  # the stream is a fork: the person stays on the line without it
 )
 

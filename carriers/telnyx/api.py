@@ -40,12 +40,12 @@ from carriers.contract import (
     Webhooks,
 )
 from carriers.httpx_wire import CONNECT_TIMEOUT_S, Wire
-from carriers.messages_left import NoMessages
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
 from carriers.telnyx import CAPABILITIES, Credentials, provisioning, sightings, verdicts
 from carriers.telnyx.markup import TelnyxMarkup
 from carriers.telnyx.media import TelnyxMediaCodec
+from carriers.telnyx.messages import GONE, TelnyxMessages
 from carriers.telnyx.streaming import NOT_STREAMING, RATE, STREAMING_ALREADY, WISH, order_ids
 from carriers.telnyx.webhooks import TelnyxWebhooks, tag_of
 from gateway.domain.errors import CarrierError, Misconfigured, Problem
@@ -62,11 +62,9 @@ PAGE_SIZE = 250
 MOST_PAGES = 8
 CLOCK_SLACK_S = 60.0
 """How much earlier than our own `sent_at` Telnyx' log is asked, for clocks that differ."""
-GONE = frozenset({"90018", "90015", "10005"})
-"""Call has already ended; no such call control id; no such resource (a wrong key gets 401, never this)."""
 
 
-class TelnyxCarrier(NoMessages):
+class TelnyxCarrier(TelnyxMessages):
     """One Telnyx account, opened; every method may be called from the event loop at any time."""
 
     def __init__(self, settings: CarrierSettings, clock: Callable[[], float]) -> None:
@@ -146,10 +144,10 @@ class TelnyxCarrier(NoMessages):
             http_client=httpx.Client(transport=wire, timeout=httpx.Timeout(CONTROL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)),
         )
 
-    async def _ask(self, job: Callable[[Telnyx], T]) -> T:
+    async def _ask(self, job: Callable[[Telnyx], T], timeout_s: float = 6.0) -> T:
         """Run what is not a dial; everything that the SDK raises becomes a CarrierError."""
         try:
-            return await self._threads.control(job)
+            return await self._threads.control(job, timeout_s)
         except telnyx.APIStatusError as error:
             verdict = verdicts.judge_answer(_answer_of(error))
             raise CarrierError(verdict.reason, f"{error.status_code} {verdict.code}") from error

@@ -24,5 +24,12 @@ class TelnyxMarkup:
         """Call Control obeys commands alone; a TeXML application could, but a number has one connection."""
         return None
 
+    def message(self, attempt: Attempt) -> Document:
+        """Said by `begin_message`."""
+        return _NOTHING
+
+    def farewell(self) -> Document:
+        return _NOTHING
+
     def acknowledge(self) -> Document:
         return _NOTHING

@@ -21,7 +21,7 @@ from nacl.signing import VerifyKey
 from carriers.contract import Arrival, Hook, HookRequest, Verified
 from carriers.telnyx import verdicts
 from gateway.domain.errors import BadSignature, Malformed
-from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, StreamFailed
+from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, MessageRecorded, MessageSpoken, StreamFailed
 
 SIGNATURE = "telnyx-signature-ed25519"
 TIMESTAMP = "telnyx-timestamp"
@@ -110,9 +110,9 @@ class TelnyxWebhooks:
         read = _READERS.get(event.event_type) if event is not None else None
         if event is None or read is None:
             return Hook()
-        if not event.payload.call_control_id:
+        if not event.payload.call_control_id and event.event_type not in _OF_RECORDINGS:
             raise Malformed("no-call-control-id", event.event_type)
-        return Hook(events=read(event.payload.call_control_id, event.payload))
+        return Hook(events=read(event.payload.call_control_id or "", event.payload))
 
     def parse_arrival(self, request: HookRequest, now: float) -> Arrival | None:
         """The application's own URL. A caller is parked until a command comes; Telnyx ignores what we answer here."""
@@ -210,11 +210,24 @@ def _stream_failed(call: str, payload: Payload) -> tuple[AnyLegEvent, ...]:
     return (StreamFailed(carrier_call_id=call, reason="-".join(words) or "unspecified"),)
 
 
+def _spoken(call: str, _payload: Payload) -> tuple[AnyLegEvent, ...]:
+    return (MessageSpoken(carrier_call_id=call),)
+
+
+def _recorded(call: str, _payload: Payload) -> tuple[AnyLegEvent, ...]:
+    return (MessageRecorded(carrier_call_id=call),)
+
+
+_OF_RECORDINGS = frozenset({"call.recording.saved", "call.recording.error"})
+"""The SDK's types of these name leg and session, and no call."""
 _READERS: dict[str, Callable[[str, Payload], tuple[AnyLegEvent, ...]]] = {
     "call.initiated": _progressed,
     "call.answered": _answered,
     "call.bridged": _answered,
     "call.hangup": _ended,
+    "call.speak.ended": _spoken,  # we say one thing to a call, the greeting of a message
+    "call.recording.saved": _recorded,
+    "call.recording.error": _recorded,
     "streaming.failed": _stream_failed,
     # `streaming.started` is sent before the socket opens and proves nothing. `streaming.stopped` comes at every end of
     # a leg, even of one that was never answered, often before its `call.hangup`: taken for a broken stream it would

@@ -29,6 +29,7 @@ CAPABILITIES = Capabilities(
     upgrade_signed=True,
     # The stream is a step of the call's document; when it is lost, Twilio asks `hook("after")` what to do.
     stream_loss_ends_leg=False,
+    takes_messages=True,
     keeps_messages=True,
 )
 

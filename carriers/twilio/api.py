@@ -17,6 +17,7 @@ from twilio.base.exceptions import TwilioException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
+from twilio.rest.api.v2010.account.recording import RecordingInstance
 
 from carriers.by_document import ByDocument
 from carriers.contract import (
@@ -140,6 +141,11 @@ class Twilio(ByDocument):
                 self._calls[one.call_sid] = await self._ask(partial(_called, call_sid=one.call_sid))
         return tuple(messages.left(recordings, self._calls, numbers))
 
+    async def message_of(self, handle: Handle) -> MessageLeft | None:
+        if not handle.carrier_call_id:
+            raise CarrierError("unknown-call", "its recordings are listed by its SID")
+        return messages.of_call(await self._ask(partial(_recordings_of, call_sid=handle.carrier_call_id)))
+
     async def message_audio(self, message: MessageLeft) -> bytes:
         return await self._ask(partial(_sound, sid=messages.checked(message.recording_id)), messages.DOWNLOAD_S)
 
@@ -259,17 +265,26 @@ def _recordings(client: Client, since: float) -> list[messages.Recorded]:
         began: datetime | None = one.start_time or one.date_created
         if began is None or began.timestamp() < since - messages.LONGEST_S:
             break
-        recorded = messages.Recorded(
-            sid=str(one.sid),
-            call_sid=str(one.call_sid),
-            status=str(one.status),
-            source=str(one.source),
-            began=began.timestamp(),
-            seconds=float(one.duration or 0),
-        )
+        recorded = _recorded(one, began)
         if messages.is_message(recorded) and recorded.began >= since:
             found.append(recorded)
     return found[::-1]
+
+
+def _recordings_of(client: Client, call_sid: str) -> list[messages.Recorded]:
+    found = client.recordings.list(call_sid=call_sid, limit=20)
+    return [_recorded(one, began) for one in found if (began := one.start_time or one.date_created) is not None]
+
+
+def _recorded(one: RecordingInstance, began: datetime) -> messages.Recorded:
+    return messages.Recorded(
+        sid=str(one.sid),
+        call_sid=str(one.call_sid),
+        status=str(one.status),
+        source=str(one.source),
+        began=began.timestamp(),
+        seconds=float(one.duration or 0),
+    )
 
 
 def _called(client: Client, call_sid: str) -> messages.Called:

@@ -2,9 +2,11 @@
 
 from xml.sax.saxutils import quoteattr
 
-from carriers.contract import MESSAGE_S, SORRY, THANKS, Attempt, Document
+from carriers.contract import Attempt, Document
+from carriers.messages_left import LEAVE, MESSAGE_S, SORRY, THANKS
 
 XML = "text/xml"
+_RECORD = f'maxLength="{MESSAGE_S}" timeout="5" finishOnKey="#" playBeep="true" trim="do-not-trim"'
 
 
 class TwilioMarkup:
@@ -34,11 +36,15 @@ class TwilioMarkup:
         """Without an `action` the same document would be asked for again after the recording, and greet for ever: the hosted
         copy is static, so what follows `<Record>` is reached only through silence; a pressed key or a hang-up ends it.
         """
-        return _twiml(
-            f"<Say>{SORRY}</Say>"
-            f'<Record maxLength="{MESSAGE_S}" timeout="5" finishOnKey="#" playBeep="true" trim="do-not-trim"/>'
-            f"<Say>{THANKS}</Say><Hangup/>"
-        )
+        return _twiml(f"<Say>{SORRY}</Say><Record {_RECORD}/><Say>{THANKS}</Say><Hangup/>")
+
+    def message(self, attempt: Attempt) -> Document:
+        """When the recording is over, by a hang-up too, Twilio asks `action`; without one it would ask for this again."""
+        record = f'<Record action={quoteattr(attempt.hook("recorded"))} method="POST" {_RECORD}/>'
+        return _twiml(f"<Say>{LEAVE}</Say>{record}<Say>{THANKS}</Say><Hangup/>")
+
+    def farewell(self) -> Document:
+        return _twiml(f"<Say>{THANKS}</Say><Hangup/>")
 
     def acknowledge(self) -> Document:
         """204: an empty 200 would be invalid TwiML if Twilio ever took it for a document."""

@@ -1,7 +1,7 @@
 """Which of an account's recordings are messages of our callers. Pure.
 
-A fallback document records by `<Record>`, whose recordings have the source `RecordVerb`; no document of Holdline's own
-has that verb. Source: the Recording and Call resources of Twilio's API reference.
+A fallback document records by `<Record>`, whose recordings have the source `RecordVerb`; of Holdline's own documents only that
+of `Markup.message` has that verb. Source: the Recording and Call resources of Twilio's API reference.
 """
 
 import re
@@ -50,7 +50,25 @@ def left(recordings: Sequence[Recorded], calls: Mapping[str, Called], numbers: t
         call = calls[one.call_sid]
         if call.inbound and call.to in numbers:
             caller = call.caller if _NUMBER.fullmatch(call.caller) else ""
-            yield MessageLeft(recording_id=one.sid, to=call.to, caller=caller, left_at=one.began, seconds=one.seconds)
+            yield _message(one, to=call.to, caller=caller)
+
+
+def of_call(recordings: Sequence[Recorded]) -> MessageLeft | None:
+    """The longest of what a call of ours left; without a second where Twilio says that nothing was recorded."""
+    verbs = [one for one in recordings if one.source == "RecordVerb"]
+    made = [one for one in verbs if is_message(one)] or [one for one in verbs if one.status == "absent"]
+    return max((_message(one) for one in made), key=lambda one: one.seconds, default=None)
+
+
+def _message(one: Recorded, to: str = "", caller: str = "") -> MessageLeft:
+    return MessageLeft(
+        recording_id=one.sid,
+        to=to,
+        caller=caller,
+        left_at=one.began,
+        seconds=0.0 if one.status == "absent" else one.seconds,
+        carrier_call_id=one.call_sid,
+    )
 
 
 def checked(sid: str) -> str:

@@ -1,8 +1,8 @@
 """What Twilio posts to us: verify first, parse after. Own implementation, pure; the SDK's validator is the referee in tests.
 
 Steps (the last part of the hook's path): `answer` and `fallback` want the first document, `after` the one after the
-stream, `status` and `stream` only an acknowledgement. A number's own URLs: `voice` and `fallback` announce a caller and want
-a document, `status` tells of the call's end.
+stream, `recorded` the one after a message, `status` and `stream` only an acknowledgement. A number's own URLs: `voice` and
+`fallback` announce a caller and want a document, `status` tells of the call's end.
 """
 
 import base64
@@ -33,6 +33,7 @@ EXPECTS: Mapping[str, Expectation] = {
     "answer": Expectation.ANSWER_DOCUMENT,
     "fallback": Expectation.ANSWER_DOCUMENT,
     "after": Expectation.AFTER_STREAM_DOCUMENT,
+    "recorded": Expectation.AFTER_MESSAGE_DOCUMENT,
     "status": Expectation.ACKNOWLEDGEMENT,
     "stream": Expectation.ACKNOWLEDGEMENT,
 }

@@ -35,6 +35,7 @@ CAPABILITIES = Capabilities(
     rejects_unanswered=False,
     # The token carries a hash of the body and no address.
     hooks_sign_url=False,
+    takes_messages=True,
 )
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msgspec.structs import replace
-from requests import RequestException
+from requests import PreparedRequest, RequestException
 from vonage import Auth, HttpClientOptions, Vonage, VonageError
 
 from carriers.by_document import ByDocument
@@ -33,11 +33,11 @@ from carriers.contract import (
     Wanted,
     Webhooks,
 )
-from carriers.messages_left import NoMessages
-from carriers.requests_wire import Wire
+from carriers.messages_left import MessageLeft, NoMessages
+from carriers.requests_wire import Wire, download
 from carriers.sdk_threads import SdkThreads
 from carriers.shot import HttpAnswer
-from carriers.vonage import CAPABILITIES, Credentials, provisioning, records, verdicts
+from carriers.vonage import CAPABILITIES, Credentials, messages, provisioning, records, verdicts
 from carriers.vonage.markup import NccoMarkup
 from carriers.vonage.media import VonageCodec
 from carriers.vonage.webhooks import VonageWebhooks
@@ -137,6 +137,14 @@ class VonageCarrier(ByDocument, NoMessages):
             if "number" in setting.handle:
                 await self._link_number(setting.handle["country"], setting.handle["number"])
 
+    async def message_of(self, handle: Handle) -> MessageLeft | None:
+        return messages.left(handle)
+
+    async def message_audio(self, message: MessageLeft) -> bytes:
+        place = messages.place(message, f"https://{API_HOST}", self._base_url)
+        sound: bytes = await self._sent(partial(_sound, url=place), messages.DOWNLOAD_S)
+        return sound
+
     def media(self) -> VonageCodec:
         return VonageCodec()
 
@@ -216,9 +224,9 @@ class VonageCarrier(ByDocument, NoMessages):
 
         return await self._sent(job)
 
-    async def _sent(self, job: Callable[[Any], Any]) -> Any:
+    async def _sent(self, job: Callable[[Any], Any], timeout_s: float = 6.0) -> Any:
         try:
-            return await self._threads.control(job)
+            return await self._threads.control(job, timeout_s)
         except VonageError as error:
             raise _refusal(error) from error
         except RequestException as error:
@@ -275,6 +283,20 @@ def _accepted(answer: Any) -> Placed:
     conversation = answer.get("conversation_uuid")
     data = {"conversation_uuid": conversation} if isinstance(conversation, str) else {}
     return Placed(knowledge=Knowledge.ACCEPTED, carrier_call_id=uuid, carrier_data=data)
+
+
+def _sound(client: Any, *, url: str) -> bytes:
+    """The file wants a token of the application."""
+
+    def signed(request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = client.http_client.auth.create_jwt_auth_string()
+        return request
+
+    session = client.http_client._session  # noqa: SLF001 - the SDK's own download writes to a path and knows no bound
+    answer = download(session, url, signed, messages.LARGEST_BYTES)
+    if answer.status != 200:
+        raise Refusal(answer)
+    return answer.body
 
 
 def _path(uuid: str) -> str:

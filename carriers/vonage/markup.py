@@ -4,9 +4,18 @@ from typing import Any
 
 import msgspec
 
-from carriers.contract import MESSAGE_S, SORRY, THANKS, Attempt, Document
+from carriers.contract import Attempt, Document
+from carriers.messages_left import LEAVE, MESSAGE_S, SORRY, THANKS
 
 CONTENT_TYPE = "application/json"
+_RECORD: dict[str, Any] = {
+    "action": "record",
+    "format": "wav",
+    "beepStart": True,
+    "endOnSilence": 5,
+    "endOnKey": "#",
+    "timeOut": MESSAGE_S,
+}
 AUDIO = "audio/l16;rate=8000"
 """The smallest of the three rates; Vonage speaks no mu-law on its sockets."""
 
@@ -31,11 +40,15 @@ class NccoMarkup:
         return _ncco()
 
     def voicemail(self) -> Document:
-        return _ncco(
-            {"action": "talk", "text": SORRY},
-            {"action": "record", "format": "wav", "beepStart": True, "endOnSilence": 5, "endOnKey": "#", "timeOut": MESSAGE_S},
-            {"action": "talk", "text": THANKS},
-        )
+        return _ncco({"action": "talk", "text": SORRY}, _RECORD, {"action": "talk", "text": THANKS})
+
+    def message(self, attempt: Attempt) -> Document:
+        """The recording's address is told once, to `eventUrl`; afterwards the flow ends by itself."""
+        record = {**_RECORD, "eventUrl": [attempt.hook("recorded")], "eventMethod": "POST"}
+        return _ncco({"action": "talk", "text": LEAVE}, record, {"action": "talk", "text": THANKS})
+
+    def farewell(self) -> Document:
+        return _ncco({"action": "talk", "text": THANKS})
 
     def acknowledge(self) -> Document:
         """No body at all: a JSON array in the answer to a synchronous event would be carried out."""

@@ -1,7 +1,8 @@
 """Vonage's webhooks: the signed token that comes with each, and the events that they tell.
 
-Four steps exist, all of them named by us in the requests and documents that we send: `answer` (wants the NCCO), `event`
-(the phone leg's progress), `stream` (the WebSocket leg's progress) and `after` (the NCCO has come to its end).
+Five steps exist, all of them named by us in the requests and documents that we send: `answer` (wants the NCCO), `event`
+(the phone leg's progress), `stream` (the WebSocket leg's progress), `after` (the NCCO has come to its end) and `recorded`
+(a message was recorded).
 """
 
 import base64
@@ -15,9 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from carriers.contract import Arrival, Expectation, Hook, HookRequest, Verified
-from carriers.vonage import verdicts
+from carriers.vonage import messages, verdicts
 from gateway.domain.errors import BadSignature, Malformed
-from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, StreamFailed
+from gateway.domain.events import AnyLegEvent, LegAnswered, LegEnded, LegProgressed, LegRinging, MessageRecorded, StreamFailed
 
 MAX_AGE_S = 300.0
 ISSUER = "Vonage"
@@ -257,7 +258,13 @@ def _after(_fields: Mapping[str, Any]) -> Hook:
     return Hook(expects=Expectation.AFTER_STREAM_DOCUMENT)
 
 
-_STEPS = {"answer": _answer, "event": _event, "stream": _stream, "after": _after}
+def _recorded(fields: Mapping[str, Any]) -> Hook:
+    """It names no leg, only the conversation, and is the one word that tells where the file is."""
+    data = messages.told(fields)
+    return Hook(events=(MessageRecorded(carrier_data=data),)) if data else Hook()
+
+
+_STEPS = {"answer": _answer, "event": _event, "stream": _stream, "after": _after, "recorded": _recorded}
 _PROGRESS: dict[str, type[LegProgressed | LegRinging | LegAnswered]] = {
     "started": LegProgressed,
     "ringing": LegRinging,

@@ -1,4 +1,4 @@
-"""What is wrong with a ladder: rungs that are none or two, agents that nobody bears, what is not done yet; and reserved names."""
+"""What is wrong with a ladder: rungs that are none or two, agents that nobody bears, and reserved names."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,14 +10,11 @@ from gateway.domain.errors import Problem
 from gateway.domain.ladder import BUILT_IN
 from gateway.strict import describe, unknown_name
 
-KINDS = ("agent", "hold", "human", "voicemail", "callback", "goodbye")
-WORDS = ("hold", "voicemail", "callback", "goodbye")
+KINDS = ("agent", "hold", "human", "voicemail", "carrier_voicemail", "callback", "goodbye")
+WORDS = ("hold", "voicemail", "carrier_voicemail", "callback", "goodbye")
 """Rungs that need to be told nothing."""
-NOT_YET: Mapping[str, str] = {
-    "carrier_voicemail": "not supported yet: use voicemail, which the gateway takes itself",
-}
 _ALLOWED = (
-    "allowed: hold, voicemail, callback, goodbye, or a mapping such as {agent: NAME}, {hold: {for_s: 20}} "
+    "allowed: hold, voicemail, carrier_voicemail, callback, goodbye, or a mapping such as {agent: NAME}, {hold: {for_s: 20}} "
     'or {human: "+15550100100"}'
 )
 
@@ -56,11 +53,8 @@ def _kind(rung: Any) -> str:
 
 
 def _rung(rung: Any, path: str, agents: list[str]) -> Iterator[Problem]:
-    given = [rung] if isinstance(rung, str) else list(rung) if isinstance(rung, dict) else []
-    for name in NOT_YET.keys() & {str(key) for key in given}:
-        yield Problem(path if isinstance(rung, str) else f"{path}.{name}", f"`{name}`", NOT_YET[name])
     if isinstance(rung, str):
-        if rung not in WORDS and rung not in NOT_YET:
+        if rung not in WORDS:
             near = "an agent is named so: {agent: " + rung + "}; " if rung in agents else ""
             yield Problem(path, describe(rung), near + _ALLOWED)
     elif isinstance(rung, dict):
@@ -71,7 +65,7 @@ def _rung(rung: Any, path: str, agents: list[str]) -> Iterator[Problem]:
 
 def _mapping(rung: Mapping[str, Any], path: str, agents: list[str]) -> Iterator[Problem]:
     kinds = [name for name in KINDS if rung.get(name) is not None]
-    if len(kinds) != 1 and not NOT_YET.keys() & rung.keys():
+    if len(kinds) != 1:
         empty = next((name for name in KINDS if name in rung), "") if not kinds else ""
         found = f"`{empty}` without a value" if empty else " and ".join(f"`{name}`" for name in kinds) or "no rung"
         yield Problem(path, found, f"allowed: exactly one of {', '.join(KINDS)} in a mapping, with its settings or {{}}")

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from gateway.config.hours import Hours
 
-Word = Literal["hold", "voicemail", "callback", "goodbye"]
+Word = Literal["hold", "voicemail", "carrier_voicemail", "callback", "goodbye"]
 
 
 class Plain(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +46,9 @@ class RungConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hold: HoldRung | None = None
     human: Annotated[str | HumanRung, Meta(description="A colleague: their number, or a mapping.")] | None = None
     voicemail: Annotated[Plain, Meta(description="Take a message; {}.")] | None = None
+    carrier_voicemail: (
+        Annotated[Plain, Meta(description="Have the call's carrier take a message with its own means; {}.")] | None
+    ) = None
     callback: CallbackRung | None = None
     goodbye: Annotated[Plain, Meta(description="Say that the call has to end; {}.")] | None = None
     direction: Annotated[Literal["inbound", "outbound"], Meta(description="Only for these calls; null: for all.")] | None = None

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from gateway.domain import inbound, ladder, promising
 from gateway.domain import leg as legs
-from gateway.domain.commands import Dial, Route
+from gateway.domain.commands import CollectMessage, Dial, Route
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
     AgentBack,
@@ -46,6 +46,7 @@ from gateway.domain.events import (
     SessionResumed,
     TimerFired,
     VoicemailKept,
+    VoicemailMissing,
     VoicemailStarted,
     VoicemailTaken,
 )
@@ -57,11 +58,14 @@ from gateway.domain.step import BreakerWord as BreakerWord
 from gateway.domain.step import Step as Step
 from gateway.domain.step import end
 from gateway.domain.verdict import Attribution, Disposition, Signal, stop
+from gateway.domain.voicemail import MessageStage
 from gateway.domain.window import is_open
 
 AGENT_FAULTS = frozenset({"agent-failed", "agent-unavailable"})
 """Who ends a call without having wanted to: the agent could not start, or broke."""
 
+COLLECT_AFTER_S = 1.0
+"""After the end of a leg; no carrier has a recording's file sooner."""
 
 Handler = Callable[[Call, Any, float, Policy], Step]
 
@@ -154,7 +158,7 @@ def _timer(call: Call, event: TimerFired, now: float, policy: Policy) -> Step:
         leg = _own(call, event.leg_id, "TimerFired")
         return _moved(call, leg, legs.watch(leg, now, policy), now, policy)
     waiting = call.leg is None or not call.leg.live
-    if call.ended or now < call.expires_at or not waiting:
+    if call.ended or now < call.expires_at or not waiting or _awaits_message(call):
         return Step(call=call, ignored=True)
     return end(call, Outcome.EXPIRED, "expired", now)
 
@@ -166,8 +170,28 @@ def _recording(call: Call, _event: VoicemailStarted, _now: float, _policy: Polic
     return Step(call=replace(call, status=CallStatus.VOICEMAIL))
 
 
-def _message(call: Call, event: VoicemailTaken | VoicemailKept, _now: float, _policy: Policy) -> Step:
-    return Step(call=replace(call, voicemail=event.voicemail_id))
+def _message(call: Call, event: VoicemailTaken | VoicemailKept, now: float, _policy: Policy) -> Step:
+    """Of a message that a carrier recorded this comes when all else is over."""
+    told = replace(call, voicemail=event.voicemail_id)
+    return _settled(told, now) if _awaits_message(call) else Step(call=told)
+
+
+def _no_message(call: Call, _event: VoicemailMissing, now: float, _policy: Policy) -> Step:
+    return _settled(call, now) if _awaits_message(call) else Step(call=call, ignored=True)
+
+
+def _awaits_message(call: Call) -> bool:
+    """Its last leg is over, and what the carrier recorded on it is not here yet."""
+    leg = call.leg
+    return not call.ended and leg is not None and leg.phase is LegPhase.ENDED and leg.message is MessageStage.RECORDING
+
+
+def _settled(call: Call, now: float) -> Step:
+    """The end of a call whose last leg was answered."""
+    leg = call.leg
+    assert leg is not None
+    assert leg.verdict is not None
+    return end(_with_answer(call, leg), *ladder.judged(call, _outcome_of_answered(call, leg), leg.verdict.reason), now)
 
 
 def _message_after_the_end(call: Call, _event: VoicemailKept, _now: float, _policy: Policy) -> Step:
@@ -230,6 +254,8 @@ def _moved(call: Call, before: Leg, moved: LegStep, now: float, policy: Policy) 
 def _with_status(call: Call, leg: Leg) -> Call:
     if call.status is CallStatus.VOICEMAIL:
         return call
+    if leg.phase is LegPhase.ANSWERED and leg.message is MessageStage.RECORDING:
+        return replace(call, status=CallStatus.VOICEMAIL)
     status = _STATUS_OF_LEG.get(leg.phase, call.status)
     if status is CallStatus.IN_PROGRESS and call.answered_at is None:
         return replace(call, status=status, answered_at=leg.answered_at)
@@ -240,8 +266,10 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
     """The one place that decides what the end of a leg means for its call."""
     verdict = leg.verdict
     assert verdict is not None
+    if _awaits_message(call) and not call.voicemail:
+        return Step(call=call, commands=(CollectMessage(call_id=call.id, leg_id=leg.id, due=now + COLLECT_AFTER_S),))
     if leg.answered_at is not None and leg.phase is LegPhase.ENDED:
-        return end(_with_answer(call, leg), *ladder.judged(call, _outcome_of_answered(call, leg), verdict.reason), now)
+        return _settled(call, now)
     if call.direction is Direction.INBOUND:
         outcome, why = inbound.outcome_unanswered(call, leg)
         return end(call, outcome, why.reason, now)
@@ -319,6 +347,7 @@ _MESSAGE: dict[type[CallEvent], Handler] = {
     VoicemailStarted: _recording,
     VoicemailTaken: _message,
     VoicemailKept: _message,
+    VoicemailMissing: _no_message,
 }
 _BEFORE_ANSWER: dict[type[CallEvent], Handler] = {CancelRequested: _cancel, HangupRequested: _cancel}
 
@@ -356,7 +385,7 @@ TAKES: dict[CallStatus, dict[type[CallEvent], Handler]] = {
 
 _ROUTER: frozenset[type[CallEvent]] = frozenset({PaceHeld, RouteExhausted})
 _AFTER_THE_END: frozenset[type[CallEvent]] = frozenset(
-    {CancelRequested, HangupRequested, DialDenied, SessionResumed, AgentBack, HandedOver}
+    {CancelRequested, HangupRequested, DialDenied, SessionResumed, AgentBack, HandedOver, VoicemailMissing}
 )
 
 IGNORES: dict[CallStatus, frozenset[type[CallEvent]]] = {

@@ -50,6 +50,14 @@ class OpenStream(Command, frozen=True, kw_only=True):
     turn: int = 1
 
 
+class RecordMessage(Command, frozen=True, kw_only=True):
+    """Have the leg's carrier record what is said from now on, where it is told by commands. Idempotent."""
+
+
+class CollectMessage(Command, frozen=True, kw_only=True):
+    """Bring home what a leg's carrier has recorded; tried until it is there, or until it is clear that it will not be."""
+
+
 class Reject(Command, frozen=True, kw_only=True):
     """Turn an inbound leg away before it costs, at a carrier that wants commands; `cause` is busy or rejected. Idempotent."""
 
@@ -62,4 +70,4 @@ class Timer(Command, frozen=True, kw_only=True):
     name: str
 
 
-AnyCommand = Route | Dial | Resend | Resolve | HangUp | Answer | OpenStream | Reject | Timer
+AnyCommand = Route | Dial | Resend | Resolve | HangUp | Answer | OpenStream | RecordMessage | CollectMessage | Reject | Timer

@@ -113,6 +113,28 @@ class StreamClosed(LegEvent, frozen=True, kw_only=True):
     orphaned: bool = False
 
 
+class MessageOrdered(LegEvent, frozen=True, kw_only=True):
+    """The leg's carrier is to take a message with its own means; what becomes of the stream means nothing any more."""
+
+
+class MessageRefused(LegEvent, frozen=True, kw_only=True):
+    """The carrier does not: nothing was ordered."""
+
+    reason: str
+
+
+class MessageSpoken(LegEvent, frozen=True, kw_only=True):
+    """The carrier has said the greeting, and waits for the command to record."""
+
+
+class MessageRecording(LegEvent, frozen=True, kw_only=True):
+    """The carrier has all that it needs to greet and record by itself."""
+
+
+class MessageRecorded(LegEvent, frozen=True, kw_only=True):
+    """The carrier's word that the recording is over; `carrier_data` says how to get it, where that is told only once."""
+
+
 AnyLegEvent = (
     DialSending
     | DialReported
@@ -129,6 +151,11 @@ AnyLegEvent = (
     | StreamOpened
     | StreamFailed
     | StreamClosed
+    | MessageOrdered
+    | MessageRefused
+    | MessageSpoken
+    | MessageRecording
+    | MessageRecorded
 )
 
 # --- what happens to a call --------------------------------------------------------------------------------------
@@ -261,6 +288,12 @@ class VoicemailKept(CallEvent, frozen=True, kw_only=True):
     ended_by: str
 
 
+class VoicemailMissing(CallEvent, frozen=True, kw_only=True):
+    """The carrier was to record a message, and there is none: `reason` is no-recording, too-short, or why it cannot be asked."""
+
+    reason: str
+
+
 class AgentLost(CallEvent, frozen=True, kw_only=True):
     """The agent cannot take the call, or is lost in it; and the rung of the ladder that is taken instead.
 
@@ -327,6 +360,7 @@ AnyCallEvent = (
     | VoicemailStarted
     | VoicemailTaken
     | VoicemailKept
+    | VoicemailMissing
     | AgentLost
     | AgentBack
     | HandedOver

@@ -29,6 +29,7 @@ class RungKind(StrEnum):
     HOLD = "hold"
     HUMAN = "human"
     VOICEMAIL = "voicemail"
+    CARRIER_VOICEMAIL = "carrier_voicemail"
     CALLBACK = "callback"
     GOODBYE = "goodbye"
 
@@ -223,6 +224,7 @@ _OBJECTIONS: Mapping[RungKind, Callable[[Rung, Call, Chances], str]] = {
     RungKind.HOLD: _of_hold,
     RungKind.HUMAN: _of_human,
     RungKind.VOICEMAIL: _of_agent,
+    RungKind.CARRIER_VOICEMAIL: _of_agent,
     RungKind.CALLBACK: _of_callback,
     RungKind.GOODBYE: _of_goodbye,
 }

@@ -17,8 +17,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from gateway.domain import carrier_message, resend, restream
 from gateway.domain import leg_verdicts as judged
-from gateway.domain import resend, restream
 from gateway.domain.commands import Answer, AnyCommand, HangUp, Resolve
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
@@ -39,12 +39,13 @@ from gateway.domain.events import (
     StreamFailed,
     StreamOpened,
 )
-from gateway.domain.leg_facts import alerted, pending_hangup, resolve_bound, with_handles
+from gateway.domain.leg_facts import alerted, pending_hangup, resolve_bound, talk_limit, with_handles
 from gateway.domain.leg_step import Handler, LegStep, armed
 from gateway.domain.outcome import Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg
 from gateway.domain.verdict import Signal, Verdict
+from gateway.domain.voicemail import MessageStage
 
 _AT_CARRIER = frozenset({LegPhase.ACCEPTED, LegPhase.RINGING, LegPhase.ANSWERED})
 
@@ -251,14 +252,14 @@ def _stream_opened(leg: Leg, event: StreamOpened, now: float, policy: Policy) ->
     opened = replace(answered.leg, streams=leg.streams + 1, stream_open=True, orphaned=False, orphaned_at=None)
     if opened.hangup_wanted:
         return LegStep(leg=opened, commands=answered.commands)
-    assert opened.answered_at is not None
-    overtime = policy.overtime_s if leg.limit_at_carrier else 0.0
-    return armed(opened, opened.answered_at + leg.max_duration_s + overtime)
+    return LegStep(leg=opened) if leg.message is not None else armed(opened, talk_limit(opened, policy))
 
 
 def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -> LegStep:
     """The first failure before any sound may be mended by instructing the leg again; any other ends it."""
     failed = replace(leg, stream_open=False, stream_failures=leg.stream_failures + 1)
+    if leg.message is not None:
+        return LegStep(leg=failed)
     if leg.streams or failed.stream_failures > 1:
         return want_hangup(failed, now, policy, judged.STREAM_LOST)
     return _another_stream(failed, now, policy) or armed(failed, now + policy.stream_start_s)
@@ -269,7 +270,10 @@ def _stream_closed(leg: Leg, event: StreamClosed, now: float, policy: Policy) ->
     closed = replace(leg, stream_open=False, orphaned=event.orphaned, orphaned_at=now if event.orphaned else None)
     if event.by_agent:
         return want_hangup(closed, now, policy, judged.AGENT_HUNG_UP)
-    return _another_stream(closed, now, policy) or armed(closed, now + policy.stream_start_s)
+    again = _another_stream(closed, now, policy)
+    if again is None and leg.message is not None:  # its own time counts
+        return LegStep(leg=closed)
+    return again or armed(closed, now + policy.stream_start_s)
 
 
 def _another_stream(leg: Leg, now: float, policy: Policy) -> LegStep | None:
@@ -308,10 +312,11 @@ def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep
 
 
 def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
-    assert leg.answered_at is not None
-    again = _another_stream(leg, now, policy)
+    again = _another_stream(leg, now, policy) or carrier_message.overdue(leg, now, policy)
     if again is not None:
         return again
+    if leg.message is MessageStage.RECORDING:
+        return want_hangup(leg, now, policy, judged.MESSAGE_LEFT)
     if not leg.streams:
         return want_hangup(leg, now, policy, judged.NO_STREAM)
     if not leg.stream_open:
@@ -401,6 +406,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
         StreamOpened: _stream_opened,
         StreamFailed: _stream_failed,
         StreamClosed: _stream_closed,
+        **carrier_message.TAKES,
     },
     LegPhase.ENDED: {LegAnswered: _late_answer, StreamOpened: _late_answer},
     LegPhase.CONDEMNED: {
@@ -417,7 +423,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
 """What each phase takes. `with_handles` has merged the carrier's ids before any of these run."""
 
 _DIAL_WORDS: frozenset[type[LegEvent]] = frozenset({DialReported, DialResent, DialOrphaned})
-_STREAM_WORDS: frozenset[type[LegEvent]] = frozenset({StreamFailed, StreamClosed})
+_STREAM_WORDS: frozenset[type[LegEvent]] = frozenset({StreamFailed, StreamClosed, *carrier_message.TAKES})
 _LOOKUPS: frozenset[type[LegEvent]] = frozenset({LegFound, LegMissing, LookupFailed})
 
 IGNORES: dict[LegPhase, frozenset[type[LegEvent]]] = {

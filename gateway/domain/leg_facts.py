@@ -21,6 +21,12 @@ def resolve_bound(leg: Leg, policy: Policy) -> float:
     return max(policy.resolve_for_s, leg.lookup_settles_s) + 3 * policy.resolve_every_s
 
 
+def talk_limit(leg: Leg, policy: Policy) -> float:
+    """When we end a conversation that lasts too long ourselves."""
+    assert leg.answered_at is not None
+    return leg.answered_at + leg.max_duration_s + (policy.overtime_s if leg.limit_at_carrier else 0.0)
+
+
 def pending_hangup(leg: Leg) -> tuple[AnyCommand, ...]:
     """The hang-up that was wanted before the leg was known."""
     return (HangUp(call_id=leg.call_id, leg_id=leg.id),) if leg.hangup_wanted else ()

@@ -21,4 +21,5 @@ NO_STREAM = stop("no-stream", Outcome.FAILED, attribution=Attribution.CARRIER, s
 STREAM_LOST = stop("stream-lost", Outcome.FAILED, attribution=Attribution.CARRIER, signal=Signal.FAILURE)
 STREAM_CLOSED = stop("stream-closed", Outcome.COMPLETED, signal=Signal.RELEASE)
 AGENT_HUNG_UP = stop("agent-hung-up", Outcome.COMPLETED, attribution=Attribution.US)
+MESSAGE_LEFT = stop("message-left", Outcome.COMPLETED, attribution=Attribution.US)
 TALKED_TOO_LONG = stop("max-duration", Outcome.COMPLETED, attribution=Attribution.US)

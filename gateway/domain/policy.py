@@ -26,6 +26,10 @@ class Policy(Struct, frozen=True, kw_only=True):
     hangup_every_s: float = 2.0
     hangup_limit: int = 6
     """So often a hang-up is tried before the leg is presumed to have ended."""
+    message_order_s: float = 20.0
+    """So long a carrier that is told by commands may take to say the greeting of a message, and to begin to record."""
+    message_limit_s: float = 240.0
+    """Greeting and message of a carrier's own recording are over by then."""
     retry_every_s: float = 15.0
     """A call that no carrier could take is tried again at the latest after this."""
     retry_first_s: float = 60.0

@@ -18,6 +18,7 @@ from gateway.domain.outcome import (
     Role,
 )
 from gateway.domain.verdict import Verdict
+from gateway.domain.voicemail import MessageStage
 from gateway.domain.window import Window
 
 SCHEMA = 1
@@ -87,6 +88,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     orphaned_at: float | None = None
     stream_orders: int = 0
     """How often its carrier was told to open a stream."""
+    message: MessageStage | None = None
+    """Its carrier records a message with its own means."""
     signaled: bool = False
     """Its one word to the carrier's breaker has been given."""
 

@@ -11,11 +11,14 @@ from gateway.domain.commands import OpenStream
 from gateway.domain.outcome import LegPhase
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg
+from gateway.domain.voicemail import MessageStage
 
 
 def wanted(leg: Leg) -> bool:
     """The person is on the line, no stream is open, and a command may bring one."""
     listening = leg.phase is LegPhase.ANSWERED and not leg.hangup_wanted and not leg.stream_open
+    if leg.message is MessageStage.RECORDING:
+        return False
     return leg.streams_by_command and listening and (leg.orphaned or not leg.streams)
 
 

@@ -17,6 +17,14 @@ class RecordingEnd(StrEnum):
     """The process was gone; another one kept what lay on the disk."""
 
 
+class MessageStage(StrEnum):
+    """How far a message has come that a leg's carrier records by itself (carrier_message.py)."""
+
+    ORDERED = "ordered"
+    RECORDING = "recording"
+    """The carrier has all that it needs: greeting, tone and recording are its own."""
+
+
 class Told(StrEnum):
     """What a recording tells of itself."""
 

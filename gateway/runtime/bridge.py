@@ -232,6 +232,12 @@ class Bridge:
         self.uncouple(stream)
         stream.port.close(NORMAL, "superseded")
 
+    def close_stream(self, call_id: str) -> None:
+        """End the call's stream in good order, and keep its session: the carrier will ask what to do now."""
+        coupling = self._couplings.get(call_id)
+        if coupling is not None:
+            coupling.stream.port.close(NORMAL, "")
+
     async def end_stream(self, stream: Stream) -> None:
         """The socket is gone: uncouple, and report it once, as a failure if we gave it up."""
         self.uncouple(stream)

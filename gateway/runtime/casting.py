@@ -117,7 +117,7 @@ def resumption(agent: str, context: Mapping[str, Any] | None) -> Wish:
     if context is None:
         return Wish()
     kept = read_kept(context)
-    if kept is None or agent in {RungKind.HOLD, RungKind.HUMAN}:
+    if kept is None or agent in {RungKind.HOLD, RungKind.HUMAN, RungKind.CARRIER_VOICEMAIL}:
         return Wish(context=context, met=True, kept=kept or Kept())
     return again(agent, kept)
 

@@ -12,7 +12,7 @@ import structlog
 
 from carriers.contract import Document, Expectation, Hook, HookRequest
 from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
-from gateway.domain.events import AnyLegEvent, CallEvent, LegAnswered, LegReported, StreamClosed, StreamFailed
+from gateway.domain.events import AnyLegEvent, CallEvent, LegAnswered, LegReported, MessageRecording, StreamClosed, StreamFailed
 from gateway.domain.outcome import Direction, LegPhase, Outcome
 from gateway.domain.records import Call, Leg
 from gateway.runtime.calls import CallNotFound, Calls
@@ -113,6 +113,8 @@ class Inbox:
         events = _about_our_streams(call, leg, hook, orphaned=orphaned)
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and not leg.streams:
             events += _never_opened(call, leg)
+        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.message is not None:
+            events.append(MessageRecording())
         return [LegReported(leg_id=leg_id, event=event) for event in events]
 
     def answer(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
@@ -124,6 +126,10 @@ class Inbox:
             return markup.reject(leg.verdict.code or "rejected")
         if leg is None or leg.carrier != member.carrier.name or not _may_be_heard(call, leg):
             return markup.hang_up()
+        if hook.expects is Expectation.AFTER_MESSAGE_DOCUMENT:
+            return markup.farewell()
+        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.message is not None:
+            return markup.message(self._fleet.attempt(call, leg))
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.streams and not leg.orphaned:
             return markup.hang_up()
         return markup.connect(self._fleet.attempt(call, leg))

@@ -59,7 +59,7 @@ async def none(_call: Call) -> str:
 
 class Ladder:
     """`descend` is told of every agent that is gone. `no_message`: why no message can be taken; `no_callback`: why nobody can be
-    called back; `no_human`: why nobody can be handed to a colleague.
+    called back; `no_human`: why nobody can be handed to a colleague; `no_carrier_message`: why the carrier cannot take a message.
     """
 
     def __init__(
@@ -76,11 +76,13 @@ class Ladder:
         no_message: Obstacle = none,
         no_callback: Obstacle = none,
         no_human: Obstacle = none,
+        no_carrier_message: Obstacle = none,
     ) -> None:
         self._bridge, self._casting, self._health = bridge, casting, health
         self._speaking, self._store, self._live, self._clock = speaking, store, live, clock
         self._ladders, self._no_callback = ladders, no_callback
         self._obstacles = {RungKind.VOICEMAIL: no_message, RungKind.HUMAN: no_human}
+        self._obstacles[RungKind.CARRIER_VOICEMAIL] = no_carrier_message
         self._unsaid = Unsaid(speaking, clock)
         self._next: dict[str, Gone | None] = {}
         """Calls that are being taken down; and who was lost meanwhile."""
@@ -332,7 +334,7 @@ def _fault(*, began: bool) -> str:
 
 
 def _context(rung: Rung, kept: Kept) -> Mapping[str, Any] | None:
-    if rung.kind in {RungKind.HOLD, RungKind.HUMAN}:
+    if rung.kind in {RungKind.HOLD, RungKind.HUMAN, RungKind.CARRIER_VOICEMAIL}:
         return keep(kept)
     default = rung.by_default_after_s
     return {_BY_DEFAULT: default} if rung.kind is RungKind.CALLBACK and default is not None else None

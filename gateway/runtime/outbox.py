@@ -10,7 +10,18 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 import tenacity
 
-from gateway.domain.commands import Answer, Command, Dial, HangUp, OpenStream, Reject, Resend, Resolve
+from gateway.domain.commands import (
+    Answer,
+    CollectMessage,
+    Command,
+    Dial,
+    HangUp,
+    OpenStream,
+    RecordMessage,
+    Reject,
+    Resend,
+    Resolve,
+)
 from gateway.domain.errors import IllegalTransition, StoreUnavailable
 from gateway.runtime.calls import CallNotFound, News
 from gateway.runtime.clock import Clock
@@ -21,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[Claim], Awaitable[None]]
 
-_CARRIERS_OWN = frozenset({Dial, Resend, Resolve, HangUp, Answer, OpenStream, Reject})
+_CARRIERS_OWN = frozenset({Dial, Resend, Resolve, HangUp, Answer, OpenStream, Reject, RecordMessage, CollectMessage})
 """Commands that wait for a carrier, for seconds if it hangs. Legs hold places at their carriers, which bounds their number."""
 _LONGEST_DELAY_S = 30.0
 _LONGEST_NAP_S = 5.0

@@ -13,6 +13,7 @@ import structlog
 from carriers.contract import Carrier
 from carriers.messages_left import MessageLeft
 from gateway.domain.errors import CarrierError, StoreUnavailable
+from gateway.domain.inbound import ids_of
 from gateway.runtime.clock import Clock
 from gateway.runtime.store.contract import Store
 from gateway.runtime.store.notice_contract import Notice
@@ -33,6 +34,8 @@ MOST_AT_ONCE = 50
 """New messages of one look at one carrier; the others are for the next."""
 OVERLAP_S = 900.0
 """Every look goes back so far behind the last one: a message begins up to three minutes before it can be had."""
+LEAST_S = 1.0
+"""Less is no message, where it was recorded by our order."""
 DAY_S = 86_400.0
 PURGE_BATCH = 100
 GATEWAY_DOWN = "gateway-down"
@@ -89,12 +92,21 @@ class Voicemails:
         except CarrierError as error:
             log.warning("voicemails-not-listed", carrier=name, reason=error.reason)
             return since
-        new = [message for message in found if not await self._knows(name, message)]
+        new = [message for message in found if not await self._knows(name, message) and not await self._ours(name, message)]
         missed = await self._bring_all(name, carrier, new[:MOST_AT_ONCE]) + new[MOST_AT_ONCE:]
         return min([began - OVERLAP_S, *(message.left_at for message in missed)])
 
     async def _knows(self, name: str, message: MessageLeft) -> bool:
         return await self._store.knows_voicemail(voicemail_id(name, message.recording_id), self._clock.now())
+
+    async def _ours(self, name: str, message: MessageLeft) -> bool:
+        """Recorded by our order in a live call, which brings it home itself (carrier_recordings.py), unless it came too late."""
+        if not message.carrier_call_id:
+            return False
+        call = await self._store.load(ids_of(name, message.carrier_call_id)[0])
+        if call is None or all(leg.message is None for leg in call.legs):
+            return False
+        return not call.ended or bool(call.voicemail) or message.seconds < LEAST_S
 
     async def _bring_all(self, name: str, carrier: Carrier, messages: list[MessageLeft]) -> list[MessageLeft]:
         """Those that could not be had. Where there is no room, none is fetched only to be thrown away."""
@@ -120,7 +132,8 @@ class Voicemails:
             log.warning("voicemail-not-collected", carrier=name, recording=message.recording_id, error=str(error))
             return False
         await self._keep(name, message, known, wav)
-        await self._forget(name, carrier, message)
+        if self._delete_at_carrier:
+            await forget(name, carrier, message)
         return True
 
     async def _keep(self, name: str, message: MessageLeft, known: str, wav: bytes) -> None:
@@ -140,14 +153,6 @@ class Voicemails:
         if await self._store.put_voicemail(voicemail, now, notices=self._announcer.of_voicemail(voicemail, now)):
             log.info("voicemail-collected", carrier=name, voicemail=known, seconds=voicemail.seconds)
 
-    async def _forget(self, name: str, carrier: Carrier, message: MessageLeft) -> None:
-        if not self._delete_at_carrier:
-            return
-        try:
-            await carrier.forget_message(message)
-        except CarrierError as error:
-            log.warning("voicemail-left-at-carrier", carrier=name, recording=message.recording_id, reason=error.reason)
-
     async def _purge(self) -> None:
         while True:
             old = await self._store.oldest_voicemails(self._clock.now() - self._keep_s, PURGE_BATCH)
@@ -157,6 +162,14 @@ class Voicemails:
                 await drop(voicemail.id, self._store, self._files, now, notices=gone)
             if len(old) < PURGE_BATCH:
                 return
+
+
+async def forget(name: str, carrier: Carrier, message: MessageLeft) -> None:
+    """Delete it at the carrier, if the carrier obeys."""
+    try:
+        await carrier.forget_message(message)
+    except CarrierError as error:
+        log.warning("voicemail-left-at-carrier", carrier=name, recording=message.recording_id, reason=error.reason)
 
 
 async def drop(

@@ -112,7 +112,7 @@ class VoicemailView(Struct, frozen=True, kw_only=True):
     seconds: Annotated[float, Meta(description="Its length.")]
     silent: Annotated[bool, Meta(description="Nothing that could be speech is in it.")]
     status: Annotated[str, Meta(description="`kept`; `recording` while the caller speaks: length and silence are not known yet.")]
-    ended_by: Annotated[str, Meta(description="What ended our recording: `hung-up`, `key`, `silence` ...")] | None
+    ended_by: Annotated[str, Meta(description="What ended our recording: `hung-up`, `key` ...; null for a carrier's.")] | None
 
 
 class VoicemailPage(Struct, frozen=True, kw_only=True):

@@ -65,6 +65,13 @@ def test_every_rung_is_read_with_its_settings() -> None:
     assert goodbye == Rung(kind=RungKind.GOODBYE)
 
 
+def test_a_carrier_takes_messages_for_all_calls_or_for_some() -> None:
+    """As a word, or as a mapping with whom it is for."""
+    written: list[Any] = ["carrier_voicemail", {"carrier_voicemail": {}, "direction": "inbound"}]
+    kind = RungKind.CARRIER_VOICEMAIL
+    assert rungs_of(read(ladder=written).ladder) == (Rung(kind=kind), Rung(kind=kind, direction=Direction.INBOUND))
+
+
 def test_the_nearest_ladder_is_the_calls() -> None:
     """The route's, else the agent's, else the one at the top; an empty one is a ladder too."""
     agents = [{"name": "bot", "kind": "echo", "ladder": ["callback"]}, {"name": "b", "kind": "echo"}]
@@ -98,8 +105,9 @@ def test_what_agents_owe_is_theirs_to_set() -> None:
         ([{"hold": {}, "callback": {}}], "ladder[0]", "exactly one"),
         ([{"direction": "inbound"}], "ladder[0]", "exactly one"),
         (["goodbye", "callback"], "ladder[0]", "only at the end"),
-        (["carrier_voicemail"], "ladder[0]", "not supported yet"),
-        ([{"carrier_voicemail": {}}], "ladder[0].carrier_voicemail", "not supported yet"),
+        ([{"carrier_voicemail": {"to": "b"}}], "ladder[0].carrier_voicemail.to", ""),
+        ([{"carrier_voicemail": {}, "voicemail": {}}], "ladder[0]", "exactly one"),
+        (["carrier-voicemail"], "ladder[0]", "carrier_voicemail"),
         ([{"voicemail": {}, "hours": {**HOURS, "timezone": "Mars"}}], "ladder[0].hours.timezone", "IANA"),
         ([7], "ladder[0]", "hold, voicemail"),
         (["callback"] * 11, "ladder", "10"),

@@ -24,6 +24,11 @@ from gateway.domain.events import (
     LegReported,
     LegRinging,
     LookupFailed,
+    MessageOrdered,
+    MessageRecorded,
+    MessageRecording,
+    MessageRefused,
+    MessageSpoken,
     PaceHeld,
     PromiseDue,
     PromiseFolded,
@@ -36,6 +41,7 @@ from gateway.domain.events import (
     StreamOpened,
     TimerFired,
     VoicemailKept,
+    VoicemailMissing,
     VoicemailStarted,
     VoicemailTaken,
 )
@@ -61,6 +67,11 @@ LEG_EVENTS = [
     StreamOpened(),
     StreamFailed(reason="refused"),
     StreamClosed(),
+    MessageOrdered(),
+    MessageRefused(reason="refused"),
+    MessageSpoken(),
+    MessageRecording(),
+    MessageRecorded(),
 ]
 CALL_EVENTS = [
     CallAccepted(),
@@ -78,6 +89,7 @@ CALL_EVENTS = [
     VoicemailStarted(voicemail_id="vm_1", reason="routed"),
     VoicemailTaken(voicemail_id="vm_1"),
     VoicemailKept(voicemail_id="vm_1", seconds=3.0, silent=False, ended_by="hung-up"),
+    VoicemailMissing(reason="no-recording"),
     TimerFired(name="expiry"),
     LegReported(leg_id="leg_1", event=LegProgressed()),
 ]

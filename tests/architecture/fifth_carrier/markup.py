@@ -16,6 +16,12 @@ class SparrowMarkup:
     def voicemail(self) -> Document | None:
         return None
 
+    def message(self, attempt: Attempt) -> Document:
+        return self.hang_up()
+
+    def farewell(self) -> Document:
+        return self.hang_up()
+
     def reject(self, cause: str) -> Document:
         return self.hang_up()
 

@@ -1,0 +1,83 @@
+"""A message that a leg's carrier records with its own means, told so by document or by command. Pure.
+
+    (nothing) --ordered--> ORDERED --it has all it needs--> RECORDING --the leg ends--> the recording is collected
+                              +--refused--> (nothing): the ladder goes on
+
+By document: we close the stream, the carrier asks what to do now, and the answer is greeting, tone and recording. By command:
+the carrier is told to say the greeting, and when that has been said, to record. The stream is of no account from ORDERED on:
+the carrier's timer is `watch_at`, and nothing of the stream moves it.
+"""
+
+from msgspec.structs import replace
+
+from gateway.domain.commands import RecordMessage
+from gateway.domain.events import (
+    LegEvent,
+    MessageOrdered,
+    MessageRecorded,
+    MessageRecording,
+    MessageRefused,
+    MessageSpoken,
+)
+from gateway.domain.leg_facts import talk_limit
+from gateway.domain.leg_step import Handler, LegStep, armed
+from gateway.domain.policy import Policy
+from gateway.domain.records import Leg
+from gateway.domain.voicemail import MessageStage
+
+
+def _ordered(leg: Leg, _event: MessageOrdered, now: float, policy: Policy) -> LegStep:
+    if leg.message is not None or leg.hangup_wanted:
+        return LegStep(leg=leg, ignored=True)
+    within_s = policy.message_order_s if leg.streams_by_command else policy.stream_start_s
+    return armed(replace(leg, message=MessageStage.ORDERED), now + within_s)
+
+
+def _refused(leg: Leg, _event: MessageRefused, now: float, policy: Policy) -> LegStep:
+    """Without a stream there is nobody left who could talk: the timer ends the leg."""
+    if leg.message is not MessageStage.ORDERED:
+        return LegStep(leg=leg, ignored=True)
+    return armed(replace(leg, message=None), talk_limit(leg, policy) if leg.stream_open else now)
+
+
+def _spoken(leg: Leg, _event: MessageSpoken, now: float, policy: Policy) -> LegStep:
+    if leg.message is not MessageStage.ORDERED or not leg.streams_by_command or leg.hangup_wanted:
+        return LegStep(leg=leg, ignored=True)
+    return record(leg, now, policy)
+
+
+def _recording(leg: Leg, _event: MessageRecording, now: float, policy: Policy) -> LegStep:
+    if leg.message is not MessageStage.ORDERED:
+        return LegStep(leg=leg, ignored=True)
+    return armed(replace(leg, message=MessageStage.RECORDING), now + policy.message_limit_s)
+
+
+def _recorded(leg: Leg, _event: MessageRecorded, now: float, _policy: Policy) -> LegStep:
+    """A document goes on by itself; where there is none, the leg's timer ends what has nothing to do any more."""
+    if leg.message is not MessageStage.RECORDING or not leg.streams_by_command:
+        return LegStep(leg=leg, ignored=True)
+    return armed(leg, now)
+
+
+def record(leg: Leg, now: float, policy: Policy) -> LegStep:
+    """Tell the carrier to record from now on."""
+    return armed(leg, now + policy.message_order_s, RecordMessage(call_id=leg.call_id, leg_id=leg.id))
+
+
+def overdue(leg: Leg, now: float, policy: Policy) -> LegStep | None:
+    """Nothing came of an order in time. None: the leg is to be ended."""
+    if leg.message is not MessageStage.ORDERED or not leg.streams_by_command:
+        return None
+    if leg.stream_open:  # whoever ordered it never told the carrier
+        return _refused(leg, MessageRefused(reason="never-told"), now, policy)
+    return record(leg, now, policy)  # the word that the greeting has been said may be lost
+
+
+TAKES: dict[type[LegEvent], Handler] = {
+    MessageOrdered: _ordered,
+    MessageRefused: _refused,
+    MessageSpoken: _spoken,
+    MessageRecording: _recording,
+    MessageRecorded: _recorded,
+}
+"""Of an answered leg; in every other phase these mean nothing."""

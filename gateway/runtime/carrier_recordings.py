@@ -1,0 +1,152 @@
+"""Handles RecordMessage and CollectMessage: a message that a leg's carrier records by itself, from the tone to our list.
+
+Until it is here, or is known not to exist, its call waits in the status `voicemail`, whose leg is over: for `COLLECT_FOR_S` at
+most. A message that the carrier has and we cannot get (our disk is full) makes the call's outcome all the same, and is tried
+for as long as any other that was left at a carrier. Whichever process has the command does all this.
+"""
+
+import structlog
+from msgspec.structs import replace
+
+from carriers.contract import Carrier
+from carriers.messages_left import MessageLeft
+from gateway.domain.errors import CarrierError
+from gateway.domain.events import CallEvent, LegReported, MessageRecording, MessageRefused, VoicemailMissing, VoicemailTaken
+from gateway.domain.records import Call, Leg
+from gateway.domain.voicemail import MessageStage
+from gateway.runtime.calls import CallNotFound, Calls
+from gateway.runtime.clock import Clock
+from gateway.runtime.fleet import Fleet, handle_of
+from gateway.runtime.store.contract import Claim
+from gateway.runtime.store.voicemail_contract import KEPT, Voicemail, voicemail_id
+from gateway.runtime.voicemail_files import MessageFiles, NoRoom
+from gateway.runtime.voicemail_record import kept_word, record_of
+from gateway.runtime.voicemail_sound import Heard, is_wav, listen
+from gateway.runtime.voicemails import LOOK_BACK_S, forget
+
+log = structlog.get_logger(__name__)
+
+COLLECT_FOR_S = 120.0
+"""After the end of the leg: a recording that is not listed by then is not waited for any longer."""
+AGAIN_S, LATER_S = 2.0, 60.0
+NO_RECORDING, TOO_SHORT = "no-recording", "too-short"
+
+
+class CarrierRecordings:
+    """`shortest_s`: less than that is no message."""
+
+    def __init__(
+        self, calls: Calls, fleet: Fleet, files: MessageFiles, clock: Clock, *, shortest_s: float, delete_at_carrier: bool
+    ) -> None:
+        self._calls, self._fleet, self._files, self._clock = calls, fleet, files, clock
+        self._shortest_s, self._delete_at_carrier = shortest_s, delete_at_carrier
+
+    async def record(self, claim: Claim) -> None:
+        """The greeting has been said; a carrier that does not record has refused the message."""
+        call, leg, carrier = await self._subject(claim)
+        if leg.message is not MessageStage.ORDERED or not leg.live or leg.hangup_wanted or carrier is None:
+            await self._calls.store.done(claim)
+            return
+        told: MessageRecording | MessageRefused = MessageRecording()
+        try:
+            await carrier.record_message(self._fleet.attempt(call, leg), handle_of(call, leg))
+        except CarrierError as error:
+            log.warning("carrier-message-refused", call_id=call.id, carrier=leg.carrier, reason=error.reason)
+            told = MessageRefused(reason=error.reason)
+        await self._say(claim, LegReported(leg_id=leg.id, event=told))
+
+    async def collect(self, claim: Claim) -> None:
+        """Bring it home, come back later, or say that there is none."""
+        call, leg, carrier = await self._subject(claim)
+        if carrier is None:
+            await self._say(claim, VoicemailMissing(reason="carrier-not-configured"))
+            return
+        try:
+            message = await carrier.message_of(handle_of(call, leg))
+        except CarrierError as error:
+            await self._none_yet(claim, leg, error.reason)
+            return
+        if message is None:
+            await self._none_yet(claim, leg, NO_RECORDING)
+        elif not message.seconds:
+            await self._say(claim, VoicemailMissing(reason=NO_RECORDING))
+        else:
+            await self._fetch(claim, call, leg, carrier, message)
+
+    async def _fetch(self, claim: Claim, call: Call, leg: Leg, carrier: Carrier, message: MessageLeft) -> None:
+        try:
+            kept = await self._brought(call, leg, carrier, message)
+        except (CarrierError, NoRoom, OSError) as error:
+            log.warning("voicemail-not-collected", carrier=leg.carrier, recording=message.recording_id, error=str(error))
+            await self._not_had(claim, call, leg, message)
+            return
+        if kept is None:
+            await self._say(claim, VoicemailMissing(reason=TOO_SHORT))
+            return
+        await self._say(claim, kept_word(kept))
+        if self._delete_at_carrier:
+            await forget(leg.carrier, carrier, message)
+
+    async def _brought(self, call: Call, leg: Leg, carrier: Carrier, message: MessageLeft) -> Voicemail | None:
+        """On the disk, then in the store. None: too little to be a message."""
+        wav = await carrier.message_audio(message)
+        if not is_wav(wav):
+            raise CarrierError("unreadable-answer", "a recording that is no WAV file")
+        heard = listen(wav)
+        if (heard.seconds or message.seconds) < self._shortest_s:
+            return None
+        voicemail = self._record(call, leg, message, heard)
+        await self._files.write(voicemail.id, wav)
+        now = self._clock.now()
+        notices = self._calls.announcer.of_voicemail(voicemail, now)
+        if await self._calls.store.put_voicemail(voicemail, now, notices=notices):
+            log.info("voicemail-collected", carrier=leg.carrier, voicemail=voicemail.id, seconds=voicemail.seconds)
+        return voicemail
+
+    def _record(self, call: Call, leg: Leg, message: MessageLeft, heard: Heard) -> Voicemail:
+        begun = record_of(call, voicemail_id(leg.carrier, message.recording_id), self._clock.now())
+        return replace(
+            begun,
+            recording_id=message.recording_id,
+            left_at=message.left_at or leg.ended_at or begun.left_at,
+            seconds=round(heard.seconds or message.seconds, 3),
+            silent=heard.silent,
+            status=KEPT,
+        )
+
+    # --- not yet, or not at all ----------------------------------------------------------------------------------
+
+    async def _none_yet(self, claim: Claim, leg: Leg, why: str) -> None:
+        if self._waited_s(leg) < COLLECT_FOR_S:
+            await self._calls.store.defer(claim, self._clock.now() + AGAIN_S)
+            return
+        log.warning("voicemail-missing", call_id=leg.call_id, carrier=leg.carrier, why=why)
+        await self._say(claim, VoicemailMissing(reason=why))
+
+    async def _not_had(self, claim: Claim, call: Call, leg: Leg, message: MessageLeft) -> None:
+        """The carrier has it: that much is certain."""
+        waited_s = self._waited_s(leg)
+        if waited_s >= LOOK_BACK_S:
+            await self._calls.store.done(claim)
+            return
+        if waited_s >= COLLECT_FOR_S and not call.ended:
+            taken = VoicemailTaken(voicemail_id=voicemail_id(leg.carrier, message.recording_id))
+            await self._calls.apply(call.id, lambda _call: (taken,))
+        await self._calls.store.defer(claim, self._clock.now() + (AGAIN_S if waited_s < COLLECT_FOR_S else LATER_S))
+
+    def _waited_s(self, leg: Leg) -> float:
+        return self._clock.now() - (leg.ended_at or 0.0)
+
+    # --- small pieces --------------------------------------------------------------------------------------------
+
+    async def _say(self, claim: Claim, event: CallEvent) -> None:
+        await self._calls.apply(claim.command.call_id, lambda _call: (event,), done=(claim.command_id, claim.token))
+
+    async def _subject(self, claim: Claim) -> tuple[Call, Leg, Carrier | None]:
+        """Raise CallNotFound."""
+        call = await self._calls.store.load(claim.command.call_id)
+        leg = call.find(claim.command.leg_id) if call else None
+        if call is None or leg is None:
+            raise CallNotFound(claim.command.call_id)
+        member = self._fleet.members.get(leg.carrier)
+        return call, leg, member.carrier if member else None

@@ -1,0 +1,301 @@
+"""A carrier's own recording on its way home: to our list, to the call's outcome, or to an honest word that there is none."""
+
+import errno
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carriers.contract import Capabilities
+from carriers.lab.sound import to_wav
+from carriers.messages_left import MessageLeft
+from gateway.domain.commands import AnyCommand, CollectMessage, RecordMessage
+from gateway.domain.errors import CarrierError
+from gateway.domain.inbound import ids_of
+from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
+from gateway.domain.policy import Policy
+from gateway.domain.records import Call, Descent, Leg, Loss
+from gateway.domain.verdict import stop
+from gateway.domain.voicemail import MessageStage
+from gateway.runtime.calls import Calls
+from gateway.runtime.carrier_recordings import AGAIN_S, COLLECT_FOR_S, LATER_S, CarrierRecordings
+from gateway.runtime.fleet import Fleet, Member
+from gateway.runtime.store.contract import Change, Claim
+from gateway.runtime.store.memory_store import MemoryStore
+from gateway.runtime.store.voicemail_contract import Voicemail, voicemail_id
+from gateway.runtime.voicemail_files import VoicemailFiles
+from gateway.runtime.voicemails import LOOK_BACK_S, Voicemails
+
+NOW = 1_795_000_000.0
+CALLER, NUMBER = "+15550100001", "+15550190001"
+LOUD, SHORT = to_wav(b"\x00\x80" * 8000), to_wav(b"\x00\x80" * 2000)
+"""Two seconds, and half a second."""
+ID = voicemail_id("a", "r1")
+
+
+LOST = Loss(at=NOW - 10, agent="bot", reason="killed", began=True)
+
+
+class Booth:
+    """A carrier that records; what it is asked for and what it refuses."""
+
+    def __init__(self) -> None:
+        self.name, self.capabilities = "a", Capabilities(takes_messages=True, keeps_messages=True, streams_by_command=True)
+        self.message: MessageLeft | None = None
+        self.wav = LOUD
+        self.refuses: str = ""
+        self.asked: list[str] = []
+
+    def leave(self, seconds: float = 2.0, wav: bytes = LOUD) -> None:
+        self.wav = wav
+        self.message = MessageLeft(recording_id="r1", to="", caller="", left_at=NOW - 9, seconds=seconds, carrier_call_id="CA1")
+
+    async def record_message(self, attempt: Any, handle: Any) -> None:
+        self._ask(f"record {handle.carrier_call_id}")
+
+    async def message_of(self, handle: Any) -> MessageLeft | None:
+        self._ask(f"list {handle.carrier_call_id}")
+        return self.message
+
+    async def message_audio(self, message: MessageLeft) -> bytes:
+        self._ask("fetch")
+        return self.wav
+
+    async def forget_message(self, message: MessageLeft) -> None:
+        self._ask("forget")
+
+    async def messages_left(self, numbers: tuple[str, ...], since: float) -> tuple[MessageLeft, ...]:
+        return (self.message,) if self.message else ()
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.refuses and what.startswith(self.refuses):
+            raise CarrierError("refused-by-test")
+
+
+class HandClock:
+    """Time is what the test says it is."""
+
+    time = NOW
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class Rig:
+    """One call on the carrier, and its command."""
+
+    def __init__(self, folder: Path, *, delete: bool = False) -> None:
+        self.clock = clock = HandClock()
+        self.store, self.booth, self.files = MemoryStore(), Booth(), VoicemailFiles(folder, max_total_mb=1)
+        numbers = count(1)
+        self.calls = Calls(self.store, clock, lambda prefix: f"{prefix}_{next(numbers)}", Policy())
+        carrier: Any = self.booth
+        self.fleet = Fleet(
+            [Member(carrier=carrier, kind="x", numbers=(NUMBER,), calls_per_second=1, concurrent_calls=1)], "http://gw.test"
+        )
+        self.work = CarrierRecordings(self.calls, self.fleet, self.files, clock, shortest_s=1.0, delete_at_carrier=delete)
+        self.collector = Voicemails(
+            {"a": (carrier, (NUMBER,))}, self.store, self.files, clock, keep_days=30, delete_at_carrier=False
+        )
+        self.call_id, self.leg_id = ids_of("a", "CA1")
+
+    async def begin(self, command: type[CollectMessage | RecordMessage] = CollectMessage, **of_leg: Any) -> None:
+        over: dict[str, Any] = {"carrier": "a", "phase": LegPhase.ENDED, "ended_at": NOW, "message": MessageStage.RECORDING}
+        over["verdict"] = stop("normal-clearing", Outcome.COMPLETED)
+        leg = Leg(
+            id=self.leg_id,
+            call_id=self.call_id,
+            caller_id=CALLER,
+            carrier_call_id="CA1",
+            media_token="t",
+            round=1,
+            created_at=NOW - 30,
+            answered_at=NOW - 20,
+            streams=1,
+            streams_by_command=True,
+            **(over | of_leg),
+        )
+        call = Call(
+            id=self.call_id,
+            to=NUMBER,
+            from_number=CALLER,
+            session_id="s",
+            created_at=NOW - 30,
+            expires_at=NOW + 60,
+            direction=Direction.INBOUND,
+            status=CallStatus.VOICEMAIL,
+            answered_at=NOW - 20,
+            agent="bot",
+            legs=(leg,),
+            ladder=Descent(
+                talking="carrier_voicemail", rung=0, lost=(Loss(at=NOW - 10, agent="bot", reason="killed", began=True),)
+            ),
+        )
+        told: AnyCommand = command(call_id=call.id, leg_id=leg.id)
+        await self.store.commit(Change(call=call, commands=(told,), command_ids=("cmd",)), NOW)
+
+    async def turn(self, after_s: float = 0.0) -> bool:
+        """The command's next delivery, if it is due by then."""
+        self.clock.time += after_s
+        claims: tuple[Claim, ...] = await self.store.claim(self.clock.time, 15.0, 10)
+        for claim in claims:
+            await (self.work.record if isinstance(claim.command, RecordMessage) else self.work.collect)(claim)
+        return bool(claims)
+
+    async def call(self) -> Call:
+        call = await self.store.load(self.call_id)
+        assert call is not None
+        return call
+
+    async def kept(self) -> tuple[Voicemail, ...]:
+        return (await self.store.list_voicemails(10, None)).items
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+async def test_a_message_comes_home_with_its_call(rig: Rig) -> None:
+    """Sound, record and outcome; once, and at the carrier it stays."""
+    await rig.begin()
+    rig.booth.leave()
+    await rig.turn()
+    (kept,) = await rig.kept()
+    assert (kept.id, kept.call_id, kept.carrier, kept.recording_id, kept.status) == (ID, rig.call_id, "a", "r1", "kept")
+    assert (kept.caller, kept.to, kept.reason, kept.left_at, kept.seconds) == (CALLER, NUMBER, "killed", NOW - 9, 2.0)
+    assert await rig.files.read(ID) == LOUD
+    call = await rig.call()
+    assert (call.outcome, call.voicemail) == (Outcome.VOICEMAIL, ID)
+    assert not await rig.turn(COLLECT_FOR_S)
+    assert rig.booth.asked == ["list CA1", "fetch"]
+
+
+async def test_it_is_waited_for(rig: Rig) -> None:
+    """Not listed yet, or a carrier that does not answer: asked again a little later, and the call waits."""
+    await rig.begin()
+    rig.booth.refuses = "list"
+    await rig.turn()
+    rig.booth.refuses = ""
+    assert not await rig.turn(AGAIN_S / 2)
+    await rig.turn(AGAIN_S)
+    assert (await rig.call()).status is CallStatus.VOICEMAIL
+    rig.booth.leave()
+    await rig.turn(AGAIN_S)
+    assert (await rig.call()).outcome is Outcome.VOICEMAIL
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wav", "why"),
+    [(0.0, LOUD, "no-recording"), (0.5, SHORT, "too-short"), (None, LOUD, "no-recording")],
+    ids=["nothing", "short", "never-listed"],
+)
+async def test_what_is_none_is_told(rig: Rig, seconds: float | None, wav: bytes, why: str) -> None:
+    """Nothing recorded, too little, or never listed: the log says which, the call has failed, and nobody asks again."""
+    await rig.begin()
+    if seconds is not None:
+        rig.booth.leave(seconds, wav)
+    await rig.turn(0.0 if seconds is not None else COLLECT_FOR_S)
+    call = await rig.call()
+    assert (call.status, call.outcome, call.voicemail) == (CallStatus.ENDED, Outcome.FAILED, "")
+    (word,) = [entry for entry in await rig.store.entries(rig.call_id) if entry.kind == "voicemail-missing"]
+    assert word.data["reason"] == why
+    assert await rig.kept() == ()
+    assert not await rig.turn(LATER_S)
+
+
+async def test_what_the_disk_cannot_take_stays_at_the_carrier_until_it_can(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outcome is a voicemail as soon as waiting is over; the sound comes when there is room again."""
+    await rig.begin()
+    rig.booth.leave()
+
+    async def full(_voicemail_id: str, _wav: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.files, "write", full)
+        await rig.turn()
+        assert (await rig.call()).status is CallStatus.VOICEMAIL
+        await rig.turn(COLLECT_FOR_S)
+        call = await rig.call()
+        assert (call.outcome, call.voicemail) == (Outcome.VOICEMAIL, ID)
+        assert await rig.kept() == ()
+    await rig.turn(LATER_S)
+    assert [one.id for one in await rig.kept()] == [ID]
+    assert await rig.files.read(ID) == LOUD
+
+
+async def test_nobody_tries_for_ever(rig: Rig) -> None:
+    """After four weeks no carrier has it any more."""
+    await rig.begin()
+    rig.booth.leave()
+    rig.booth.refuses = "fetch"
+    await rig.turn(LOOK_BACK_S)
+    assert not await rig.turn(LATER_S)
+
+
+async def test_the_carriers_copy_is_deleted_where_that_is_wished(tmp_path: Path) -> None:
+    """After ours is kept; a carrier that does not obey costs nothing."""
+    rig = Rig(tmp_path, delete=True)
+    await rig.begin()
+    rig.booth.leave()
+    rig.booth.refuses = "forget"
+    await rig.turn()
+    assert rig.booth.asked[-1] == "forget"
+    assert (await rig.call()).outcome is Outcome.VOICEMAIL
+
+
+async def test_a_carrier_that_is_not_configured_any_more_is_not_waited_for(rig: Rig) -> None:
+    """Nobody can ask it: the call ends, and says so."""
+    await rig.begin(carrier="gone")
+    await rig.turn()
+    assert (await rig.call()).outcome is Outcome.FAILED
+
+
+async def test_who_collects_what_callers_left_leaves_this_to_us_while_it_is_ours(rig: Rig) -> None:
+    """Two would tell two stories of one message. One that came too late for its call is a message all the same."""
+    await rig.begin()
+    rig.booth.leave()
+    await rig.collector.once()
+    assert await rig.kept() == ()
+    rig.booth.message = None
+    await rig.turn(COLLECT_FOR_S)
+    assert (await rig.call()).outcome is Outcome.FAILED
+    rig.booth.leave()
+    await rig.collector.once()
+    assert [(one.id, one.reason) for one in await rig.kept()] == [(ID, "gateway-down")]
+
+
+# --- the order to record ----------------------------------------------------------------------------------------------
+
+ALIVE: dict[str, Any] = {"phase": LegPhase.ANSWERED, "ended_at": None, "verdict": None, "message": MessageStage.ORDERED}
+
+
+async def test_the_carrier_is_told_to_record_once(rig: Rig) -> None:
+    """From then on it has all that it needs; a repeat of the command finds that."""
+    await rig.begin(RecordMessage, **ALIVE)
+    await rig.turn()
+    assert (await rig.call()).legs[0].message is MessageStage.RECORDING
+    assert rig.booth.asked == ["record CA1"]
+
+
+async def test_a_carrier_that_does_not_record_ends_the_leg(rig: Rig) -> None:
+    """Its stream is closed and nobody could talk: the leg's timer is due at once."""
+    await rig.begin(RecordMessage, **ALIVE)
+    rig.booth.refuses = "record"
+    await rig.turn()
+    leg = (await rig.call()).legs[0]
+    assert (leg.message, leg.watch_at) == (None, NOW)
+
+
+@pytest.mark.parametrize("changed", [{"hangup_wanted": True}, {"message": MessageStage.RECORDING}], ids=str)
+async def test_nobody_records_what_is_over_or_recorded(rig: Rig, changed: dict[str, Any]) -> None:
+    """A late delivery of the command asks the carrier for nothing."""
+    await rig.begin(RecordMessage, **(ALIVE | changed))
+    await rig.turn()
+    assert (rig.booth.asked, await rig.turn(60.0)) == ([], False)
