@@ -47,12 +47,12 @@ async def test_a_dial_that_was_taken_all_the_same_is_adopted(world: Any) -> None
 
 async def test_a_dial_whose_webhooks_are_late_is_found_by_asking(new_world: Any) -> None:
     """Answer lost and webhooks late: the carrier is asked for the leg by our tag, and it goes on as if answered."""
-    world = await new_world(stream_start_s=4.0)
+    world = await new_world(stream_start_s=6.0)
     plans = []
     for carrier in world.carriers:
         numbers = [world.phone(answer_after_s=3.0) for _ in LOST_ANSWERS]
         faults = [{**fault, "prefix": number} for fault, number in zip(LOST_ANSWERS, numbers, strict=True)]
-        world.fault(carrier, *faults, {"kind": "webhooks_late", "s": 2.0})
+        world.fault(carrier, *faults, {"kind": "webhooks_late", "s": 3.5})
         plans += [(carrier, number) for number in numbers]
     for call in await asyncio.gather(*(adopted(world, *plan) for plan in plans)):
         told = [event["kind"] for event in await world.events(call["id"])]
