@@ -103,7 +103,7 @@ class Told:
         )
         store, announcer = self.rig.store, self.announcer
         assert await store.put_voicemail(message, now, notices=announcer.of_voicemail(message, now))
-        assert await drop("vm_1", store, NoFiles(), now, announcer.of_deleted(message, now))  # type: ignore[arg-type]
+        assert await drop("vm_1", store, NoFiles(), now, notices=announcer.of_deleted(message, now))  # type: ignore[arg-type]
 
     async def a_carriers_trouble(self) -> None:
         """Its breaker opens, and closes again; people drain and disable it, and put it back."""

@@ -151,7 +151,9 @@ async def eventually(look: Callable[[], bool]) -> None:
 
 
 async def test_an_endpoint_that_answers_500_for_a_day_gets_everything_after_it(world: World) -> None:
-    """Every try has the same id and a fresh time; what was written meanwhile arrives too; nothing is lost, nothing twice."""
+    """Every try has the same id and a fresh time; what was written meanwhile arrives too; nothing is lost, nothing twice. The
+    first that is taken brings the others along, however long they had still to wait.
+    """
     shop = world.places["shop"]
     shop.answer = lambda got: Reply(status=500 if got.at < NOW + DAY_S else 200)
     await world.put(1, 2, 3)
@@ -160,14 +162,55 @@ async def test_an_endpoint_that_answers_500_for_a_day_gets_everything_after_it(w
     await world.pass_time(2 * DAY_S)
     tries = [got for got in shop.got if got.n == 1]
     pauses = [round(later.at - earlier.at) for earlier, later in pairwise(tries)]
-    wanted = (5, 300, 1800, 7200, 18_000, 36_000, 50_400)
-    assert all(least <= pause <= least * 1.1 + 1 for pause, least in zip(pauses, wanted, strict=True))
+    wanted = (5, 300, 1800, 7200, 18_000, 36_000)
+    assert all(least <= pause <= least * 1.1 + 1 for pause, least in zip(pauses[:-1], wanted, strict=True))
+    assert pauses[-1] < 50_400
+    taken_at = [got.at for got in shop.got if got.at >= NOW + DAY_S]
+    assert max(taken_at) - min(taken_at) < 1.0
     assert {got.id for got in tries} == {"msg_1"}
     assert all(got.timestamp == int(got.at) for got in tries)
     delivered = Counter(got.n for got in shop.got if got.at >= NOW + DAY_S)
     assert delivered == {1: 1, 2: 1, 3: 1, 4: 1}
     state = await world.store.endpoint_state("shop")
     assert (state.backlog, state.dead, state.delivered, state.failures) == (0, 0, 4, 0)
+
+
+async def test_a_thousand_that_wait_come_at_the_pace_of_the_answers(world: World) -> None:
+    """Well again, the endpoint gets two more for each that it takes, until it has them all, and no time need pass."""
+    shop = world.places["shop"]
+    shop.answer = lambda got: Reply(status=500 if got.at < NOW + 3600 else 200)
+    await world.put(*range(1000), endpoints=("shop",))
+    await world.pass_time(3600)
+    before = len(shop.got)
+    shop.hangs = asyncio.Event()
+    await world.put(1000, endpoints=("shop",))
+    deliveries = world.webhooks.deliveries["shop"]
+    running = asyncio.create_task(deliveries.run())
+    try:
+        await eventually(lambda: len(shop.got) == before + 1)
+        shop.hangs.set()
+        shop.hangs = asyncio.Event()
+        await eventually(lambda: len(shop.got) == before + 3)
+        shop.hangs.set()
+        shop.hangs = None
+        await eventually(lambda: len(shop.got) == before + 1001)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert world.clock.time == NOW + 3600
+
+
+async def test_what_is_refused_while_others_are_taken_takes_as_long_to_die(world: World) -> None:
+    """It is tried once more than else, and not sooner given up: the try that came early is not counted."""
+    shop = world.places["shop"]
+    shop.answer = lambda got: Reply(status=500 if got.n == 1 else 200)
+    await world.put(1, endpoints=("shop",))
+    for n in range(2, 40):
+        await world.pass_time(3600)
+        await world.put(n, endpoints=("shop",))
+    (dead,) = (await world.store.dead_notices("shop", 9, None)).items
+    assert sum(got.n == 1 for got in shop.got) == 9
+    assert dead.dead_at - NOW > 31 * 3600
 
 
 async def test_the_other_endpoint_notices_nothing_of_it(world: World) -> None:

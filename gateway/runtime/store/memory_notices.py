@@ -10,6 +10,9 @@ from gateway.runtime.store.memory_queues import DueSet
 from gateway.runtime.store.notice_contract import (
     BACKLOG_FULL,
     DEAD_KEPT,
+    HASTENED,
+    LONG_S,
+    LOOKED_AT,
     NOTICES_KEPT,
     DeadNotice,
     DeadPage,
@@ -22,13 +25,16 @@ from gateway.runtime.store.notice_plan import PlannedNotice, planned_notices
 
 
 class StoredNotice(Struct, kw_only=True):
-    """`token` is the newest delivery's, empty while nobody holds it; `dead_at` None while it waits."""
+    """`token` is the newest delivery's, empty while nobody holds it; `dead_at` None while it waits. `hastened`: another try
+    was made due once because another notice was delivered.
+    """
 
     body: str
     about: str
     since: float
     attempts: int = 0
     token: str = ""
+    hastened: bool = False
     why: str = ""
     dead_at: float | None = None
 
@@ -166,7 +172,7 @@ class MemoryNotices:
         if there.dead.pop(notice_id, None) is None:
             return False
         stored = there.notices[notice_id]
-        stored.attempts, stored.since, stored.why, stored.dead_at = 0, clock, "", None
+        stored.attempts, stored.since, stored.why, stored.dead_at, stored.hastened = 0, clock, "", None, False
         self._stand_in_line(there, notice_id, stored.about, clock)
         return True
 
@@ -182,6 +188,14 @@ class MemoryNotices:
         there.take_out_of_line(notice_id, self.clock)
         del there.notices[notice_id]
         there.note(delivered=there.state.delivered + 1, delivered_at=self.clock, failures=0, failing_since=None)
+        self._hasten(there)
+
+    def _hasten(self, there: StoredEndpoint) -> None:
+        waiting = [about for score, about in there.due if score > self.clock + LONG_S][:LOOKED_AT]
+        heads = [(about, there.notices[there.lines[about][0]]) for about in waiting]
+        for about, head in [(about, head) for about, head in heads if not head.token and not head.hastened][:HASTENED]:
+            head.hastened, head.attempts = True, head.attempts - 1
+            there.due.put(about, self.clock)
 
     def _failed(self, there: StoredEndpoint, notice_id: str, stored: StoredNotice, settlement: Settlement) -> None:
         since = self.clock if there.state.failing_since is None else there.state.failing_since

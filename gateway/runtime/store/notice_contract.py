@@ -14,6 +14,12 @@ from msgspec import Struct
 NOTICES_KEPT = 10_000
 """Of one endpoint; a notice is one to two kilobytes."""
 DEAD_KEPT = 10_000
+HASTENED = 2
+"""So many lines each delivery makes due: an endpoint that is well again gets what waited at the pace of its own answers."""
+LONG_S = 60.0
+"""A try that is to come within this time is not hastened."""
+LOOKED_AT = 100
+"""Lines, to find those."""
 BACKLOG_FULL = "backlog-full"
 """Why a notice is dead that was never refused."""
 
@@ -114,7 +120,11 @@ class NoticeStore(Protocol):
         ...
 
     async def settle_notice(self, claim: NoticeClaim, settlement: Settlement, now: float) -> bool:
-        """False if the token is stale; then nothing is written."""
+        """False if the token is stale; then nothing is written.
+
+        A delivery makes `HASTENED` lines due whose head waits longer than `LONG_S` for another try. That try is not counted,
+        and comes to a notice once: one that its endpoint refuses though it is well takes as long to die as before.
+        """
         ...
 
     async def endpoint_state(self, endpoint: str) -> EndpointState: ...

@@ -58,12 +58,14 @@ def redis_sections(raw: Sections) -> Sections:
 
 def _stored(one: StoredNotice) -> Sections:
     told = {"body": plain(one.body), "about": one.about, "since": one.since, "attempts": one.attempts, "token": one.token}
+    told |= {"hastened": one.hastened}
     return told if one.dead_at is None else {**told, "why": one.why, "dead_at": one.dead_at}
 
 
 def _read_notice(stored: dict[bytes, bytes]) -> Sections:
     told: Sections = {"body": plain(stored[b"body"]), "about": stored[b"about"].decode()}
     told |= {"since": float(stored[b"since"]), "attempts": int(stored[b"attempts"]), "token": stored[b"token"].decode()}
+    told |= {"hastened": b"hastened" in stored}
     return told if b"dead_at" not in stored else {**told, "why": stored[b"why"].decode(), "dead_at": float(stored[b"dead_at"])}
 
 

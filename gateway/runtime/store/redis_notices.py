@@ -5,6 +5,9 @@ from typing import Any, Protocol
 from gateway.runtime.store import codec
 from gateway.runtime.store.notice_contract import (
     DEAD_KEPT,
+    HASTENED,
+    LONG_S,
+    LOOKED_AT,
     NOTICES_KEPT,
     DeadNotice,
     DeadPage,
@@ -52,6 +55,9 @@ class RedisNotices:
             "pause_s": settlement.pause_s,
             "disable": settlement.disable,
             "dead_kept": self.dead_kept,
+            "hastened": HASTENED,
+            "long_s": LONG_S,
+            "looked_at": LOOKED_AT,
         }
         if settlement.retry_in_s is not None:
             args["retry_in_s"] = settlement.retry_in_s

@@ -31,7 +31,7 @@ settlements = st.one_of(
     st.just(Settlement(delivered=True)),
     st.builds(
         Settlement,
-        retry_in_s=st.none() | spans,
+        retry_in_s=st.none() | spans | st.sampled_from([61.0, 300.0]),
         error=st.sampled_from(["HTTP 500", "time-out: ü"]),
         pause_s=st.sampled_from([0.0, 0.0, 0.0, 0.2]),
         disable=st.sampled_from(["", "", "", "url"]),

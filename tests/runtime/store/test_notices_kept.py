@@ -115,6 +115,22 @@ async def test_the_endpoint_says_how_it_stands(store: Store) -> None:
     assert (state.error, state.error_at) == ("error 10", NOW + 10)
 
 
+async def test_a_delivery_hastens_what_waits_long(store: Store) -> None:
+    """Two lines each, the soonest first, whose try comes uncounted and once; what waits shortly, or is in hand, is left alone."""
+    await store.put_notices(tuple(a_notice(str(number), f"call_{number}") for number in range(6)))
+    claims = await claimed(store)
+    for claim, wait_s in zip(claims[:4], (50.0, 900.0, 800.0, 700.0), strict=True):
+        await store.settle_notice(claim, Settlement(retry_in_s=wait_s, error="HTTP 500"), NOW)
+    assert await store.settle_notice(claims[4], DELIVERED, NOW)
+    hastened = await claimed(store)
+    assert [(claim.notice.id, claim.attempts) for claim in hastened] == [("msg_2", 1), ("msg_3", 1)]
+    for claim in hastened:
+        await store.settle_notice(claim, Settlement(retry_in_s=300.0, error="HTTP 500"), NOW)
+    assert await store.settle_notice(claims[5], DELIVERED, NOW)
+    assert await names(store) == ["msg_1"]
+    assert [claim.attempts for claim in await claimed(store, NOW + 300)] == [2, 2, 2, 2]
+
+
 async def test_the_dead_are_listed_and_replayed(store: Store) -> None:
     """No other try makes a dead letter: newest first, in pages; a replayed one is new again, and can be replayed once."""
     await store.put_notices(tuple(a_notice(str(number), f"call_{number}") for number in range(5)))

@@ -8,7 +8,7 @@ for _, id in ipairs(ids) do
   if redis.call('ZSCORE', dead_key, id) then
     local stored = notice_key(args.endpoint, id)
     redis.call('ZREM', dead_key, id)
-    redis.call('HDEL', stored, 'why', 'dead_at')
+    redis.call('HDEL', stored, 'why', 'dead_at', 'hastened')
     redis.call('HSET', stored, 'attempts', '0', 'since', text(clock))
     stand_in_line(args.endpoint, id, redis.call('HGET', stored, 'about'), clock, args.kept, args.dead_kept)
     replayed = replayed + 1

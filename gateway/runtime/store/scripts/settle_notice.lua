@@ -6,12 +6,30 @@ if not newest or newest == '' or newest ~= args.token then return 0 end
 local clock = clock_at(args.now)
 keep_clock(clock)
 
+-- The endpoint is well: a few of the lines whose heads wait long for another try are due now, each head once in its life, and
+-- that try is not counted among its own.
+local function hasten_lines()
+  local lines, left = key('lines', args.endpoint), tonumber(args.hastened)
+  local waiting = redis.call('ZRANGEBYSCORE', lines, '(' .. text(clock + args.long_s), '+inf', 'LIMIT', '0', args.looked_at)
+  for _, about in ipairs(waiting) do
+    local head = notice_key(args.endpoint, redis.call('LINDEX', line_key(args.endpoint, about), '0'))
+    local known = redis.call('HMGET', head, 'token', 'hastened')
+    if left > 0 and known[1] == '' and not known[2] then
+      redis.call('HSET', head, 'hastened', '1')
+      redis.call('HINCRBY', head, 'attempts', '-1')
+      redis.call('ZADD', lines, text(clock), about)
+      left = left - 1
+    end
+  end
+end
+
 if args.delivered then
   take_out_of_line(args.endpoint, args.id, clock)
   redis.call('DEL', stored)
   redis.call('HINCRBY', endpoint_key, 'delivered', '1')
   redis.call('HSET', endpoint_key, 'delivered_at', text(clock), 'failures', '0')
   redis.call('HDEL', endpoint_key, 'failing_since')
+  hasten_lines()
   return 1
 end
 
