@@ -1,6 +1,7 @@
 """The calls that reach colleagues: placed once for each handover, held in the process that has the caller, ended with it."""
 
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -20,7 +21,9 @@ from gateway.runtime.store.contract import Committed
 
 log = structlog.get_logger(__name__)
 
-_END_TIMES, _END_EVERY_S = 10, 1.0
+_AGAIN_S = 1.0
+_SEAT_EVERY_S, _SEAT_TRIES = 0.25, 20
+"""So often, and five seconds long: a gateway that leaves gives up one session after the other."""
 
 Sit = Callable[[str], Awaitable[bool]]
 """Seat the call's session in this process; False if it sits in another one that is alive."""
@@ -93,19 +96,21 @@ class Colleagues:
         return linked
 
     async def _seated(self, call_id: str) -> bool:
-        try:
-            return await self._sit(call_id)
-        except LeaseLost:
-            return False
+        for _ in range(_SEAT_TRIES):
+            with suppress(LeaseLost):
+                if await self._sit(call_id):
+                    return True
+            await self._clock.sleep(_SEAT_EVERY_S)
+        return False
 
     async def end(self, call_id: str, by: str) -> None:
-        """Hang up, or take back before the answer; a store that is away is waited for, for a while."""
-        for _ in range(_END_TIMES):
+        """Hang up, or take back before the answer; a store that is away is waited for."""
+        while True:
             try:
                 await self._speaking.hang_up(call_id, by)
             except StoreUnavailable as error:
                 log.warning("handover-end-not-stored", call_id=call_id, error=str(error))
-                await self._clock.sleep(_END_EVERY_S)
+                await self._clock.sleep(_AGAIN_S)
             except CallNotFound:
                 return
             else:

@@ -50,6 +50,8 @@ class Pair:
         self.arrived_at: float | None = None
         """When the colleague was on the line first."""
         self.taken = self.written = False
+        self.over = False
+        """The caller goes on down the ladder: who takes the call now is too late."""
         self.news, self.said = asyncio.Event(), asyncio.Event()
 
     def meet(self) -> None:
@@ -97,7 +99,6 @@ class Handovers:
             self._errands.run("handover", self._hand_over(pair))
         elif call_id in self._linked:
             self._linked[call_id].colleague = party
-            self._linked[call_id].news.set()
         else:
             self._strays[call_id] = party
 
@@ -106,13 +107,8 @@ class Handovers:
         if pair is None:
             if party.call.agent == COLLEAGUE:
                 self._errands.run("colleague-alone", self._wait_alone(party))
-        elif pair.taken:
-            pair.meet()
-        elif party is pair.caller:
-            party.wait("connecting", sound=RINGING)
         else:
-            self._whisper(pair, party)
-        if pair is not None:
+            self._let_hear(pair, party)
             pair.news.set()
 
     def pressed(self, party: Party, key: str) -> None:
@@ -147,6 +143,19 @@ class Handovers:
         pair = self._pairs.get(call_id) or self._linked.get(call_id)
         return pair if pair is not None and party in {pair.caller, pair.colleague} else None
 
+    def _let_hear(self, pair: Pair, party: Party) -> None:
+        """What somebody on the line is to hear, as things stand; until that is known, that they wait."""
+        if party is pair.colleague and pair.over:
+            party.leave("caller-gone")
+        elif pair.over or not pair.linked_id:
+            party.wait()
+        elif pair.taken:
+            pair.meet()
+        elif party is pair.colleague:
+            self._whisper(pair, party)
+        else:
+            party.wait("connecting", sound=RINGING)
+
     def _whisper(self, pair: Pair, colleague: Party) -> None:
         pair.arrived_at = self._clock.now() if pair.arrived_at is None else pair.arrived_at
         match pair.rung.whisper if pair.rung else Whisper.PRESS_1:
@@ -158,7 +167,7 @@ class Handovers:
                 self._take(pair)
 
     def _take(self, pair: Pair) -> None:
-        if pair.caller is None or pair.taken:
+        if pair.caller is None or pair.taken or pair.over:
             return
         pair.meet()
         log.info("caller-handed-over", call_id=pair.caller_id, to=pair.linked_id)
@@ -170,6 +179,7 @@ class Handovers:
         try:
             why = await self._run(pair)
             if why:
+                self._free(pair)
                 await self._excuse(pair)
         finally:
             self._forget(pair)
@@ -185,26 +195,38 @@ class Handovers:
         if pair.rung is None or pair.rung.kind is not RungKind.HUMAN:
             return _NO_RUNG
         try:
-            linked = await self._called(pair, caller, pair.rung)
+            wanted = self._colleagues.wanted(caller, pair.rung)
+            self._link(pair, caller, wanted)
+            await self._place(pair, wanted)
         except NotDialled as error:
             return error.reason
         except StoreUnavailable:
             return "store-unavailable"
-        if taken(caller, linked):
-            pair.written = True
-            pair.meet()
         return await self._until_over(pair, self._clock.now() + LONGEST_DIALLING_S + pair.rung.ring_s)
 
-    async def _called(self, pair: Pair, caller: Call, rung: Rung) -> Call:
-        wanted = self._colleagues.wanted(caller, rung)
+    def _link(self, pair: Pair, caller: Call, wanted: Call) -> None:
+        """From here on each is known to be the other's; who is on the line already is told where things stand."""
         pair.linked_id = wanted.id
+        pair.taken = pair.written = taken(caller, wanted)
         self._linked[wanted.id] = pair
         pair.colleague = self._strays.pop(wanted.id, None)
-        linked = await self._colleagues.place(wanted)
-        log.info("colleague-called", call_id=pair.caller_id, linked=linked.id)
-        if pair.colleague is not None and pair.colleague.on_line and not taken(caller, linked):
-            self._whisper(pair, pair.colleague)
-        return linked
+        for party in (pair.caller, pair.colleague):
+            if party is not None and party.on_line:
+                self._let_hear(pair, party)
+
+    async def _place(self, pair: Pair, wanted: Call) -> None:
+        """While the store is away, who waits for a colleague gets the next rung; who has one keeps them."""
+        while True:
+            pair.news.clear()
+            try:
+                await self._colleagues.place(wanted)
+            except StoreUnavailable:
+                if not pair.taken or pair.caller is None:
+                    raise
+                await self._news(pair, LOOK_EVERY_S)
+            else:
+                log.info("colleague-called", call_id=pair.caller_id, linked=wanted.id)
+                return
 
     async def _until_over(self, pair: Pair, answered_by: float) -> str:
         while True:
@@ -219,7 +241,6 @@ class Handovers:
                 pair.written = await self._colleagues.tell(pair.caller_id, HandedOver(to=pair.linked_id))
             left = LOOK_EVERY_S if pair.taken else self._due(pair, answered_by) - self._clock.now()
             if left <= 0:
-                await self._colleagues.end(pair.linked_id, "gateway")
                 return _NO_ANSWER if pair.arrived_at is None else _NO_KEY
             await self._news(pair, min(left, LOOK_EVERY_S))
 
@@ -249,8 +270,8 @@ class Handovers:
         if newer is not None and newer is not pair:
             newer.colleague = colleague
             newer.news.set()
-            if newer.taken:
-                newer.meet()
+            if colleague.on_line:
+                self._let_hear(newer, colleague)
             return
         self._strays[pair.linked_id] = colleague
         self._errands.run("colleague-alone", self._wait_alone(colleague))
@@ -265,10 +286,18 @@ class Handovers:
 
     # --- the ends ------------------------------------------------------------------------------------------------
 
-    async def _excuse(self, pair: Pair) -> None:
-        """A word to the caller, to its end."""
+    def _free(self, pair: Pair) -> None:
+        """The caller goes on without the colleague, who is rung no more; whoever has talked with them is told."""
+        pair.over = True
         if pair.colleague is not None:
             pair.colleague.part()
+        if pair.taken and pair.colleague is not None and pair.colleague.on_line:
+            pair.colleague.leave("caller-gone")
+        elif pair.linked_id:
+            self._errands.run("colleague-freed", self._colleagues.end(pair.linked_id, "gateway"))
+
+    async def _excuse(self, pair: Pair) -> None:
+        """A word to the caller, to its end."""
         if pair.caller is None or not pair.caller.on_line:
             return
         pair.said.clear()

@@ -5,8 +5,10 @@ there (web/relay.py); if nobody is there any more, the process that got the sock
 session from its stored context. An agent that was only prepared is let go when the session sits elsewhere.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -44,6 +46,8 @@ class Seats:
         self._heartbeat, self._clock, self._peers = heartbeat, clock, peers
         self._kept: dict[str, str] = {}
         """By call: the context as it was stored last."""
+        self._sitting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """By call: held while its session is being seated here."""
 
     # --- where it is ---------------------------------------------------------------------------------------------
 
@@ -75,13 +79,21 @@ class Seats:
     async def sit(self, call_id: str, over: Lease | None = None) -> bool:
         """Take the lease and go on with the session, if it has begun; False if somebody was quicker.
 
-        `over`: the lease of a process that was found not to answer; without it only what is nobody's is taken.
+        `over`: the lease of a process that was found not to answer; without it only what is nobody's is taken. Whoever else
+        wants it in this process waits until it sits: a stream that comes in between would be that of a session without its past.
         """
+        lock = self._sitting.setdefault(call_id, asyncio.Lock())
+        async with lock:
+            return await self._sit(call_id, over)
+
+    async def _sit(self, call_id: str, over: Lease | None) -> bool:
         stored = await self._leases.stored(call_id)
         if stored is not None and stored == self._leases.held(call_id):
             return True
         if stored != over and await self.elsewhere(call_id) is not None:
             return False
+        if stored is not None:
+            await self._orphan(stored)  # first: once the lease is ours, nobody else finds out that the streams are lost
         lease = await self._leases.take(call_id, stored.token if stored else 0)
         if lease is None:
             return False

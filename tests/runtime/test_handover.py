@@ -1,7 +1,7 @@
 """Who brings callers and colleagues together: on paper calls and real sessions, with times cut short."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from agent.contract import CallInfo, Line
 from agent.handover import Handover, Party
+from agent.speech import sentence
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import CallEvent, HandedOver
 from gateway.domain.handover import colleague_call
@@ -45,12 +46,17 @@ class Ear(Line):
 
     def __init__(self) -> None:
         self.live: list[bytes] = []
+        self.played: list[bytes] = []
         self.hung_up = False
         self.on_mark: Callable[[str], None] = lambda _name: None
         self._marks: list[str] = []
 
     def play(self, audio: bytes) -> None:
-        pass
+        self.played.append(audio)
+
+    def heard(self, name: str) -> bool:
+        """Whether this sentence, or sound, was said."""
+        return sentence(name) in self.played
 
     def relay(self, frame: bytes) -> None:
         self.live.append(frame)
@@ -78,6 +84,11 @@ class Paper:
         self.store_is_away = 0
         self.after_look: asyncio.Event | None = None
         """Set after the next look at the caller's call, which takes a moment to be back."""
+        self.placing: asyncio.Event | None = None
+        """Set when the colleague's call is being placed, which then takes until `placed`."""
+        self.placed = asyncio.Event()
+        self.ending: asyncio.Event | None = None
+        """A call's end is stored when this is set."""
 
     async def rung_of(self, call_id: str) -> tuple[Call, Rung | None] | None:
         call = await self.call(call_id)
@@ -100,12 +111,18 @@ class Paper:
     async def place(self, wanted: Call) -> Call:
         if self.refuses:
             raise NotDialled(self.refuses)
+        if self.placing is not None:
+            self.placing.set()
+            await self.placed.wait()
         if self.store_is_away:
+            self.store_is_away -= 1
             raise StoreUnavailable("gone")
         self.done.append("place")
         return self.calls.setdefault(wanted.id, wanted)
 
     async def end(self, call_id: str, by: str) -> None:
+        if self.ending is not None:
+            await self.ending.wait()
         self.done.append(("end", call_id, by))
 
     async def tell(self, call_id: str, event: CallEvent) -> bool:
@@ -173,9 +190,6 @@ class House:
         await self.until(lambda: any(one[:2] == ("descend", reason) for one in self.paper.done if isinstance(one, tuple)))
         found: tuple[Any, ...] = self.paper.done[-1]
         return found
-
-
-Open = Callable[..., Awaitable[House]]
 
 
 @pytest.fixture
@@ -361,3 +375,76 @@ async def test_a_caller_whose_session_begins_anew_here_has_the_colleague_back(ho
     assert closing is None
     await home.until(lambda: again.other is colleague)
     assert not home.ears["colleague"].hung_up
+
+
+async def test_the_key_in_the_moment_of_the_deadline_is_too_late(house: Any) -> None:
+    """It has been decided that the caller goes on: nobody hears them for a moment more, and nothing is written of it."""
+    home = house()
+    home.paper.ending = ending = asyncio.Event()
+    caller, colleague = await home.both()
+    await home.until(lambda: home.ears["human"].heard("colleague-unreached"))
+    colleague.on_digit("1")
+    assert caller.other is None
+    ending.set()
+    await home.left("colleague-took-no-call")
+    assert not [one for one in home.paper.done if one[0] == "tell"]
+
+
+async def test_the_caller_hangs_up_while_the_colleague_answers(house: Any) -> None:
+    """Their call has ended and their session is about to: the colleague's call ends with it, and no rung follows."""
+    home = house(whisper=handover.Whisper.NONE)
+    caller = await home.caller()
+    await home.until(lambda: LINKED.id in home.paper.calls)
+    home.paper.calls["call_1"] = replace(CALLER, status=CallStatus.ENDED, outcome=Outcome.COMPLETED)
+    await home.colleague()
+    await caller.close()
+    await home.did(("end", LINKED.id, "caller"))
+    assert not [one for one in home.paper.done if one[0] in {"descend", "tell"}]
+
+
+async def test_who_comes_back_while_things_are_found_out_hears_no_whisper(house: Any) -> None:
+    """After a crash: the colleague is there before their call is known to be here, and has the caller at once."""
+    home = house()
+    home.paper.calls |= {"call_1": replace(CALLER, handed_to=LINKED.id), LINKED.id: LINKED}
+    home.paper.placing = asyncio.Event()
+    caller = await home.caller()
+    await home.paper.placing.wait()
+    colleague = await home.colleague()
+    assert caller.other is colleague
+    home.paper.placed.set()
+    await home.did("place")
+    assert not home.ears["colleague"].heard("whisper-press-1")
+
+
+async def test_people_who_talk_outlast_a_store_that_goes_while_they_are_brought_together(house: Any) -> None:
+    """After a crash: they talk, the colleague's call is asked for until the store is back, and no rung follows."""
+    home = house()
+    home.paper.calls |= {"call_1": replace(CALLER, handed_to=LINKED.id), LINKED.id: LINKED}
+    home.paper.store_is_away = 3
+    colleague = await home.colleague()
+    caller = await home.caller()
+    await home.did("place")
+    assert caller.other is colleague
+    assert not [one for one in home.paper.done if one[0] == "descend"]
+
+
+async def test_a_colleague_who_cannot_be_given_the_caller_again_is_told_and_freed(house: Any) -> None:
+    """After a crash: their call sits in a third gateway, or cannot be reached by any route any more; the caller goes on."""
+    home = house()
+    home.paper.calls |= {"call_1": replace(CALLER, handed_to=LINKED.id), LINKED.id: LINKED}
+    home.paper.refuses = "seated-elsewhere"
+    await home.colleague()
+    await home.caller()
+    assert (await home.left("seated-elsewhere"))[2] is True
+    assert home.ears["colleague"].hung_up
+    assert home.ears["colleague"].heard("caller-gone")
+    assert home.ears["human"].heard("colleague-lost")
+
+
+async def test_a_call_that_was_perhaps_placed_rings_no_more_when_the_caller_goes_on(house: Any) -> None:
+    """The store went away in the middle: whether it had the call is not known, so its end is asked for."""
+    home = house()
+    home.paper.store_is_away = 1
+    await home.caller()
+    await home.left("store-unavailable")
+    await home.did(("end", LINKED.id, "gateway"))

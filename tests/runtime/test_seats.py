@@ -293,3 +293,38 @@ async def test_a_session_is_claimed_from_whoever_does_not_answer_and_from_nobody
     held = house.two.leases.held("call_1")
     assert held is not None
     assert (held.owner, held.token) == ("two", 2)
+
+
+async def test_whoever_claims_a_session_says_that_its_streams_are_lost(house: House) -> None:
+    """Before it has the lease: the carrier that asks afterwards is told to connect, and not that the conversation is over."""
+    await house.one.talk()
+    house.one.answers = False
+    assert await house.two.seats.claim("call_1")
+    leg = (await house.call()).legs[0]
+    assert (leg.stream_open, leg.orphaned) == (False, True)
+
+
+async def test_whoever_wants_a_session_that_is_being_seated_waits_until_it_sits(house: House, monkeypatch: Any) -> None:
+    """A socket, while another one of us resumes the session: it is taken once, and is there when the socket goes on."""
+    await house.one.talk(step=7)
+    await house.one.seats.keep_once()
+    house.one.answers = False
+    reading, read = asyncio.Event(), asyncio.Event()
+    context = house.store.context
+
+    async def slow(call_id: str) -> str | None:
+        reading.set()
+        await read.wait()
+        return await context(call_id)
+
+    monkeypatch.setattr(house.store, "context", slow)
+    claiming = asyncio.create_task(house.two.seats.claim("call_1"))
+    await reading.wait()
+    sitting = asyncio.create_task(house.two.seats.sit("call_1"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not sitting.done()
+    read.set()
+    assert await claiming
+    assert await sitting
+    assert [told for told in house.two.bridge.told if told[0] == "prepare"] == [("prepare", 1, {"step": 7})]

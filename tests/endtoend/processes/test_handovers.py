@@ -2,6 +2,7 @@
 
 import math
 import socket
+from functools import cache
 from typing import Any
 
 import pytest
@@ -82,6 +83,7 @@ def tone_s(world: Any, number: str, hertz: float) -> float:
     return sum(_is_tone(frame, hertz) for frame in frames) * sound.FRAME_S
 
 
+@cache  # looks are many, and frames of a tone are alike
 def _is_tone(frame: bytes, hertz: float) -> bool:
     linear = memoryview(sound.to_linear(frame)).cast("h")
     turn = 2 * math.pi * hertz / sound.RATE
@@ -132,6 +134,19 @@ async def test_both_go_on_in_another_gateway_when_theirs_leaves(world: Any, bala
     assert len(other.rang(COLLEAGUE)) == 1
     other.lab.phones.hang_up(COLLEAGUE)
     assert await over(other, call_id) == [("completed", 1), ("completed", 1)]
+
+
+async def test_both_go_on_when_their_gateway_is_killed(world: Any, balancer: Any, serve: Any) -> None:
+    """Kill -9 in the middle of their talk: where one gateway is left, both find each other in it."""
+    victim = await serve(**THE_SAME)
+    balancer.pinned = victim.port
+    number, call_id = await rung(world, balancer)
+    await talk(world, number)
+    await victim.kill()
+    await talk(world, number)
+    assert len(world.rang(COLLEAGUE)) == 1
+    world.lab.phones.hang_up(number)
+    assert await over(world, call_id) == [("completed", 1), ("completed", 1)]
 
 
 async def test_nobody_is_left_alone_when_the_gateway_dies_before_the_answer(world: Any, balancer: Any, serve: Any) -> None:
