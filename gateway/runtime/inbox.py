@@ -78,7 +78,7 @@ class Inbox:
         if first is not None:
             return self._again(member, first)
 
-        orphaned = await self._is_orphaned(request, hook)
+        lost = await self._lost(request, hook)
 
         def mark(call: Call) -> HookMark:
             answer = msgspec.json.encode(self.answer(member, call, request.leg_id, hook))
@@ -86,7 +86,7 @@ class Inbox:
 
         try:
             applied = await self._calls.apply(
-                request.call_id, lambda call: self._events(member, call, request.leg_id, hook, orphaned=orphaned), mark=mark
+                request.call_id, lambda call: self._events(member, call, request.leg_id, hook, lost), mark=mark
             )
         except CallNotFound as error:
             raise UnknownHook("no-such-call", request.call_id) from error
@@ -97,20 +97,23 @@ class Inbox:
         self._count("webhooks_total", carrier=member.carrier.name, result="ok")
         return self.answer(member, applied.call, request.leg_id, hook)
 
-    async def _is_orphaned(self, request: HookRequest, hook: Hook) -> bool:
-        """Asked only of webhooks about streams: the way to another process may take a second."""
+    async def _lost(self, request: HookRequest, hook: Hook) -> int:
+        """Which stream of the leg was lost with its process, counted from 1; 0: none. Asked only of webhooks about streams: the
+        way to another process may take a second, and the next stream may be open by then.
+        """
         if hook.expects is not Expectation.AFTER_STREAM_DOCUMENT and not _lost_stream(hook):
-            return False
+            return 0
         call = await self._calls.store.load(request.call_id)
-        return call is not None and await self._orphaned(call, request.leg_id)
+        leg = call.find(request.leg_id) if call is not None else None
+        return leg.streams if call and leg and await self._orphaned(call, leg.id) else 0
 
-    def _events(self, member: Member, call: Call, leg_id: str, hook: Hook, *, orphaned: bool = False) -> Sequence[CallEvent]:
+    def _events(self, member: Member, call: Call, leg_id: str, hook: Hook, lost: int) -> Sequence[CallEvent]:
         leg = call.find(leg_id)
         if leg is None or leg.carrier != member.carrier.name:
             raise UnknownHook("no-such-leg", leg_id)
         if not member.carrier.capabilities.hooks_sign_url and _of_another_call(leg, hook):
             raise UnknownHook("another-call", leg_id)
-        events = _about_our_streams(call, leg, hook, orphaned=orphaned)
+        events = _about_our_streams(call, leg, hook, orphaned=0 < lost == leg.streams)
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and not leg.streams:
             events += _never_opened(call, leg)
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.message is not None:

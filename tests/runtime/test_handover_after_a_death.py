@@ -16,9 +16,9 @@ from msgspec.structs import replace
 
 from agent.contract import CallInfo
 from agent.handover import Handover, Party, Switchboard
-from carriers.contract import Expectation, Hook, HookRequest
+from carriers.contract import Document, Expectation, Hook, HookRequest
 from gateway.domain.breaker import BreakerPolicy
-from gateway.domain.events import LegEnded
+from gateway.domain.events import LegEnded, StreamFailed
 from gateway.domain.handover import COLLEAGUE, colleague_call
 from gateway.domain.ladder import Rung, RungKind
 from gateway.domain.media import MULAW_8K, StreamStarted
@@ -197,6 +197,9 @@ class Survivor:
         for part in (self.leases, self.sessions, self.board):
             calls.observe(part.heed)
         self.bodies = count(1)
+        self.asking: asyncio.Event | None = None
+        """Set when the dead one is asked whether it lives, which is then not known until `asked`."""
+        self.asked = asyncio.Event()
 
     def _bridge(self) -> Bridge:
         parts = {name: Handover(lambda: self.board) for name in (RungKind.HUMAN.value, COLLEAGUE)}
@@ -222,6 +225,9 @@ class Survivor:
     # --- the dead one, and the ladder ---
 
     async def holds(self, _lease: Lease) -> bool:
+        if self.asking is not None:
+            self.asking.set()
+            await self.asked.wait()
         return False
 
     async def carry(self, *_: object) -> bool:
@@ -248,11 +254,15 @@ class Survivor:
 
     async def hook(self, call_id: str) -> None:
         """The carrier asks what to do with the leg whose stream is gone."""
+        document = await self.post(call_id)
+        assert document.body.startswith(b"connect"), f"{call_id} is hung up"
+
+    async def post(self, call_id: str) -> Document:
+        """A webhook of the leg's carrier."""
         body = f"{next(self.bodies)}".encode()
         leg = await self.leg(call_id)
         request = HookRequest(method="POST", url="u", path="stream", headers={}, body=body, call_id=call_id, leg_id=leg.id)
-        document = await self.inbox.receive(leg.carrier, request)
-        assert document.body.startswith(b"connect"), f"{call_id} is hung up"
+        return await self.inbox.receive(leg.carrier, request)
 
     async def socket(self, call_id: str) -> None:
         """The carrier does so."""
@@ -324,6 +334,22 @@ async def survivor(rig: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     yield build
     for one in opened:
         await one.aclose()
+
+
+async def test_a_word_of_the_lost_stream_that_comes_late_ends_no_new_one(survivor: Open) -> None:
+    """The carrier says that the stream broke, and asks what to do: the new stream is open before the dead one was asked."""
+    home = await survivor()
+    home.carriers["a"].hook = Hook(events=(StreamFailed(reason="broken"),))
+    home.asking = asking = asyncio.Event()
+    late = asyncio.create_task(home.post(CALLER_ID))
+    await asking.wait()
+    home.asking, home.carriers["a"].hook = None, AFTER
+    for call_id in (CALLER_ID, LINKED_ID):
+        await home.hook(call_id)
+        await home.socket(call_id)
+    home.asked.set()
+    await late
+    await home.joined()
 
 
 STEPS = ("caller asks", "caller comes", "colleague asks", "colleague comes", "buried")
