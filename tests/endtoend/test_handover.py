@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import math
 import socket
+from functools import cache
 from typing import Any
 
 import pytest
@@ -109,6 +110,7 @@ def tone_frames(track: bytes, hertz: float) -> list[int]:
     return [at for at in range(len(track) // sound.FRAME) if _is_tone(track[at * sound.FRAME : (at + 1) * sound.FRAME], hertz)]
 
 
+@cache  # looks are many, and frames of a tone are alike
 def _is_tone(frame: bytes, hertz: float) -> bool:
     linear = memoryview(sound.to_linear(frame)).cast("h")
     whole = sum(value * value for value in linear)

@@ -15,6 +15,7 @@ import sys
 import wave
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ def longest_quiet_s(flags: Sequence[bool]) -> float:
     return longest * FRAME_S
 
 
+@cache  # looks are many, and frames of a tone are alike
 def is_tone(frame: bytes, hertz: float = 1000.0) -> bool:
     """Whether nearly all that is in the frame is this tone (Goertzel)."""
     linear = memoryview(sound.to_linear(frame)).cast("h")
