@@ -214,8 +214,9 @@ def _spoken(call: str, _payload: Payload) -> tuple[AnyLegEvent, ...]:
     return (MessageSpoken(carrier_call_id=call),)
 
 
-def _recorded(call: str, _payload: Payload) -> tuple[AnyLegEvent, ...]:
-    return (MessageRecorded(carrier_call_id=call),)
+def _recorded(call: str, payload: Payload) -> tuple[AnyLegEvent, ...]:
+    """Without a call only the leg's tag says whose it is, and `verify` has compared that."""
+    return (MessageRecorded(carrier_call_id=call),) if call or payload.client_state else ()
 
 
 _OF_RECORDINGS = frozenset({"call.recording.saved", "call.recording.error"})
