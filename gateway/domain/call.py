@@ -50,7 +50,9 @@ from gateway.domain.events import (
     VoicemailStarted,
     VoicemailTaken,
 )
+from gateway.domain.leg_facts import unheard
 from gateway.domain.leg_step import LegStep
+from gateway.domain.leg_verdicts import NO_STREAM
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg
@@ -191,7 +193,7 @@ def _settled(call: Call, now: float) -> Step:
     leg = call.leg
     assert leg is not None
     assert leg.verdict is not None
-    return end(_with_answer(call, leg), *ladder.judged(call, _outcome_of_answered(call, leg), leg.verdict.reason), now)
+    return end(_with_answer(call, leg), *_judged(call, leg), now)
 
 
 def _message_after_the_end(call: Call, _event: VoicemailKept, _now: float, _policy: Policy) -> Step:
@@ -284,6 +286,13 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
         pause = verdict.retry_after_s if verdict.retry_after_s is not None else policy.retry_every_s
         return Step(call=promising.promised(call, now + pause, verdict.reason, now))
     return Step(call=replace(call, status=CallStatus.DIALING), commands=(Route(call_id=call.id),))
+
+
+def _judged(call: Call, leg: Leg) -> tuple[Outcome, str]:
+    """How a call ends whose last leg was answered, and why."""
+    assert leg.verdict is not None
+    outcome, reason = ladder.judged(call, _outcome_of_answered(call, leg), leg.verdict.reason)
+    return (Outcome.FAILED, NO_STREAM.reason) if outcome is Outcome.COMPLETED and unheard(leg) else (outcome, reason)
 
 
 def _outcome_of_answered(call: Call, leg: Leg) -> Outcome:

@@ -27,6 +27,17 @@ def talk_limit(leg: Leg, policy: Policy) -> float:
     return leg.answered_at + leg.max_duration_s + (policy.overtime_s if leg.limit_at_carrier else 0.0)
 
 
+HEARD_NOTHING_S = 1.0
+"""Whoever hangs up sooner may not have waited for anybody."""
+
+
+def unheard(leg: Leg) -> bool:
+    """Somebody answered, waited and hung up, and no stream of it ever opened: nobody has talked to anybody."""
+    if leg.streams or leg.given_up is not None or leg.answered_at is None or leg.ended_at is None:
+        return False
+    return leg.ended_at - leg.answered_at >= HEARD_NOTHING_S
+
+
 def pending_hangup(leg: Leg) -> tuple[AnyCommand, ...]:
     """The hang-up that was wanted before the leg was known."""
     return (HangUp(call_id=leg.call_id, leg_id=leg.id),) if leg.hangup_wanted else ()

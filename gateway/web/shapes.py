@@ -67,7 +67,7 @@ class CallView(Struct, frozen=True, kw_only=True):
     attestation: Annotated[str, Meta(description="Inbound: STIR/SHAKEN, `A`, `B` or `C`.")] | None
     status: CallStatus
     outcome: Outcome | None
-    reason: Annotated[str, Meta(description="Why it ended, in a word.")] | None
+    reason: Annotated[str, Meta(description="Why it ended, in a word; `no-stream`: answered, and nobody was ever heard.")] | None
     agent: Annotated[str, Meta(description="Who talks.")]
     route: Annotated[str, Meta(description="The route that it took.")]
     metadata: Annotated[dict[str, str], Meta(description="As it was given.")]

@@ -1,5 +1,7 @@
 """Stories of single calls through the pure core: what each kind of failure does, and when."""
 
+import pytest
+
 from gateway.domain.call import Step, step
 from gateway.domain.commands import Dial, HangUp, Resolve, Route
 from gateway.domain.events import (
@@ -294,6 +296,32 @@ def test_a_conversation_ends_completed() -> None:
     story = Story().answered().leg(StreamClosed()).leg(LegEnded(verdict=stop("normal-clearing", Outcome.COMPLETED)))
     assert story.call.outcome is Outcome.COMPLETED
     assert story.call.answered_at is not None
+
+
+NORMAL = LegEnded(verdict=stop("normal-clearing", Outcome.COMPLETED))
+
+
+def test_who_answers_waits_and_hears_nobody_has_had_no_call() -> None:
+    """No stream ever opened, so no agent was ever there: it has failed, and, since it was answered, nobody rings them again."""
+    story = Story(retry_on=(Outcome.BUSY, Outcome.NO_ANSWER, Outcome.DECLINED)).placed().leg(LegRinging()).leg(LegAnswered())
+    story.at(4.0).leg(NORMAL)
+    assert (story.call.outcome, story.call.reason, story.call.retried_as) == (Outcome.FAILED, "no-stream", "")
+    assert Route not in story.asks
+    assert story.here.verdict is not None
+    assert (story.here.verdict.reason, story.here.verdict.signal) == ("normal-clearing", Signal.SUCCESS)
+
+
+@pytest.mark.parametrize("within_s", [0.0, 0.9])
+def test_who_hangs_up_at_once_has_waited_for_nobody(within_s: float) -> None:
+    """Before a stream could be there: that they answered and hung up is all that can be said."""
+    story = Story().placed().leg(LegRinging()).leg(LegAnswered())
+    assert story.at(within_s).leg(NORMAL).call.outcome is Outcome.COMPLETED
+
+
+def test_our_own_hang_up_before_a_stream_is_no_failure() -> None:
+    """The user ended it."""
+    story = Story().placed().leg(LegRinging()).leg(LegAnswered()).at(4.0).say(HangupRequested())
+    assert story.leg(NORMAL).call.outcome is Outcome.COMPLETED
 
 
 def test_a_carrier_that_drops_a_conversation_is_named() -> None:
