@@ -51,7 +51,7 @@ class CreateCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["callback", "fail"], Meta(description="When no carrier can take it: keep trying until it expires, or end.")
     ] = "callback"
     purpose: (
-        Annotated[Purpose, Meta(description="What for. Kept and shown; rules that depend on it are a route's to name.")] | None
+        Annotated[Purpose, Meta(description="What for. Kept, shown, told to the agent; no rule looks at it. See `duplicate`.")] | None
     ) = None
     retry_on: Annotated[
         tuple[RetryOn, ...], Meta(max_length=3, description="Ended so, it is tried again by a new, linked call.")
