@@ -87,7 +87,7 @@ def _list(value: object, wanted: Any, path: str, hide: Hide) -> Iterable[Problem
         yield _wrong(value, _allowed(wanted), path, hide)
         return
     if not _fits(len(value), wanted.min_length, wanted.max_length):
-        yield Problem(path, f"{len(value)} entries", f"allowed: {_lengths(wanted, 'entries')}")
+        yield Problem(path, _counted(len(value), "entries"), f"allowed: {_lengths(wanted, 'entries')}")
     for index, entry in enumerate(value):
         yield from _faults(entry, wanted.item_type, f"{path}[{index}]", hide)
 
@@ -97,7 +97,7 @@ def _mapping(value: object, wanted: mi.DictType, path: str, hide: Hide) -> Itera
         yield _wrong(value, _allowed(wanted), path, hide)
         return
     if not _fits(len(value), wanted.min_length, wanted.max_length):
-        yield Problem(path, f"{len(value)} keys", f"allowed: {_lengths(wanted, 'keys')}")
+        yield Problem(path, _counted(len(value), "keys"), f"allowed: {_lengths(wanted, 'keys')}")
     for key, entry in value.items():
         below = _below(path, str(key)[:80])
         yield from _faults(key, wanted.key_type, below, hide)
@@ -231,7 +231,14 @@ def _lengths(wanted: Any, what: str) -> str:
     low, high = wanted.min_length, wanted.max_length
     if low is not None and high is not None:
         return f"{low} to {high} {what}"
-    return f"at least {low} {what}" if low is not None else f"at most {high} {what}" if high is not None else ""
+    return f"at least {_counted(low, what)}" if low is not None else f"at most {_counted(high, what)}" if high is not None else ""
+
+
+_ONE = {"entries": "entry", "keys": "key", "characters": "character"}
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {_ONE[what] if count == 1 else what}"
 
 
 def _fits(length: int, low: int | None, high: int | None) -> bool:

@@ -144,7 +144,7 @@ WRONG: list[tuple[Edit, str, str]] = [
     (lambda d: d["carriers"][0]["credentials"].update(tokn="x"), "carriers[0].credentials.tokn", "did you mean `token`?"),
     (lambda d: d["carriers"][0].update(numbers=[15550190001]), "carriers[0].numbers[0]", "in quotes"),
     (lambda d: d["carriers"][0].update(numbers=["+1555"]), "carriers[0].numbers[0]", "E.164"),
-    (lambda d: d["carriers"][0].update(numbers=[]), "carriers[0].numbers", "at least 1"),
+    (lambda d: d["carriers"][0].update(numbers=[]), "carriers[0].numbers", "at least 1 entry"),
     (lambda d: d["carriers"][0].update(name="Has Space"), "carriers[0].name", "Lower case"),
     (lambda d: d["carriers"].append({**d["carriers"][1], "name": "first"}), "carriers[2].name", "each name once"),
     (lambda d: d["carriers"][1].update(base_url="ftp://x"), "carriers[1].base_url", "http://... or https://..."),
