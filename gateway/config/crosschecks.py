@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import available_timezones
 
 import phonenumbers
 from msgspec import Struct
 
 from carriers.contract import Kind
 from gateway.config.environment import is_reference
+from gateway.config.hours import zone_problems
 from gateway.domain.breaker import BreakerPolicy
 from gateway.domain.errors import Problem
 from gateway.domain.ladder import RungKind
@@ -126,9 +126,7 @@ def opening_hours(document: Any) -> Iterator[Problem]:
     """Hours are kept in a time zone that exists."""
     given = [(f"{path}.hours", route.get("hours")) for path, route in entries(document, "routes")]
     for path, hours in (*given, ("callbacks.window", _value(document, "callbacks", "window"))):
-        zone = hours.get("timezone") if isinstance(hours, dict) else None
-        if isinstance(zone, str) and zone not in available_timezones():
-            yield Problem(f"{path}.timezone", describe(zone), "allowed: an IANA name, such as America/New_York")
+        yield from zone_problems(f"{path}.timezone", hours.get("timezone") if isinstance(hours, dict) else None)
     window = _value(document, "callbacks", "window")
     if isinstance(window, dict) and window.get("opens") is not None and window.get("opens") == window.get("closes"):
         cure = 'allowed: another time than `opens`; the whole day is "00:00" to "24:00"'

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from zoneinfo import available_timezones
 
 from gateway.config.crosschecks import Entries, entries
+from gateway.config.hours import zone_problems
 from gateway.config.human_checks import human_faults
 from gateway.domain.errors import Problem
 from gateway.domain.ladder import BUILT_IN
@@ -73,6 +73,4 @@ def _mapping(rung: Mapping[str, Any], path: str, agents: list[str]) -> Iterator[
     if isinstance(agent, str) and agent not in agents:
         yield unknown_name(f"{path}.agent", agent, agents, "agent")
     hours = rung.get("hours")
-    zone = hours.get("timezone") if isinstance(hours, dict) else None
-    if isinstance(zone, str) and zone not in available_timezones():
-        yield Problem(f"{path}.hours.timezone", describe(zone), "allowed: an IANA name, such as America/New_York")
+    yield from zone_problems(f"{path}.hours.timezone", hours.get("timezone") if isinstance(hours, dict) else None)

@@ -1,12 +1,11 @@
 """What a request says of a call as a promise: when it may be dialled, and what becomes of it if nobody is reached. Pure."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
 from msgspec import Meta, Struct
 
+from gateway.config.hours import zone_problems, zones
 from gateway.domain.errors import Problem
 from gateway.domain.window import Window, next_opening
 from gateway.strict import describe
@@ -49,7 +48,7 @@ def window_of(request: WindowRequest | None) -> Window | None:
 
 def first_opening(request: WindowRequest | None, after: float) -> float:
     """When it may first be dialled; `after` itself where no window says otherwise, or none that could be read."""
-    if request is None or request.timezone not in _zones():
+    if request is None or request.timezone not in zones():
         return after
     opening = next_opening(window_of(request), after)
     return after if opening is None else opening
@@ -59,8 +58,8 @@ def window_problems(request: WindowRequest | None, after: float, expires_at: flo
     """A zone that does not exist, and a window that does not open in the time that the call has."""
     if request is None:
         return
-    if request.timezone not in _zones():
-        yield Problem("window.timezone", describe(request.timezone), "allowed: an IANA name, such as America/New_York")
+    if request.timezone not in zones():
+        yield from zone_problems("window.timezone", request.timezone)
         return
     if request.opens == request.closes:
         cure = 'allowed: another time than `opens`; the whole day is "00:00" to "24:00"'
@@ -72,9 +71,3 @@ def window_problems(request: WindowRequest | None, after: float, expires_at: flo
     elif opening >= expires_at:
         found = f"a window that opens at {rfc3339(opening)}, and the call expires at {rfc3339(expires_at)}"
         yield Problem("window", found, "allowed: one that opens before `expires_at`; or give a later `expires_at`")
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Read once: looking through the machine's time zones takes as long as a frame of sound."""
-    return frozenset(available_timezones())

@@ -85,6 +85,7 @@ def test_inbound_routes_become_rules() -> None:
         ({"name": "a", "refuse": "rudely"}, "routes[1].refuse"),
         ({"name": "a", "agent": "talker", "language": "klingon!"}, "routes[1].language"),
         ({"name": "a", "agent": "talker", "hours": {**HOURS, "timezone": "Mars/Base"}}, "routes[1].hours.timezone"),
+        ({"name": "a", "agent": "talker", "hours": {**HOURS, "timezone": "localtime"}}, "routes[1].hours.timezone"),
         ({"name": "a", "agent": "talker", "hours": {**HOURS, "opens": "9"}}, "routes[1].hours.opens"),
         ({"name": "a", "agent": "talker", "hours": {**HOURS, "days": ["noday"]}}, "routes[1].hours.days[0]"),
         ({"name": "a", "agent": "talker", "from_prefix": "44"}, "routes[1].from_prefix"),

@@ -109,6 +109,7 @@ def test_what_agents_owe_is_theirs_to_set() -> None:
         ([{"carrier_voicemail": {}, "voicemail": {}}], "ladder[0]", "exactly one"),
         (["carrier-voicemail"], "ladder[0]", "carrier_voicemail"),
         ([{"voicemail": {}, "hours": {**HOURS, "timezone": "Mars"}}], "ladder[0].hours.timezone", "IANA"),
+        ([{"voicemail": {}, "hours": {**HOURS, "timezone": "localtime"}}], "ladder[0].hours.timezone", "IANA"),
         ([7], "ladder[0]", "hold, voicemail"),
         (["callback"] * 11, "ladder", "10"),
     ],

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
+from gateway.config import hours
 from gateway.domain.events import RouteExhausted
 from gateway.domain.outcome import CallStatus, Outcome, Priority
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.domain.window import Window
 from gateway.runtime.calls import Calls
-from gateway.web import promise_fields
 
 NOW = 1_795_314_400.0  # Sunday, 22 November 2026, 02:26:40 in London
 NIGHT = {"timezone": "Europe/London", "opens": "09:00", "closes": "18:00"}
@@ -233,6 +233,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("duplicate", {"duplicate": "yes"}, "duplicate", "true or false"),
     ("window-text", {"window": "9-18"}, "window", "a mapping"),
     ("window-zone", {"window": NIGHT | {"timezone": "Europe/Londn"}}, "window.timezone", "IANA"),
+    ("window-zone-of-the-machine", {"window": NIGHT | {"timezone": "localtime"}}, "window.timezone", "IANA"),
     ("window-hour", {"window": NIGHT | {"opens": "9:00"}}, "window.opens", ""),
     ("window-day", {"window": NIGHT | {"days": ["sunday"]}}, "window.days[0]", "sun"),
     ("window-no-day", {"window": NIGHT | {"days": []}}, "window.days", "1 to 7 entries"),
@@ -262,7 +263,7 @@ async def test_a_wrong_wish_is_named(gateway: Any, wishes: dict[str, Any], field
 async def test_time_zones_are_looked_for_once(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not with each request: all calls of the process would wait for the disk."""
     assert (await gateway.post({"to": "+15550100001", "window": NIGHT})).status_code == 201
-    monkeypatch.setattr(promise_fields, "available_timezones", set)
+    monkeypatch.setattr(hours, "available_timezones", set)
     assert (await gateway.post({"to": "+15550100002", "window": NIGHT})).status_code == 201
 
 
