@@ -19,6 +19,7 @@ from gateway.config.structs import ApiKey, CarrierConfig, Config
 from gateway.config.voicemail_checks import voicemail as voicemail_faults
 from gateway.config.webhook_checks import webhook_faults, with_usable_webhooks, written_secrets
 from gateway.domain.errors import Misconfigured, Problem
+from gateway.half_characters import half_characters
 from gateway.strict import faults
 
 KEY_VARIABLE = "HOLDLINE_API_KEY"
@@ -112,6 +113,9 @@ def _limited(carrier: Any, kinds: Mapping[str, Kind]) -> Any:
 def _faults(
     document: Any, written: Any, carriers: Mapping[str, Kind], agents: Mapping[str, type[msgspec.Struct]], *, lenient: bool
 ) -> Iterator[Problem]:
+    if half := tuple(half_characters(document)):  # alone: nothing else could be said of such a text, or printed
+        yield from half
+        return
     yield from ladder_faults(document)  # first: it has better words than the shape alone
     yield from faults(document, Config, "", checks.secret)
     yield from reserved_names(document)

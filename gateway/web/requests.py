@@ -5,6 +5,7 @@ Three steps, because a repeated request must be known for a repetition even when
 against configuration and clock).
 """
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from gateway.config.structs import Config, Route
 from gateway.domain.errors import Problem
 from gateway.domain.outcome import Direction, Outcome, Priority
 from gateway.domain.records import Call
+from gateway.half_characters import half_characters
 from gateway.strict import describe, faults, unknown_name
 from gateway.web.problems import field_errors, refusal
 from gateway.web.promise_fields import Purpose, RetryOn, WindowRequest, first_opening, window_of, window_problems
@@ -51,7 +53,8 @@ class CreateCall(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["callback", "fail"], Meta(description="When no carrier can take it: keep trying until it expires, or end.")
     ] = "callback"
     purpose: (
-        Annotated[Purpose, Meta(description="What for. Kept, shown, told to the agent; no rule looks at it. See `duplicate`.")] | None
+        Annotated[Purpose, Meta(description="What for. Kept, shown, told to the agent; no rule looks at it. See `duplicate`.")]
+        | None
     ) = None
     retry_on: Annotated[
         tuple[RetryOn, ...], Meta(max_length=3, description="Ended so, it is tried again by a new, linked call.")
@@ -80,13 +83,23 @@ _NOTHING: tuple[Any, ...] = (None, False, [])
 
 
 def read_json(body: bytes, content_type: str) -> Any:
-    """Plain data; 415 for what does not say that it is JSON, 400 for what is not."""
+    """Plain data; 415 for what does not say that it is JSON, 400 for what is not, 422 for text with half characters."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise refusal("unsupported-media-type", f"Found {describe(content_type)}; send Content-Type: application/json.")
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if half := _half_characters(body):
+            raise refusal("invalid-request", "Look at `errors`.", field_errors(half)) from error
         raise refusal("bad-request", f"The body is not JSON: {str(error)[:200]}") from error
+
+
+def _half_characters(body: bytes) -> tuple[Problem, ...]:
+    """Why the body could not be read, if that is why: the standard library's reader lets such text pass."""
+    try:
+        return tuple(half_characters(json.loads(body)))
+    except (ValueError, RecursionError):
+        return ()
 
 
 def read_create_call(document: Any) -> CreateCall:

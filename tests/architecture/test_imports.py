@@ -45,7 +45,8 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     | {"carriers.contract", "carriers.lab.serve", "carriers.registry"}
     | {"gateway.chaos", "gateway.config", "gateway.runtime", "gateway.serving", "gateway.simulation"},
     "gateway/compliance": EVERYWHERE,
-    "gateway/config": EVERYWHERE | {"agent.registry", "agent.speech", "carriers.contract", "carriers.registry", "gateway.strict"},
+    "gateway/config": EVERYWHERE
+    | {"agent.registry", "agent.speech", "carriers.contract", "carriers.registry", "gateway.half_characters", "gateway.strict"},
     "gateway/demo": EVERYWHERE | {"carriers.lab", "carriers.registry", "gateway.config", "gateway.runtime.store"},
     "gateway/domain": frozenset(),
     "gateway/ladder_terms.py": EVERYWHERE
@@ -63,9 +64,17 @@ MAY_KNOW: Mapping[str, frozenset[str]] = {
     "gateway/simulation": EVERYWHERE
     | {"agent.contract", "carriers.contract", "carriers.in_memory", "carriers.lab", "carriers.registry", "carriers.shot"}
     | {"gateway.app", "gateway.config", "gateway.runtime", "gateway.web"},
+    "gateway/half_characters.py": EVERYWHERE,
     "gateway/strict.py": EVERYWHERE,
     "gateway/web": EVERYWHERE
-    | {"agent.twilio_stream", "carriers.contract", "gateway.config", "gateway.runtime", "gateway.strict"},
+    | {
+        "agent.twilio_stream",
+        "carriers.contract",
+        "gateway.config",
+        "gateway.half_characters",
+        "gateway.runtime",
+        "gateway.strict",
+    },
 }
 """What each part of the tree may import of ours, beside itself. A carrier's folder is not named here: see below."""
 

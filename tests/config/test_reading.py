@@ -245,6 +245,16 @@ def test_what_is_not_a_configuration_is_refused(text: str, says: str) -> None:
     assert any(says in problem.allowed or says in problem.found for problem in refused(text).values())
 
 
+def test_half_a_character_is_named_with_its_cure() -> None:
+    """An escape without its other half: the key and its line, and nothing that a terminal could not print."""
+    with pytest.raises(Misconfigured) as caught:
+        read_config(read_document('agents:\n  - name: "talk\\ud83d"\n'), {}, carriers={}, agents={})
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.line) == ("agents[0].name", 2)
+    assert "\\ud83d\\ude00" in problem.allowed
+    assert str(caught.value).encode()
+
+
 def test_a_missing_file_is_told_with_its_cure(tmp_path: Path) -> None:
     """A path without a file is a configuration problem and not a traceback."""
     with pytest.raises(Misconfigured, match="--config"):

@@ -172,6 +172,46 @@ async def test_all_wrong_fields_come_at_once(gateway: Any) -> None:
     assert response.json()["type"] == "invalid-request"
 
 
+HALVES = [
+    (
+        "value",
+        b'{"to": "+15550100001", "metadata": {"note": "so \\ud83d"}}',
+        "metadata.note",
+        "\\ud83d, half of a character, at place 4",
+    ),
+    (
+        "key",
+        b'{"to": "+15550100001", "metadata": {"\\ude00": "x"}}',
+        "metadata.\\ude00",
+        "\\ude00, half of a character, at place 1",
+    ),
+    ("bytes", b'{"to": "+15550100001", "carriers": ["\xed\xa0\x80"]}', "carriers[0]", "\\ud800, half of a character, at place 1"),
+]
+
+
+@pytest.mark.parametrize(("body", "field", "found"), [case[1:] for case in HALVES], ids=[case[0] for case in HALVES])
+async def test_half_a_character_is_named_with_its_cure(gateway: Any, body: bytes, field: str, found: str) -> None:
+    """What a program leaves that cuts a text within an emoji: the field, the half, and what would be right."""
+    headers = {"Authorization": "Bearer admin-key-0123456789", "Content-Type": "application/json"}
+    response = await gateway.client.post("/v1/calls", content=body, headers=headers)
+    assert (response.status_code, response.json()["type"]) == (422, "invalid-request")
+    (error,) = response.json()["errors"]
+    assert (error["field"], error["found"]) == (field, found)
+    assert "\\ud83d\\ude00" in error["allowed"]
+    assert gateway.desk.accepted == []
+
+
+async def test_a_whole_emoji_is_text_like_any_other(gateway: Any) -> None:
+    """As two escapes, or as itself."""
+    for body in (
+        b'{"to": "+15550100001", "metadata": {"a": "\\ud83d\\ude00"}}',
+        '{"to": "+15550100001", "metadata": {"a": "😀"}}'.encode(),
+    ):
+        headers = {"Authorization": "Bearer admin-key-0123456789", "Content-Type": "application/json"}
+        response = await gateway.client.post("/v1/calls", content=body, headers=headers)
+        assert response.json()["metadata"] == {"a": "😀"}
+
+
 BODIES = [
     ("malformed", b'{"to": ', "application/json", 400, "bad-request"),
     ("empty", b"", "application/json", 400, "bad-request"),
