@@ -68,7 +68,7 @@ class Talking:
             casting=self._casting,
             ticker=ticker,
             report=leases.report,
-            end_call=leases.hang_up,
+            end_call=lambda call_id, by: self.ladder.hang_up(call_id, by),
             on_gone=lambda gone: self.ladder.descend(gone),
             store_media=leases.store_media,
             clock=clock.now,

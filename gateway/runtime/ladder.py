@@ -113,7 +113,18 @@ class Ladder:
             return
         except Exception:
             log.exception("goodbye-failed", call_id=call_id)
-        await self._end(call_id, began=began)
+        await self.hang_up(call_id, _fault(began=began))
+
+    async def hang_up(self, call_id: str, by: str) -> None:
+        """End the call; while the store is away, as soon as it is back: else a goodbye would be followed by silence for ever."""
+        while True:
+            try:
+                await self._speaking.hang_up(call_id, by)
+            except StoreUnavailable as error:
+                log.warning("call-not-ended", call_id=call_id, error=str(error))
+                await self._clock.sleep(_AGAIN_S)
+            else:
+                return
 
     async def aclose(self) -> None:
         """What the store has not been told by now, it is not told."""
@@ -207,16 +218,6 @@ class Ladder:
         call = await self._say(call, self._lost(Gone(call=call, agent=call.talks, reason=BROKEN, began=began), choice))
         await self._bridge.hand_over(call, GOODBYE.talker)
         return True
-
-    async def _end(self, call_id: str, *, began: bool) -> None:
-        while True:
-            try:
-                await self._speaking.hang_up(call_id, _fault(began=began))
-            except StoreUnavailable as error:
-                log.warning("call-not-ended", call_id=call_id, error=str(error))
-                await self._clock.sleep(_AGAIN_S)
-            else:
-                return
 
     async def _descend(self, gone: Gone) -> None:
         kept = _kept(gone)

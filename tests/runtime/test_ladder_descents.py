@@ -169,7 +169,7 @@ class House:
             casting=casting,
             ticker=Ticker(self.now, lambda delay, turn: self.timers.append((self.time + delay, turn))),
             report=self._report,
-            end_call=self.hang_up,
+            end_call=lambda call_id, by: self.ladder.hang_up(call_id, by),
             on_gone=lambda gone: self.ladder.descend(gone),
             store_media=self._store_media,
             clock=self.now,
@@ -398,6 +398,21 @@ async def test_if_even_the_goodbye_is_broken_the_call_ends() -> None:
         house.bot.line.fail("socket-1006")
         await house.until(stream, lambda: bool(house.ends))
     assert (tries, house.ends) == (["agent-failed"] * 2, ["agent-failed"])
+    await house.aclose()
+
+
+async def test_a_call_that_is_to_end_while_the_store_is_away_ends_when_it_is_back() -> None:
+    """The goodbye has been heard; without another try its person would listen to nothing from there on."""
+    house = House()
+    stream = await house.talk()
+    house.store_error = StoreUnavailable("away")
+    with structlog.testing.capture_logs() as logs:
+        house.bot.line.hang_up()
+        await house.until(stream, lambda: "call-not-ended" in [line["event"] for line in logs])
+        assert house.ends == []
+        house.store_error = None
+        await house.until(stream, lambda: bool(house.ends))
+    assert house.ends == ["agent"]
     await house.aclose()
 
 
