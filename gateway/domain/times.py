@@ -11,6 +11,11 @@ def rfc3339(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def told(at: float | None) -> str | None:
+    """The same, of what may not have happened."""
+    return None if at is None else rfc3339(at)
+
+
 def from_rfc3339(text: str) -> float | None:
     """Unix seconds; None for what is not RFC 3339 with a zone."""
     if not _RFC3339.fullmatch(text):

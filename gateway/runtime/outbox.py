@@ -25,8 +25,8 @@ from gateway.domain.commands import (
 from gateway.domain.errors import IllegalTransition, StoreUnavailable
 from gateway.runtime.calls import CallNotFound, News
 from gateway.runtime.clock import Clock
+from gateway.runtime.rounds import Rounds
 from gateway.runtime.store.contract import Claim, Store
-from gateway.runtime.supervision import heed_cancellation
 
 log = structlog.get_logger(__name__)
 
@@ -63,74 +63,49 @@ class Outbox:
         resting: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store, self._clock, self._handlers = store, clock, handlers
-        self._at_once, self._most, self._lease_s, self._poll_s = at_once, most, lease_s, poll_s
+        self._at_once, self._most, self._lease_s = at_once, most, lease_s
         self._holder, self._resting = holder, resting
-        self._awake = asyncio.Event()
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._rounds = Rounds(clock, poll_s)
         self._ours: set[asyncio.Task[None]] = set()
         """Of those in hand, the ones that wait for nobody but the store."""
 
     async def heed(self, news: News) -> None:
         """Observer of commits: look at once instead of at the next poll."""
-        self._awake.set()
+        self._rounds.awake.set()
 
     async def run(self) -> None:
         """Work for ever; a store that does not answer is waited for."""
-        try:
-            while True:
-                heed_cancellation()
-                try:
-                    worked = await self.work_once()
-                except StoreUnavailable as error:
-                    log.warning("outbox-store-unavailable", error=str(error))
-                    worked = 0
-                if not worked:
-                    await self._pause()
-        finally:
-            for task in self._in_hand:
-                task.cancel()
-            await asyncio.gather(*self._in_hand, return_exceptions=True)
+        await self._rounds.run(self.work_once, lambda error: log.warning("outbox-store-unavailable", error=str(error)))
 
     async def work_once(self) -> int:
         """Claim what is due and start it; how many."""
         if self._resting():
-            self._awake.clear()  # or the pause would be none
+            self._rounds.awake.clear()  # or the pause would be none
             return 0
-        room = min(self._at_once - len(self._ours), self._most - len(self._in_hand))
+        room = min(self._at_once - len(self._ours), self._most - len(self._rounds.in_hand))
         if room <= 0:
-            await asyncio.wait(self._in_hand, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._rounds.in_hand, return_when=asyncio.FIRST_COMPLETED)
             return 1
-        self._awake.clear()
+        self._rounds.awake.clear()
         claims = await self._store.claim(self._clock.now(), self._lease_s, room, self._holder)
         for claim in claims:
             self._begin(claim)
         return len(claims)
 
     def _begin(self, claim: Claim) -> None:
-        task = asyncio.create_task(self._carry_out(claim), name=f"outbox-{claim.command_id}")
-        places = [self._in_hand] if type(claim.command) in _CARRIERS_OWN else [self._in_hand, self._ours]
-        for place in places:
-            place.add(task)
-            task.add_done_callback(place.discard)
+        task = self._rounds.begin(self._carry_out(claim), f"outbox-{claim.command_id}")
+        if type(claim.command) not in _CARRIERS_OWN:
+            self._ours.add(task)
+            task.add_done_callback(self._ours.discard)
 
     @property
     def busy(self) -> bool:
         """Whether anything is in hand."""
-        return bool(self._in_hand)
+        return bool(self._rounds.in_hand)
 
     async def idle(self) -> None:
         """Wait until everything in hand is done (tests and shutdown)."""
-        while self._in_hand:
-            await asyncio.wait(self._in_hand)
-
-    async def _pause(self) -> None:
-        wait = asyncio.ensure_future(self._awake.wait())
-        nap = asyncio.ensure_future(self._clock.sleep(self._poll_s))
-        try:
-            await asyncio.wait({wait, nap}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            wait.cancel()
-            nap.cancel()
+        await self._rounds.idle()
 
     async def _carry_out(self, claim: Claim) -> None:
         command = claim.command

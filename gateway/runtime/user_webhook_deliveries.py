@@ -4,7 +4,6 @@ Other processes on the store do the same; leases and tokens keep them apart. Wha
 again when its lease ends: at least once, never exactly once, which is what `webhook-id` is for.
 """
 
-import asyncio
 import hashlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,9 +14,9 @@ from msgspec import Struct
 from gateway.domain.errors import StoreUnavailable
 from gateway.domain.happenings import Happening
 from gateway.runtime.clock import Clock
+from gateway.runtime.rounds import Rounds
 from gateway.runtime.store.contract import Store
 from gateway.runtime.store.notice_contract import NoticeClaim, Settlement
-from gateway.runtime.supervision import heed_cancellation
 from gateway.runtime.user_webhook_signing import signed_headers
 from gateway.runtime.user_webhook_verdicts import Reply, judged
 
@@ -74,57 +73,32 @@ class Deliveries:
     ) -> None:
         self._endpoint, self._store, self._clock, self._send = endpoint, store, clock, send
         self._chance, self._count, self._at_once = chance, count, at_once
-        self.awake = asyncio.Event()
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._rounds = Rounds(clock, POLL_S)
+        self.awake = self._rounds.awake
 
     async def run(self) -> None:
         """Work for ever; a store that does not answer is waited for."""
-        try:
-            while True:
-                heed_cancellation()
-                try:
-                    begun = await self.work_once()
-                except StoreUnavailable as error:
-                    log.warning("user-webhooks-store-unavailable", endpoint=self._endpoint.name, error=str(error))
-                    begun = 0
-                if not begun:
-                    await self._pause()
-        finally:
-            for task in self._in_hand:
-                task.cancel()
-            await asyncio.gather(*self._in_hand, return_exceptions=True)
+        await self._rounds.run(self.work_once, self._wait_for_store)
+
+    def _wait_for_store(self, error: StoreUnavailable) -> None:
+        log.warning("user-webhooks-store-unavailable", endpoint=self._endpoint.name, error=str(error))
 
     async def work_once(self) -> int:
         """Claim what is due, as far as there is room, and begin it; how many."""
         self.awake.clear()
-        room = self._at_once - len(self._in_hand)
+        room = self._at_once - len(self._rounds.in_hand)
         if room <= 0:
             return 0  # the end of any of them wakes us
         endpoint = self._endpoint
         claims = await self._store.claim_notices(endpoint.name, endpoint.url_mark, self._clock.now(), LEASE_S, room)
         for claim in claims:
-            task = asyncio.create_task(self._deliver(claim), name=f"user-webhook-{claim.notice.id}")
-            self._in_hand.add(task)
-            task.add_done_callback(self._out_of_hand)
+            task = self._rounds.begin(self._deliver(claim), f"user-webhook-{claim.notice.id}")
+            task.add_done_callback(lambda _task: self.awake.set())  # what stood behind it in its line is due now
         return len(claims)
 
     async def idle(self) -> None:
         """Wait until nothing is in hand."""
-        while self._in_hand:
-            await asyncio.wait(self._in_hand)
-
-    def _out_of_hand(self, task: asyncio.Task[None]) -> None:
-        self._in_hand.discard(task)
-        self.awake.set()  # what stood behind it in its line is due now
-
-    async def _pause(self) -> None:
-        wait = asyncio.ensure_future(self.awake.wait())
-        nap = asyncio.ensure_future(self._clock.sleep(POLL_S))
-        try:
-            await asyncio.wait({wait, nap}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            wait.cancel()
-            nap.cancel()
+        await self._rounds.idle()
 
     async def _deliver(self, claim: NoticeClaim) -> None:
         notice, endpoint = claim.notice, self._endpoint

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from gateway.domain.hand import ServiceState
 from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.domain.records import Call
-from gateway.domain.times import rfc3339
+from gateway.domain.times import rfc3339, told
 from gateway.runtime.store.voicemail_contract import Voicemail
 
 
@@ -111,8 +111,8 @@ def call_told(call: Call) -> CallTold:
         handed_to=call.handed_to or None,
         voicemail=call.voicemail or None,
         created_at=rfc3339(call.created_at),
-        answered_at=_time(call.answered_at),
-        ended_at=_time(call.ended_at),
+        answered_at=told(call.answered_at),
+        ended_at=told(call.ended_at),
     )
 
 
@@ -141,10 +141,6 @@ def voicemail_told(voicemail: Voicemail) -> VoicemailTold:
         silent=voicemail.silent,
         ended_by=voicemail.ended_by or None,
     )
-
-
-def _time(at: float | None) -> str | None:
-    return None if at is None else rfc3339(at)
 
 
 Data = dict[str, Any]

@@ -24,7 +24,7 @@ from gateway.web.shapes import (
     VerdictView,
     VoicemailView,
 )
-from gateway.web.times import rfc3339
+from gateway.web.times import rfc3339, told
 
 
 def call_view(call: Call, media: Mapping[str, MediaCounters]) -> CallView:
@@ -43,8 +43,8 @@ def call_view(call: Call, media: Mapping[str, MediaCounters]) -> CallView:
         route=call.route,
         metadata=call.metadata,
         created_at=rfc3339(call.created_at),
-        answered_at=_time(call.answered_at),
-        ended_at=_time(call.ended_at),
+        answered_at=told(call.answered_at),
+        ended_at=told(call.ended_at),
         expires_at=rfc3339(call.expires_at),
         purpose=call.purpose or None,
         priority=call.priority,
@@ -75,9 +75,9 @@ def leg_view(leg: Leg, media: MediaCounters) -> LegView:
         knowledge=leg.knowledge,
         verdict=_verdict(leg.verdict),
         created_at=rfc3339(leg.created_at),
-        alerted_at=_time(leg.alerted_at),
-        answered_at=_time(leg.answered_at),
-        ended_at=_time(leg.ended_at),
+        alerted_at=told(leg.alerted_at),
+        answered_at=told(leg.answered_at),
+        ended_at=told(leg.ended_at),
         media=media,
     )
 
@@ -134,7 +134,7 @@ def carrier_view(carrier: CarrierConfig, priority: int, breaker: Breaker, hand: 
 def explained_view(one: Explained) -> ExplainedView:
     """Why one carrier stands where it stands."""
     return ExplainedView(
-        carrier=one.carrier, place=one.place, from_=one.caller_id, reason=one.reason, retry_at=_time(one.retry_at)
+        carrier=one.carrier, place=one.place, from_=one.caller_id, reason=one.reason, retry_at=told(one.retry_at)
     )
 
 
@@ -155,10 +155,6 @@ def _callback(promise: Promise | None) -> CallbackView | None:
     if promise is None:
         return None
     return CallbackView(id=promise.id, due_at=rfc3339(promise.due_at), attempts=promise.attempts, reason=promise.reason)
-
-
-def _time(at: float | None) -> str | None:
-    return None if at is None else rfc3339(at)
 
 
 def _shown(key: str, value: Any) -> Any:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from gateway.domain.times import rfc3339
+from gateway.domain.times import rfc3339, told
 from gateway.runtime.store.notice_contract import DeadNotice, EndpointState
 from gateway.runtime.user_webhook_deliveries import Endpoint
 
@@ -78,13 +78,13 @@ def webhook_view(endpoint: Endpoint, state: EndpointState, now: float) -> Webhoo
         oldest_at=rfc3339(state.oldest.at) if state.oldest else None,
         dead=state.dead,
         delivered=state.delivered,
-        delivered_at=_time(state.delivered_at),
+        delivered_at=told(state.delivered_at),
         failures=state.failures,
-        failing_since=_time(state.failing_since),
+        failing_since=told(state.failing_since),
         error=state.error or None,
-        error_at=_time(state.error_at),
-        paused_until=_time(state.paused_until if (state.paused_until or 0.0) > now else None),
-        disabled_at=_time(state.disabled_at if state.disabled == endpoint.url_mark else None),
+        error_at=told(state.error_at),
+        paused_until=told(state.paused_until if (state.paused_until or 0.0) > now else None),
+        disabled_at=told(state.disabled_at if state.disabled == endpoint.url_mark else None),
         overflowed=state.overflowed,
         forgotten=state.forgotten,
     )
@@ -110,7 +110,3 @@ def _state(endpoint: Endpoint, state: EndpointState, now: float) -> str:
     if (state.paused_until or 0.0) > now:
         return "paused"
     return "failing" if state.failures else "active"
-
-
-def _time(at: float | None) -> str | None:
-    return None if at is None else rfc3339(at)
