@@ -5,12 +5,12 @@
 
 By document: we close the stream, the carrier asks what to do now, and the answer is greeting, tone and recording. By command:
 the carrier is told to say the greeting, and when that has been said, to record. The stream is of no account from ORDERED on:
-the carrier's timer is `watch_at`, and nothing of the stream moves it.
+the leg's timer is not moved by it.
 """
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import RecordMessage
+from gateway.domain.commands import RecordMessage, Resolve
 from gateway.domain.events import (
     LegEvent,
     MessageOrdered,
@@ -49,14 +49,15 @@ def _spoken(leg: Leg, _event: MessageSpoken, now: float, policy: Policy) -> LegS
 def _recording(leg: Leg, _event: MessageRecording, now: float, policy: Policy) -> LegStep:
     if leg.message is not MessageStage.ORDERED:
         return LegStep(leg=leg, ignored=True)
-    return armed(replace(leg, message=MessageStage.RECORDING), now + policy.message_limit_s)
+    recording = replace(leg, message=MessageStage.RECORDING, message_until=now + policy.message_limit_s)
+    return armed(recording, now + policy.silent_after_s)
 
 
 def _recorded(leg: Leg, _event: MessageRecorded, now: float, _policy: Policy) -> LegStep:
     """A document goes on by itself; where there is none, the leg's timer ends what has nothing to do any more."""
     if leg.message is not MessageStage.RECORDING or not leg.streams_by_command:
         return LegStep(leg=leg, ignored=True)
-    return armed(leg, now)
+    return armed(replace(leg, message_until=now), now)
 
 
 def record(leg: Leg, now: float, policy: Policy) -> LegStep:
@@ -64,8 +65,13 @@ def record(leg: Leg, now: float, policy: Policy) -> LegStep:
     return armed(leg, now + policy.message_order_s, RecordMessage(call_id=leg.call_id, leg_id=leg.id))
 
 
-def overdue(leg: Leg, now: float, policy: Policy) -> LegStep | None:
-    """Nothing came of an order in time. None: the leg is to be ended."""
+def watch(leg: Leg, now: float, policy: Policy) -> LegStep | None:
+    """Nothing came of an order in time; or the person may have hung up, and the word of it be lost: no stream tells us. None:
+    the leg is to be ended.
+    """
+    if leg.message_until is not None and now < leg.message_until - 0.001:
+        look = Resolve(call_id=leg.call_id, leg_id=leg.id)
+        return armed(leg, min(now + policy.silent_after_s, leg.message_until), look)
     if leg.message is not MessageStage.ORDERED or not leg.streams_by_command:
         return None
     if leg.stream_open:  # whoever ordered it never told the carrier

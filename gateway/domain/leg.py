@@ -312,7 +312,7 @@ def _watch_ringing(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep
 
 
 def _watch_answered(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
-    again = _another_stream(leg, now, policy) or carrier_message.overdue(leg, now, policy)
+    again = _another_stream(leg, now, policy) or carrier_message.watch(leg, now, policy)
     if again is not None:
         return again
     if leg.message is MessageStage.RECORDING:

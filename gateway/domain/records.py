@@ -90,6 +90,8 @@ class Leg(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How often its carrier was told to open a stream."""
     message: MessageStage | None = None
     """Its carrier records a message with its own means."""
+    message_until: float | None = None
+    """By then that is over, or we end it."""
     signaled: bool = False
     """Its one word to the carrier's breaker has been given."""
 

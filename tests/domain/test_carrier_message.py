@@ -5,12 +5,13 @@ from msgspec.structs import replace
 
 from gateway.domain import restream
 from gateway.domain.call import Step, step
-from gateway.domain.commands import CollectMessage, Command, HangUp, OpenStream, RecordMessage
+from gateway.domain.commands import CollectMessage, Command, HangUp, OpenStream, RecordMessage, Resolve
 from gateway.domain.events import (
     AnyLegEvent,
     CallEvent,
     HangupRequested,
     LegEnded,
+    LegFound,
     LegReported,
     MessageOrdered,
     MessageRecorded,
@@ -87,6 +88,11 @@ def commands(told: Step, kind: type[Command]) -> list[Command]:
     return [command for command in told.commands if isinstance(command, kind)]
 
 
+def step_at(told: Step, now: float) -> Step:
+    """What the leg's timer does then."""
+    return step(told.call, WATCH, now, POLICY)
+
+
 def leg_of(told: Step) -> Leg:
     assert told.call.leg is not None
     return told.call.leg
@@ -155,10 +161,22 @@ def test_by_command_the_leg_is_ended_when_the_recording_is_over() -> None:
     recording = said(without_agent(by_command=True), MessageOrdered(), MessageRecording())
     assert commands(watched(said(recording.call, MessageRecorded())), HangUp)
     assert leg_of(said(recording.call, MessageRecorded())).watch_at == NOW
-    assert leg_of(recording).watch_at == NOW + POLICY.message_limit_s
-    assert commands(watched(recording), HangUp)
+    assert commands(step_at(recording, NOW + POLICY.message_limit_s), HangUp)
     by_document = said(without_agent(), MessageOrdered(), MessageRecording(), MessageRecorded())
-    assert leg_of(by_document).watch_at == NOW + POLICY.message_limit_s
+    assert leg_of(by_document) == leg_of(said(without_agent(), MessageOrdered(), MessageRecording()))
+
+
+@BY_COMMAND
+def test_the_end_is_asked_for_while_the_carrier_records(*, by_command: bool) -> None:
+    """No stream tells of it, and its webhook may be lost: the carrier is asked now and then, and says that nobody is there."""
+    told = said(without_agent(by_command=by_command), MessageOrdered(), StreamClosed(), MessageRecording())
+    for _ in range(3):
+        told = watched(told)
+        assert commands(told, Resolve)
+        assert not leg_of(told).hangup_wanted
+        told = said(told.call, LegFound(phase="answered"))
+    gone = said(told.call, LegFound(phase="ended", verdict=HUNG_UP.verdict))
+    assert commands(gone, CollectMessage)
 
 
 @pytest.mark.parametrize(("stage", "opened"), [(MessageStage.ORDERED, True), (MessageStage.RECORDING, False)])
