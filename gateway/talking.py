@@ -11,6 +11,7 @@ from gateway.config.structs import Config
 from gateway.domain.breaker import Breaker
 from gateway.domain.handover import COLLEAGUE
 from gateway.domain.ladder import MOMENT, RungKind
+from gateway.domain.records import Call
 from gateway.ladder_terms import Ladders, attention_terms, colleague_terms
 from gateway.runtime.agent_health import AgentHealth
 from gateway.runtime.bridge import Bridge
@@ -31,6 +32,46 @@ from gateway.runtime.store.contract import Store
 from gateway.runtime.telemetry.counting import BREAKER_VALUES
 from gateway.runtime.telemetry.metrics import Metrics
 from gateway.runtime.ticker import Ticker
+
+
+class Rungs:
+    """The ladder's own agents, and what works behind them. The agents are made first, since bridge and ladder are made with
+    them; they are asked for nothing before `stand`.
+    """
+
+    def __init__(self, colleagues: Colleagues, asking: Asking, leases: Leases, fleet: Fleet, clock: Clock) -> None:
+        self._colleagues, self._asking, self._leases, self._fleet, self._clock = colleagues, asking, leases, fleet, clock
+        self.moments = Moments()
+
+    def stand(self, bridge: Bridge, ladder: Ladder) -> None:
+        """There is a ladder now, and a bridge that its agents talk through."""
+        self._carrier_messages = CarrierMessages(bridge, ladder, self._leases, self._fleet)
+        self.handovers = Handovers(ladder, self._colleagues, self._clock)
+        self._holds = Holds(bridge, ladder, self._clock)
+        self._promises = Promises(ladder, self._asking, self._clock)
+
+    async def no_carrier_message(self, call: Call) -> str:
+        """Why the call's carrier can take no message now; empty: it can."""
+        return await self._carrier_messages.obstacle(call)
+
+    def agents(self) -> Mapping[str, Agent]:
+        """By name."""
+        return {
+            MOMENT: Hold("one-moment", lambda: self.moments),
+            RungKind.HOLD.value: Hold("hold", lambda: self._holds),
+            RungKind.CARRIER_VOICEMAIL.value: Hold("", lambda: self._carrier_messages),
+            RungKind.HUMAN.value: Handover(lambda: self.handovers),
+            COLLEAGUE: Handover(lambda: self.handovers),
+            RungKind.CALLBACK.value: CallbackOffer(lambda call, told: self._promises.ask(call, told)),
+            RungKind.GOODBYE.value: Goodbye(),
+        }
+
+    async def aclose(self) -> None:
+        """Let go of everything that runs."""
+        await self._holds.aclose()
+        await self.handovers.aclose()
+        await self._promises.aclose()
+        await self._carrier_messages.aclose()
 
 
 class Talking:
@@ -58,22 +99,12 @@ class Talking:
         dress: Callable[[Agent], Agent] = lambda agent: agent,
     ) -> None:
         self._metrics = metrics
-        names = [agent.name for agent in config.agents]
-        self.health = AgentHealth(names, config.breaker, clock.now, self._breaker_changed)
-        self._moments = Moments()
-        own = {name: dress(agent) for name, agent in self._own().items()}
-        self._casting = self._cast(config, {**agents, **own}, store)
         colleagues = Colleagues(calls, leases, sit, colleague_terms(config), clock)
-        self.bridge = Bridge(
-            casting=self._casting,
-            ticker=ticker,
-            report=leases.report,
-            end_call=lambda call_id, by: self.ladder.hang_up(call_id, by),
-            on_gone=lambda gone: self.ladder.descend(gone),
-            store_media=leases.store_media,
-            clock=clock.now,
-            moments=self._moments,
-        )
+        self._rungs = Rungs(colleagues, asking, leases, fleet, clock)
+        self.health = self._watch([agent.name for agent in config.agents], config, clock)
+        own = {name: dress(agent) for name, agent in self._rungs.agents().items()}
+        self._casting = self._cast(config, {**agents, **own}, store)
+        self.bridge = self._bridge(ticker, leases, clock)
         self.ladder = Ladder(
             bridge=self.bridge,
             casting=self._casting,
@@ -86,39 +117,37 @@ class Talking:
             no_message=no_message,
             no_callback=no_callback,
             no_human=colleagues.obstacle,
-            no_carrier_message=lambda call: self._carrier_messages.obstacle(call),
+            no_carrier_message=self._rungs.no_carrier_message,
         )
-        self._carrier_messages = CarrierMessages(self.bridge, self.ladder, leases, fleet)
-        self._handovers = Handovers(self.ladder, colleagues, clock)
-        calls.observe(self._handovers.heed)
-        self._holds = Holds(self.bridge, self.ladder, clock)
-        self._promises = Promises(self.ladder, asking, clock)
-        for name in names:
-            self._breaker_changed(name, Breaker())
+        self._rungs.stand(self.bridge, self.ladder)
+        calls.observe(self._rungs.handovers.heed)
 
     async def aclose(self) -> None:
         """Close every session, and what runs behind the rungs."""
         await self.bridge.aclose()
-        await self._holds.aclose()
-        await self._handovers.aclose()
-        await self._promises.aclose()
-        await self._carrier_messages.aclose()
+        await self._rungs.aclose()
         await self.ladder.aclose()
+
+    def _watch(self, names: list[str], config: Config, clock: Clock) -> AgentHealth:
+        for name in names:
+            self._breaker_changed(name, Breaker())
+        return AgentHealth(names, config.breaker, clock.now, self._breaker_changed)
+
+    def _bridge(self, ticker: Ticker, leases: Leases, clock: Clock) -> Bridge:
+        return Bridge(
+            casting=self._casting,
+            ticker=ticker,
+            report=leases.report,
+            end_call=lambda call_id, by: self.ladder.hang_up(call_id, by),
+            on_gone=lambda gone: self.ladder.descend(gone),
+            store_media=leases.store_media,
+            clock=clock.now,
+            moments=self._rungs.moments,
+        )
 
     def _cast(self, config: Config, agents: Mapping[str, Agent], store: Store) -> Casting:
         attention, earlier = attention_terms(config), LastWords(store).of_earlier
         return Casting(agents, self._metrics.count, health=self.health, attention=attention, earlier=earlier)
-
-    def _own(self) -> Mapping[str, Agent]:
-        return {
-            MOMENT: Hold("one-moment", lambda: self._moments),
-            RungKind.HOLD.value: Hold("hold", lambda: self._holds),
-            RungKind.CARRIER_VOICEMAIL.value: Hold("", lambda: self._carrier_messages),
-            RungKind.HUMAN.value: Handover(lambda: self._handovers),
-            COLLEAGUE: Handover(lambda: self._handovers),
-            RungKind.CALLBACK.value: CallbackOffer(lambda call, told: self._promises.ask(call, told)),
-            RungKind.GOODBYE.value: Goodbye(),
-        }
 
     def _breaker_changed(self, agent: str, breaker: Breaker) -> None:
         self._metrics.gauge("agent_breaker_state", BREAKER_VALUES[breaker.state], agent=agent)
