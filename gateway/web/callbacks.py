@@ -11,11 +11,10 @@ from gateway.domain.records import Call
 from gateway.runtime.callback_desk import CallbackRefused
 from gateway.runtime.calls import CallNotFound
 from gateway.runtime.store.contract import CallFilter
-from gateway.web.auth import needs
 from gateway.web.callback_views import PromisePage, PromiseView, promise_view
 from gateway.web.paging import read_place, refuse_unknown_parameters
 from gateway.web.problems import Refusal, refusal, unavailable
-from gateway.web.responses import REFUSALS
+from gateway.web.responses import protected
 from gateway.web.services import GivenServices, Services
 
 ApiRequest = Request[object, object, State]
@@ -24,13 +23,7 @@ CallbackId = Annotated[str, PathParameter(description="`cb_call_...`, as the lis
 _PREFIX = "cb_"
 
 
-@get(
-    "/",
-    guards=[needs("calls:read")],
-    summary="List callbacks",
-    response_description="A page of promises.",
-    responses=REFUSALS,
-)
+@get("/", **protected("calls:read", "List callbacks", "A page of promises."))
 async def list_callbacks(
     request: ApiRequest,
     services: GivenServices,
@@ -51,13 +44,7 @@ async def list_callbacks(
     return PromisePage(items=tuple(map(promise_view, page.items)), next=page.next)
 
 
-@get(
-    "/{callback_id:str}",
-    guards=[needs("calls:read")],
-    summary="One callback",
-    response_description="The promise.",
-    responses=REFUSALS,
-)
+@get("/{callback_id:str}", **protected("calls:read", "One callback", "The promise."))
 async def get_callback(callback_id: CallbackId, services: GivenServices) -> PromiseView:
     """The promise as it stands."""
     return promise_view(await _load(callback_id, services))
@@ -65,11 +52,8 @@ async def get_callback(callback_id: CallbackId, services: GivenServices) -> Prom
 
 @post(
     "/{callback_id:str}/run",
-    guards=[needs("calls:write")],
     status_code=202,
-    summary="Keep a callback now",
-    response_description="It is being dialled; the promise as it stands.",
-    responses=REFUSALS,
+    **protected("calls:write", "Keep a callback now", "It is being dialled; the promise as it stands."),
 )
 async def run_callback(callback_id: CallbackId, services: GivenServices) -> PromiseView:
     """Due now, whenever it would have been; never outside its window. Whoever takes it back at the same moment is told that it
@@ -88,11 +72,8 @@ async def run_callback(callback_id: CallbackId, services: GivenServices) -> Prom
 
 @delete(
     "/{callback_id:str}",
-    guards=[needs("calls:write")],
     status_code=200,
-    summary="Cancel a callback",
-    response_description="It is taken back; the promise as it ended.",
-    responses=REFUSALS,
+    **protected("calls:write", "Cancel a callback", "It is taken back; the promise as it ended."),
 )
 async def cancel_callback(callback_id: CallbackId, services: GivenServices) -> PromiseView:
     """Takes back a promise that waits: its call ends as canceled, and nothing is dialled."""

@@ -11,13 +11,13 @@ from gateway.domain.outcome import CallStatus, Direction, Outcome
 from gateway.domain.records import Call
 from gateway.runtime.store.contract import CallFilter, Committed, IdempotencyRecord, Replayed
 from gateway.runtime.store.promise_contract import Taken
-from gateway.web.auth import caller, needs
+from gateway.web.auth import caller
 from gateway.web.body import CreateCallBody
 from gateway.web.idempotency import HEADER, REPLAYED, client_key, record, refuse_another
 from gateway.web.paging import read_place, refuse_unknown_parameters
 from gateway.web.problems import Refusal, no_such_call, refusal, unavailable
 from gateway.web.requests import CreateCall, canonical, new_call
-from gateway.web.responses import REFUSALS
+from gateway.web.responses import protected
 from gateway.web.services import GivenServices, Services
 from gateway.web.shapes import CallPage, CallView
 from gateway.web.views import call_view
@@ -33,12 +33,13 @@ _UNANSWERED = frozenset({CallStatus.SCHEDULED, CallStatus.DIALING, CallStatus.RI
     "/",
     dto=CreateCallBody,
     return_dto=None,
-    guards=[needs("calls:write")],
     status_code=201,
     request_max_body_size=64 * 1024,
-    summary="Place a call",
-    response_description="Accepted. `Location` is the call's path; `Idempotent-Replayed: true` if the key was known already.",
-    responses=REFUSALS,
+    **protected(
+        "calls:write",
+        "Place a call",
+        "Accepted. `Location` is the call's path; `Idempotent-Replayed: true` if the key was known already.",
+    ),
 )
 async def create_call(
     data: JSONBody[CreateCall],
@@ -67,13 +68,7 @@ async def create_call(
     return await _created(result.call, key, services, replayed=False)
 
 
-@get(
-    "/",
-    guards=[needs("calls:read")],
-    summary="List calls",
-    response_description="A page of calls.",
-    responses=REFUSALS,
-)
+@get("/", **protected("calls:read", "List calls", "A page of calls."))
 async def list_calls(
     request: ApiRequest,
     services: GivenServices,
@@ -94,40 +89,20 @@ async def list_calls(
     return CallPage(items=tuple(await gather(*(view(call, services) for call in page.items))), next=page.next)
 
 
-@get(
-    "/{call_id:str}",
-    guards=[needs("calls:read")],
-    summary="One call",
-    response_description="The call.",
-    responses=REFUSALS,
-)
+@get("/{call_id:str}", **protected("calls:read", "One call", "The call."))
 async def get_call(call_id: CallId, services: GivenServices) -> CallView:
     """The call as it stands; media counters are at most one second old."""
     return await view(await load(call_id, services), services)
 
 
-@post(
-    "/{call_id:str}/hangup",
-    guards=[needs("calls:write")],
-    status_code=202,
-    summary="Hang up",
-    response_description="It will be ended; the call as it stands.",
-    responses=REFUSALS,
-)
+@post("/{call_id:str}/hangup", status_code=202, **protected("calls:write", "Hang up", "It will be ended; the call as it stands."))
 async def hang_up(call_id: CallId, services: GivenServices) -> CallView:
     """Ends the call in whatever state it is; before the answer this cancels it."""
     _refuse_ended(await load(call_id, services))
     return await view(await services.calls.hang_up(call_id), services)
 
 
-@delete(
-    "/{call_id:str}",
-    guards=[needs("calls:write")],
-    status_code=202,
-    summary="Cancel",
-    response_description="It is taken back; the call as it stands.",
-    responses=REFUSALS,
-)
+@delete("/{call_id:str}", status_code=202, **protected("calls:write", "Cancel", "It is taken back; the call as it stands."))
 async def cancel_call(call_id: CallId, services: GivenServices) -> CallView:
     """Takes back a call that is not answered yet."""
     call = await load(call_id, services)

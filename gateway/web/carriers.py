@@ -9,10 +9,10 @@ from litestar.params import PathParameter
 from gateway.config.structs import CarrierConfig
 from gateway.domain.hand import ServiceState
 from gateway.runtime.hands import decide
-from gateway.web.auth import ADMIN, caller, needs
+from gateway.web.auth import ADMIN, caller
 from gateway.web.paging import refuse_unknown_parameters
 from gateway.web.problems import refusal
-from gateway.web.responses import REFUSALS
+from gateway.web.responses import protected
 from gateway.web.services import GivenServices, Services
 from gateway.web.shapes import CarrierPage, CarrierView
 from gateway.web.views import carrier_view
@@ -20,7 +20,7 @@ from gateway.web.views import carrier_view
 CarrierName = Annotated[str, PathParameter(description="As the config names it.")]
 
 
-@get("/", guards=[needs("calls:read")], summary="All carriers", response_description="Every carrier.", responses=REFUSALS)
+@get("/", **protected("calls:read", "All carriers", "Every carrier."))
 async def list_carriers(request: Request[Any, Any, Any], services: GivenServices) -> CarrierPage:
     """In order of priority."""
     refuse_unknown_parameters(request, ())
@@ -28,52 +28,25 @@ async def list_carriers(request: Request[Any, Any, Any], services: GivenServices
     return CarrierPage(items=tuple(await gather(*(_view(carrier, priority, services) for priority, carrier in ordered))))
 
 
-@get(
-    "/{name:str}",
-    guards=[needs("calls:read")],
-    summary="One carrier",
-    response_description="The carrier.",
-    responses=REFUSALS,
-)
+@get("/{name:str}", **protected("calls:read", "One carrier", "The carrier."))
 async def get_carrier(name: CarrierName, services: GivenServices) -> CarrierView:
     """Breaker, limits and live legs of one account."""
     return await _one(name, services)
 
 
-@post(
-    "/{name:str}/drain",
-    guards=[needs(ADMIN)],
-    status_code=200,
-    summary="Drain a carrier",
-    response_description="The carrier, draining.",
-    responses=REFUSALS,
-)
+@post("/{name:str}/drain", status_code=200, **protected(ADMIN, "Drain a carrier", "The carrier, draining."))
 async def drain_carrier(name: CarrierName, request: Request[Any, Any, Any], services: GivenServices) -> CarrierView:
     """No new calls until `enable`; live ones go on. No probe or recovery undoes it."""
     return await _by_hand(name, ServiceState.DRAINING, request, services)
 
 
-@post(
-    "/{name:str}/disable",
-    guards=[needs(ADMIN)],
-    status_code=200,
-    summary="Disable a carrier",
-    response_description="The carrier, disabled.",
-    responses=REFUSALS,
-)
+@post("/{name:str}/disable", status_code=200, **protected(ADMIN, "Disable a carrier", "The carrier, disabled."))
 async def disable_carrier(name: CarrierName, request: Request[Any, Any, Any], services: GivenServices) -> CarrierView:
     """As `drain`, and says that it is not expected back soon."""
     return await _by_hand(name, ServiceState.DISABLED, request, services)
 
 
-@post(
-    "/{name:str}/enable",
-    guards=[needs(ADMIN)],
-    status_code=200,
-    summary="Put a carrier back",
-    response_description="The carrier, active.",
-    responses=REFUSALS,
-)
+@post("/{name:str}/enable", status_code=200, **protected(ADMIN, "Put a carrier back", "The carrier, active."))
 async def enable_carrier(name: CarrierName, request: Request[Any, Any, Any], services: GivenServices) -> CarrierView:
     """New calls may go there again, if its breaker agrees; calls that wait for a carrier are tried at once."""
     return await _by_hand(name, ServiceState.ACTIVE, request, services)

@@ -13,7 +13,7 @@ from gateway.web.calls import CallId, load
 from gateway.web.console.session import still_in
 from gateway.web.feed import follow_call, follow_gateway
 from gateway.web.paging import event_page, read_seq, refuse_unknown_parameters
-from gateway.web.responses import REFUSALS
+from gateway.web.responses import REFUSALS, protected
 from gateway.web.services import GivenServices
 from gateway.web.shapes import EventPage
 from gateway.web.views import event_view
@@ -30,12 +30,9 @@ LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID", descri
 
 @get(
     "/v1/events",
-    guards=[needs("calls:read")],
     media_type=EVENT_STREAM,
-    summary="Everything, live",
-    response_description="Each message's `data` is an event, its `id` the event's `seq`.",
-    responses=REFUSALS,
     tags=["events"],
+    **protected("calls:read", "Everything, live", "Each message's `data` is an event, its `id` the event's `seq`."),
 )
 async def gateway_events(request: Request[Any, Any, Any], services: GivenServices, last_event_id: LastEventId = None) -> Stream:
     """Server-sent events of the whole gateway, from now on or from behind Last-Event-ID."""

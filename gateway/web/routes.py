@@ -4,10 +4,9 @@ from litestar import post
 from litestar.params import JSONBody
 
 from gateway.runtime.explain import explain
-from gateway.web.auth import needs
 from gateway.web.body import ExplainRouteBody
 from gateway.web.requests import CreateCall, ExplainRoute, new_call
-from gateway.web.responses import REFUSALS
+from gateway.web.responses import protected
 from gateway.web.services import GivenServices
 from gateway.web.shapes import RouteExplanation
 from gateway.web.views import explained_view
@@ -17,13 +16,12 @@ from gateway.web.views import explained_view
     "/v1/routes/explain",
     dto=ExplainRouteBody,
     return_dto=None,
-    guards=[needs("calls:read")],
     status_code=200,
     request_max_body_size=64 * 1024,
-    summary="Explain a route",
-    response_description="The carriers, in the order in which they would be tried, each with its reason.",
-    responses=REFUSALS,
     tags=["routes"],
+    **protected(
+        "calls:read", "Explain a route", "The carriers, in the order in which they would be tried, each with its reason."
+    ),
 )
 async def explain_route(data: JSONBody[ExplainRoute], services: GivenServices) -> RouteExplanation:
     """Nothing is dialled or stored. A number that no route matches is refused as a call to it would be."""

@@ -8,10 +8,9 @@ from litestar.params import PathParameter, QueryParameter
 
 from gateway.runtime.store.voicemail_contract import Voicemail
 from gateway.runtime.voicemails import drop
-from gateway.web.auth import needs
 from gateway.web.paging import read_place, refuse_unknown_parameters
 from gateway.web.problems import Refusal, refusal
-from gateway.web.responses import REFUSALS
+from gateway.web.responses import protected
 from gateway.web.services import GivenServices, Services
 from gateway.web.shapes import VoicemailPage, VoicemailView
 from gateway.web.views import voicemail_view
@@ -21,13 +20,7 @@ ApiRequest = Request[object, object, State]
 VoicemailId = Annotated[str, PathParameter(description="`vm_...`, as the list has it.")]
 
 
-@get(
-    "/",
-    guards=[needs("calls:read")],
-    summary="List voicemails",
-    response_description="A page of voicemails.",
-    responses=REFUSALS,
-)
+@get("/", **protected("calls:read", "List voicemails", "A page of voicemails."))
 async def list_voicemails(
     request: ApiRequest,
     services: GivenServices,
@@ -40,13 +33,7 @@ async def list_voicemails(
     return VoicemailPage(items=tuple(voicemail_view(one) for one in page.items), next=page.next)
 
 
-@get(
-    "/{voicemail_id:str}",
-    guards=[needs("calls:read")],
-    summary="One voicemail",
-    response_description="The voicemail.",
-    responses=REFUSALS,
-)
+@get("/{voicemail_id:str}", **protected("calls:read", "One voicemail", "The voicemail."))
 async def get_voicemail(voicemail_id: VoicemailId, services: GivenServices) -> VoicemailView:
     """Who left it, when, and for which number."""
     return voicemail_view(await _load(voicemail_id, services))
@@ -54,11 +41,8 @@ async def get_voicemail(voicemail_id: VoicemailId, services: GivenServices) -> V
 
 @get(
     "/{voicemail_id:str}/audio",
-    guards=[needs("calls:read")],
     media_type="audio/wav",
-    summary="Listen to a voicemail",
-    response_description="The sound; of a message that is being recorded, as far as it goes.",
-    responses=REFUSALS,
+    **protected("calls:read", "Listen to a voicemail", "The sound; of a message that is being recorded, as far as it goes."),
 )
 async def get_audio(voicemail_id: VoicemailId, services: GivenServices) -> Response[bytes]:
     """A WAV file: 16-bit, 8 kHz where we recorded it ourselves; else as the carrier made it."""
@@ -71,11 +55,8 @@ async def get_audio(voicemail_id: VoicemailId, services: GivenServices) -> Respo
 
 @delete(
     "/{voicemail_id:str}",
-    guards=[needs("calls:write")],
     status_code=204,
-    summary="Delete a voicemail",
-    response_description="It is gone, and is not collected again.",
-    responses=REFUSALS,
+    **protected("calls:write", "Delete a voicemail", "It is gone, and is not collected again."),
 )
 async def delete_voicemail(voicemail_id: VoicemailId, services: GivenServices) -> None:
     """Record and sound; what the carrier keeps is deleted there only if `storage.delete_at_carrier` says so.

@@ -8,10 +8,10 @@ from litestar.params import PathParameter, QueryParameter
 
 from gateway.runtime.user_webhook_deliveries import Endpoint
 from gateway.runtime.user_webhooks import Pinged, UserWebhooks
-from gateway.web.auth import ADMIN, needs
+from gateway.web.auth import ADMIN
 from gateway.web.paging import read_dead_place, refuse_unknown_parameters
 from gateway.web.problems import refusal
-from gateway.web.responses import REFUSALS
+from gateway.web.responses import protected
 from gateway.web.services import GivenServices, Services
 from gateway.web.webhook_views import DeadNoticePage, Replayed, WebhookPage, WebhookView, dead_view, webhook_view
 
@@ -20,7 +20,7 @@ Name = Annotated[str, PathParameter(description="As the config names it.")]
 NoticeId = Annotated[str, PathParameter(description="`msg_...`, as the list has it.")]
 
 
-@get("/", guards=[needs("calls:read")], summary="All webhooks", response_description="Every endpoint.", responses=REFUSALS)
+@get("/", **protected("calls:read", "All webhooks", "Every endpoint."))
 async def list_webhooks(request: ApiRequest, services: GivenServices) -> WebhookPage:
     """In the order of the config: backlog, oldest, last error."""
     refuse_unknown_parameters(request, ())
@@ -28,25 +28,13 @@ async def list_webhooks(request: ApiRequest, services: GivenServices) -> Webhook
     return WebhookPage(items=tuple([await _view(endpoint, services) for endpoint in endpoints]))
 
 
-@get(
-    "/{name:str}",
-    guards=[needs("calls:read")],
-    summary="One webhook",
-    response_description="The endpoint.",
-    responses=REFUSALS,
-)
+@get("/{name:str}", **protected("calls:read", "One webhook", "The endpoint."))
 async def get_webhook(name: Name, services: GivenServices) -> WebhookView:
     """How its deliveries stand."""
     return await _view(_known(name, services).endpoints[name], services)
 
 
-@get(
-    "/{name:str}/dead",
-    guards=[needs("calls:read")],
-    summary="Dead letters",
-    response_description="A page of notices that are not tried any more.",
-    responses=REFUSALS,
-)
+@get("/{name:str}/dead", **protected("calls:read", "Dead letters", "A page of notices that are not tried any more."))
 async def list_dead(
     name: Name,
     request: ApiRequest,
@@ -61,27 +49,13 @@ async def list_dead(
     return DeadNoticePage(items=tuple(dead_view(dead) for dead in page.items), next=page.next)
 
 
-@post(
-    "/{name:str}/dead/replay",
-    guards=[needs(ADMIN)],
-    status_code=202,
-    summary="Replay all dead letters",
-    response_description="How many wait again.",
-    responses=REFUSALS,
-)
+@post("/{name:str}/dead/replay", status_code=202, **protected(ADMIN, "Replay all dead letters", "How many wait again."))
 async def replay_all(name: Name, services: GivenServices) -> Replayed:
     """The oldest first, each behind what waits about the same call, with all its tries before it again."""
     return Replayed(replayed=await _known(name, services).replay(name))
 
 
-@post(
-    "/{name:str}/dead/{notice_id:str}/replay",
-    guards=[needs(ADMIN)],
-    status_code=202,
-    summary="Replay a dead letter",
-    response_description="It waits again.",
-    responses=REFUSALS,
-)
+@post("/{name:str}/dead/{notice_id:str}/replay", status_code=202, **protected(ADMIN, "Replay a dead letter", "It waits again."))
 async def replay_one(name: Name, notice_id: NoticeId, services: GivenServices) -> Replayed:
     """With the same `webhook-id` as before."""
     if not await _known(name, services).replay(name, notice_id):
@@ -89,14 +63,7 @@ async def replay_one(name: Name, notice_id: NoticeId, services: GivenServices) -
     return Replayed(replayed=1)
 
 
-@post(
-    "/{name:str}/enable",
-    guards=[needs(ADMIN)],
-    status_code=200,
-    summary="Enable a webhook",
-    response_description="The endpoint, enabled.",
-    responses=REFUSALS,
-)
+@post("/{name:str}/enable", status_code=200, **protected(ADMIN, "Enable a webhook", "The endpoint, enabled."))
 async def enable_webhook(name: Name, services: GivenServices) -> WebhookView:
     """For one that said 410, or wants to be left alone: what waits is tried at once."""
     webhooks = _known(name, services)
@@ -104,14 +71,7 @@ async def enable_webhook(name: Name, services: GivenServices) -> WebhookView:
     return await _view(webhooks.endpoints[name], services)
 
 
-@post(
-    "/{name:str}/test",
-    guards=[needs(ADMIN)],
-    status_code=200,
-    summary="Send a ping",
-    response_description="What came of it.",
-    responses=REFUSALS,
-)
+@post("/{name:str}/test", status_code=200, **protected(ADMIN, "Send a ping", "What came of it."))
 async def ping_webhook(name: Name, services: GivenServices) -> Pinged:
     """One `webhook.ping`, at once and beside the queue, also to a disabled one; it is not repeated."""
     return await _known(name, services).ping(name)
