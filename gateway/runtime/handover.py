@@ -14,7 +14,7 @@ from contextlib import suppress
 import structlog
 
 from agent.handover import RINGING, TAKE, Party
-from gateway.domain.errors import HoldlineError, StoreUnavailable
+from gateway.domain.errors import StoreUnavailable
 from gateway.domain.events import HandedOver
 from gateway.domain.handover import COLLEAGUE, LONGEST_DIALLING_S, Whisper, ends_the_caller, taken, why_not_reached
 from gateway.domain.ladder import Rung, RungKind
@@ -76,6 +76,8 @@ class Handovers:
         """By the caller's call."""
         self._linked: dict[str, Pair] = {}
         """By the colleague's call."""
+        self._of: dict[Party, Pair] = {}
+        """Sessions in their pairs; a call that was seated anew has two for a moment."""
         self._strays: dict[str, Party] = {}
         """Colleagues whose caller is not here, by their own call."""
         self._errands = Errands()
@@ -95,15 +97,15 @@ class Handovers:
     def joined(self, party: Party) -> None:
         call_id = party.call.call_id
         if party.call.agent != COLLEAGUE:
-            self._pairs[call_id] = pair = Pair(party)
+            self._pairs[call_id] = self._of[party] = pair = Pair(party)
             self._errands.run("handover", self._hand_over(pair))
         elif call_id in self._linked:
-            self._linked[call_id].colleague = party
+            self._give(self._linked[call_id], party)
         else:
             self._strays[call_id] = party
 
     def arrived(self, party: Party) -> None:
-        pair = self._pair_of(party)
+        pair = self._of.get(party)
         if pair is None:
             if party.call.agent == COLLEAGUE:
                 self._errands.run("colleague-alone", self._wait_alone(party))
@@ -112,12 +114,12 @@ class Handovers:
             pair.news.set()
 
     def pressed(self, party: Party, key: str) -> None:
-        pair = self._linked.get(party.call.call_id)
+        pair = self._of.get(party)
         if pair is not None and pair.colleague is party and key == TAKE:
             self._take(pair)
 
     def heard(self, party: Party) -> None:
-        pair = self._pair_of(party)
+        pair = self._of.get(party)
         if pair is None:
             return
         if party is pair.caller:
@@ -128,20 +130,19 @@ class Handovers:
     def left(self, party: Party) -> None:
         if self._strays.get(party.call.call_id) is party:
             del self._strays[party.call.call_id]
-        pair = self._pair_of(party)
+        pair = self._of.pop(party, None)
         if pair is None:
             return
         if party is pair.caller:
             pair.caller = None
             pair.said.set()
-        else:
+        elif party is pair.colleague:
             pair.colleague = None
         pair.news.set()
 
-    def _pair_of(self, party: Party) -> Pair | None:
-        call_id = party.call.call_id
-        pair = self._pairs.get(call_id) or self._linked.get(call_id)
-        return pair if pair is not None and party in {pair.caller, pair.colleague} else None
+    def _give(self, pair: Pair, colleague: Party) -> None:
+        pair.colleague = colleague
+        self._of[colleague] = pair
 
     def _let_hear(self, pair: Pair, party: Party) -> None:
         """What somebody on the line is to hear, as things stand; until that is known, that they wait."""
@@ -209,7 +210,9 @@ class Handovers:
         pair.linked_id = wanted.id
         pair.taken = pair.written = taken(caller, wanted)
         self._linked[wanted.id] = pair
-        pair.colleague = self._strays.pop(wanted.id, None)
+        stray = self._strays.pop(wanted.id, None)
+        if stray is not None:
+            self._give(pair, stray)
         for party in (pair.caller, pair.colleague):
             if party is not None and party.on_line:
                 self._let_hear(pair, party)
@@ -268,7 +271,7 @@ class Handovers:
         """The caller's session is another process' by now, or another one in this."""
         newer = self._linked.get(pair.linked_id)
         if newer is not None and newer is not pair:
-            newer.colleague = colleague
+            self._give(newer, colleague)
             newer.news.set()
             if colleague.on_line:
                 self._let_hear(newer, colleague)
@@ -316,25 +319,28 @@ class Handovers:
         for pairs, call_id in ((self._pairs, pair.caller_id), (self._linked, pair.linked_id)):
             if pairs.get(call_id) is pair:
                 del pairs[call_id]
+        for party in (pair.caller, pair.colleague):
+            if party is not None and self._of.get(party) is pair:
+                del self._of[party]
 
     async def _wait_alone(self, colleague: Party) -> None:
         """The process that had both is gone, or the caller moved on to another one: nobody is left on an empty line."""
         call_id = colleague.call.call_id
         colleague.wait()
         until = self._clock.now() + ALONE_S
-        while self._clock.now() < until and await self._may_come(call_id):
-            await self._clock.sleep(LOOK_EVERY_S)
+        while True:
+            may_come = self._clock.now() < until and await self._may_come(call_id)
             if self._strays.get(call_id) is not colleague:
                 return
+            if not may_come:
+                break
+            await self._clock.sleep(LOOK_EVERY_S)
         self._strays.pop(call_id, None)
         log.info("colleague-left-alone", call_id=call_id)
         colleague.leave("caller-gone")
 
     async def _may_come(self, call_id: str) -> bool:
-        """Whether there is still a caller who may come."""
-        try:
-            linked = await self._ladder.call(call_id)
-            caller = await self._ladder.call(linked.handed_from) if linked is not None else None
-        except HoldlineError:
-            return True
-        return caller is not None and not caller.ended and caller.talks == RungKind.HUMAN
+        """Whether there is still a caller who may come. While the store is away we know of callers here alone: they may."""
+        linked = await self._ladder.call(call_id)
+        caller = await self._ladder.call(linked.handed_from) if linked is not None else None
+        return caller is None or (not caller.ended and caller.talks == RungKind.HUMAN)

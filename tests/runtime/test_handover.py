@@ -45,7 +45,6 @@ class Ear(Line):
     """Everything that is said is heard at once."""
 
     def __init__(self) -> None:
-        self.live: list[bytes] = []
         self.played: list[bytes] = []
         self.hung_up = False
         self.on_mark: Callable[[str], None] = lambda _name: None
@@ -59,7 +58,7 @@ class Ear(Line):
         return sentence(name) in self.played
 
     def relay(self, frame: bytes) -> None:
-        self.live.append(frame)
+        pass
 
     def mark(self, name: str) -> None:
         if len(self._marks) < 3:  # the sound that follows is not heard to its end
@@ -85,9 +84,9 @@ class Paper:
         """Set after the next look at the caller's call, which takes a moment to be back."""
         self.placing: asyncio.Event | None = None
         """Set when the colleague's call is being placed, which then takes until `placed`."""
-        self.placed = asyncio.Event()
-        self.ending: asyncio.Event | None = None
-        """A call's end is stored when this is set."""
+        self.placed, self.may_end = asyncio.Event(), asyncio.Event()
+        """Without `may_end` no call's end is stored yet."""
+        self.may_end.set()
 
     async def rung_of(self, call_id: str) -> tuple[Call, Rung | None] | None:
         call = await self.call(call_id)
@@ -120,8 +119,7 @@ class Paper:
         return self.calls.setdefault(wanted.id, wanted)
 
     async def end(self, call_id: str, by: str) -> None:
-        if self.ending is not None:
-            await self.ending.wait()
+        await self.may_end.wait()
         self.done.append(("end", call_id, by))
 
     async def tell(self, call_id: str, event: CallEvent) -> bool:
@@ -362,15 +360,16 @@ async def test_a_caller_who_moved_to_another_process_leaves_the_colleague_waitin
     await home.until(lambda: home.ears["colleague"].hung_up)
 
 
-async def test_a_caller_whose_session_begins_anew_here_has_the_colleague_back(house: Any) -> None:
-    """As when the session was left and taken again by the same process."""
+@pytest.mark.parametrize("anew_first", [False, True])
+async def test_a_caller_whose_session_begins_anew_here_has_the_colleague_back(house: Any, anew_first: bool) -> None:
+    """As when the session was left and taken again by the same process, before or after the old one was closed."""
     home = house()
     caller, colleague = await home.both()
     colleague.on_digit("1")
     await home.did(("tell", "call_1", LINKED.id))
     home.paper.calls["call_1"] = replace(home.paper.calls["call_1"], handed_to=LINKED.id)
-    closing, again = await asyncio.gather(caller.close(), home.caller())
-    assert closing is None
+    steps: list[Callable[[], Any]] = [home.caller, caller.close] if anew_first else [caller.close, home.caller]
+    again = next(found for found in [await step() for step in steps] if found is not None)
     await home.until(lambda: again.other is colleague)
     assert not home.ears["colleague"].hung_up
 
@@ -378,13 +377,13 @@ async def test_a_caller_whose_session_begins_anew_here_has_the_colleague_back(ho
 async def test_the_key_in_the_moment_of_the_deadline_is_too_late(house: Any) -> None:
     """It has been decided that the caller goes on: nobody hears them for a moment more, and nothing is written of it."""
     home = house()
-    home.paper.ending = ending = asyncio.Event()
+    home.paper.may_end.clear()
     caller, colleague = await home.both()
     home.ears["human"].on_mark = lambda _name: None  # the word to the caller takes its time
     await home.until(lambda: home.ears["human"].heard("colleague-unreached"))
     colleague.on_digit("1")
     assert caller.other is None
-    ending.set()
+    home.paper.may_end.set()
     await caller.close()
     await home.did(("end", LINKED.id, "gateway"))
     assert not [one for one in home.paper.done if one[0] == "tell"]

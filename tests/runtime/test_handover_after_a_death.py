@@ -99,12 +99,13 @@ class Clock:
     """Set by hand; a sleep is over when everybody else has had a turn."""
 
     def __init__(self) -> None:
-        self.time = NOW
+        self.time, self.sleeps = NOW, 0
 
     def now(self) -> float:
         return self.time
 
     async def sleep(self, _seconds: float) -> None:
+        self.sleeps += 1
         await asyncio.sleep(0.001)
 
 
@@ -171,6 +172,10 @@ class Watched(Party):
         self.sounds += [*sentences, sound]
         super().wait(*sentences, sound=sound)
 
+    def leave(self, word: str) -> None:
+        self.sounds.append(word)
+        super().leave(word)
+
 
 class Survivor:
     """The gateway that is left, on the store as the dead one left it; it finds nobody at the dead one's address."""
@@ -196,7 +201,8 @@ class Survivor:
         self.sessions = Sessions(self.bridge, LastWords(self.store))
         for part in (self.leases, self.sessions, self.board):
             calls.observe(part.heed)
-        self.bodies = count(1)
+        self.bodies, self.away = count(1), False
+        """`away`: the store is, and of calls that are not here nothing is known."""
         self.asking: asyncio.Event | None = None
         """Set when the dead one is asked whether it lives, which is then not known until `asked`."""
         self.asked = asyncio.Event()
@@ -238,7 +244,8 @@ class Survivor:
         return None if call is None or call.ended else (call, RUNG)
 
     async def call(self, call_id: str) -> Call | None:
-        return await self.store.load(call_id)
+        here = not self.away or call_id in self.bridge.call_ids
+        return await self.store.load(call_id) if here else None
 
     async def descend(self, gone: Gone) -> None:
         self.gone.append(gone)
@@ -292,7 +299,7 @@ class Survivor:
             assert (leg.stream_open, leg.orphaned, leg.hangup_wanted) == (True, False, False), call_id
             assert await self.seats.here(call_id)
             assert self.parties[call_id].on_line
-        assert not any("whisper" in sound for sound in self.parties[LINKED_ID].sounds)
+        assert set(self.parties[LINKED_ID].sounds) <= {"hold-sound"}
         assert not self.gone
         assert not any(port.closed for port in self.ports)
         assert set(self.store.calls) == {CALLER_ID, LINKED_ID}
@@ -349,6 +356,20 @@ async def test_a_word_of_the_lost_stream_that_comes_late_ends_no_new_one(survivo
         await home.socket(call_id)
     home.asked.set()
     await late
+    await home.joined()
+
+
+async def test_a_colleague_who_is_there_first_waits_for_the_store_too(survivor: Open) -> None:
+    """While it is away nothing is known of the caller: that is no reason to tell the colleague that they are gone."""
+    home = await survivor()
+    home.away = True
+    await home.hook(LINKED_ID)
+    await home.socket(LINKED_ID)
+    await home.until(lambda: home.clock.sleeps > 3)
+    assert home.parties[LINKED_ID].sounds == ["hold-sound"]
+    home.away = False
+    await home.hook(CALLER_ID)
+    await home.socket(CALLER_ID)
     await home.joined()
 
 
