@@ -1,8 +1,15 @@
-"""How the whole suite runs: in what order its files, and how often Python looks for garbage."""
+"""How the whole suite runs: in what order its files, how often Python looks for garbage, and how it starts gateways."""
 
 import gc
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 LONGEST_FIRST = (
     "tests/demo/test_demo.py",
@@ -47,3 +54,50 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _turn(nodeid: str) -> int:
     return next((turn for turn, start in enumerate(LONGEST_FIRST) if nodeid.startswith(start)), len(LONGEST_FIRST))
+
+
+class Warm:
+    """`warm.py`, from which commands are forked. Each writes to `out` and `log` in a folder of its own, and stands in it."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests" / "warm.py")],
+            env={"PATH": "", "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._answer() == "warm"
+
+    def fork(
+        self, arguments: list[str], environment: Mapping[str, str], folder: Path, hook: tuple[str, ...] | None = None
+    ) -> int:
+        """The process id of a `holdline` with these arguments. `folder / "out"` is a pipe. `hook`: a program with a function
+        `die_at`, and its arguments.
+        """
+        return self._ask(arguments=arguments, environment=dict(environment), folder=str(folder), hook=hook, ends=False)
+
+    def run(self, arguments: list[str], environment: Mapping[str, str], folder: Path) -> int:
+        """The exit code, when it has ended."""
+        return self._ask(arguments=arguments, environment=dict(environment), folder=str(folder), hook=None, ends=True)
+
+    def end(self) -> None:
+        self._process.communicate(timeout=30)
+
+    def _ask(self, **wanted: object) -> int:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(wanted) + "\n")
+        self._process.stdin.flush()
+        return int(self._answer())
+
+    def _answer(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Imported once for all gateways of this process."""
+    found = Warm()
+    yield found
+    found.end()

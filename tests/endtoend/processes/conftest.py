@@ -5,9 +5,7 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -20,7 +18,7 @@ from gateway.config.lab import with_lab
 
 KEY = "end-to-end-key-0123456789"
 ROOT = Path(__file__).parents[3]
-WARM = Path(__file__).with_name("warm.py")
+DYING = Path(__file__).with_name("dying.py")
 
 
 class Balancer:
@@ -98,48 +96,12 @@ async def world(balancer: Balancer, new_world: Callable[..., Any]) -> Any:
     return found
 
 
-class Warm:
-    """`warm.py`, from which gateways are forked."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(WARM)],
-            env={"PATH": "", "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._answer() == "warm"
-
-    def fork(self, arguments: list[str], folder: Path, hook: tuple[str, str] | None) -> int:
-        """The process id of a `holdline` with these arguments; it writes to `out` and `log` in the folder."""
-        wanted = {"arguments": arguments, "environment": {"HOLDLINE_API_KEY": KEY, "PATH": ""}, "hook": hook}
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(wanted | {"folder": str(folder)}) + "\n")
-        self._process.stdin.flush()
-        return int(self._answer())
-
-    def end(self) -> None:
-        self._process.communicate(timeout=30)
-
-    def _answer(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[Warm]:
-    """Imported once for all gateways."""
-    found = Warm()
-    yield found
-    found.end()
-
-
 class Served:
     """One `holdline serve`. `hook`: (module:Class.method, before or after) where it kills itself."""
 
-    def __init__(self, warm: Warm, folder: Path, document: Mapping[str, Any], hook: tuple[str, str] | None) -> None:
-        self._warm, self._folder, self._document, self._hook = warm, folder, document, hook
+    def __init__(self, warm: Any, folder: Path, document: Mapping[str, Any], hook: tuple[str, str] | None) -> None:
+        self._warm, self._folder, self._document = warm, folder, document
+        self._hook = (str(DYING), *hook) if hook else None
         self.port = 0
 
     @property
@@ -158,7 +120,8 @@ class Served:
         os.mkfifo(self._folder / "out")
         self._out = asyncio.StreamReader()
         out = os.fdopen(os.open(self._folder / "out", os.O_RDONLY | os.O_NONBLOCK))
-        self._pid = self._warm.fork(["serve", "--config", str(file), "--port", "0", "--json"], self._folder, self._hook)
+        arguments = ["serve", "--config", str(file), "--port", "0", "--json"]
+        self._pid = self._warm.fork(arguments, {"HOLDLINE_API_KEY": KEY, "PATH": ""}, self._folder, self._hook)
         loop = asyncio.get_running_loop()
         self._pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(self._out), out)
         line = await asyncio.wait_for(self._out.readline(), 60)
@@ -187,7 +150,7 @@ Serve = Callable[..., Awaitable[Served]]
 
 
 @pytest.fixture
-async def serve(warm: Warm, world: Any, balancer: Balancer, tmp_path: Path) -> AsyncIterator[Serve]:
+async def serve(warm: Any, world: Any, balancer: Balancer, tmp_path: Path) -> AsyncIterator[Serve]:
     """Start a gateway process on the world's store and lab, behind the balancer; all are killed when the test ends."""
     started: list[Served] = []
 
