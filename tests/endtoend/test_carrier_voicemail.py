@@ -11,7 +11,7 @@ from gateway.config.structs import AgentConfig
 from gateway.runtime.voicemail_sound import listen
 
 TENTH = RATE // 10
-HANGS_UP_AFTER_S = 11.0
+HANGS_UP_AFTER_S = 10.0
 """The greeting and the tone are over, and something has been said."""
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.domain import call as calls
-from gateway.domain.commands import Dial, HangUp, Resolve, Route, Timer
+from gateway.domain.commands import CollectMessage, Dial, HangUp, OpenStream, RecordMessage, Resolve, Route, Timer
 from gateway.domain.events import (
     AgentBack,
     AgentLost,
@@ -30,6 +30,11 @@ from gateway.domain.events import (
     LegReported,
     LegRinging,
     LookupFailed,
+    MessageOrdered,
+    MessageRecorded,
+    MessageRecording,
+    MessageRefused,
+    MessageSpoken,
     PaceHeld,
     PromiseDue,
     RouteChosen,
@@ -39,6 +44,7 @@ from gateway.domain.events import (
     StreamOpened,
     TimerFired,
     VoicemailKept,
+    VoicemailMissing,
     VoicemailStarted,
     VoicemailTaken,
 )
@@ -46,6 +52,7 @@ from gateway.domain.outcome import CallStatus, Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call
 from gateway.domain.verdict import next_carrier, stop
+from gateway.domain.voicemail import MessageStage
 
 CARRIERS = ("a", "b", "c")
 POLICY = Policy()
@@ -153,6 +160,7 @@ class OneCall(RuleBasedStateMachine):
                     caller_id="+15550190001",
                     why="",
                     ringing_events=free[0] != "b",
+                    streams_by_command=free[0] == "c",
                 )
             )
             self.facts.legs[leg_id] = Truth()
@@ -205,6 +213,25 @@ class OneCall(RuleBasedStateMachine):
         truth = self.facts.legs[command.leg_id]
         if truth.exists and data.draw(st.booleans()):
             truth.over = True
+
+    def _openstream(self, command: OpenStream, data: st.DataObject) -> None:
+        """What comes of it, the carrier says."""
+
+    def _recordmessage(self, command: RecordMessage, data: st.DataObject) -> None:
+        refused = data.draw(st.booleans())
+        self._report(command.leg_id, MessageRefused(reason="refused") if refused else MessageRecording())
+
+    def _collectmessage(self, command: CollectMessage, data: st.DataObject) -> None:
+        """Here, known to be at the carrier, missing, or not yet."""
+        what = data.draw(st.sampled_from(["kept", "taken", "missing", "later"]))
+        if what == "later":
+            self.pending.append(command)
+        elif what == "missing":
+            self._apply(VoicemailMissing(reason="no-recording"))
+        else:
+            self.message = self.message if self.call.ended else "taken"
+            kept = VoicemailKept(voicemail_id="vm_1", seconds=2.0, silent=False, ended_by="")
+            self._apply(VoicemailTaken(voicemail_id="vm_1") if what == "taken" else kept)
 
     def _timer(self, command: Timer, data: st.DataObject) -> None:
         self._apply(TimerFired(name=command.name, leg_id=command.leg_id))
@@ -293,6 +320,20 @@ class OneCall(RuleBasedStateMachine):
             kept = VoicemailKept(voicemail_id="vm_1", seconds=2.0, silent=False, ended_by="hung-up")
             self._apply(VoicemailTaken(voicemail_id="vm_1") if what == "taken" else kept)
 
+    @rule(what=st.sampled_from(["order", "order", "order", "refuse", "speak", "record", "record", "recorded"]))
+    @precondition(lambda self: self.call.leg is not None and self.call.leg.phase in {LegPhase.ANSWERED, LegPhase.ENDED})
+    def the_carrier_takes_a_message(self, what: str) -> None:
+        """Ordered, and then in any order, late and repeated."""
+        assert self.call.leg is not None
+        event = {
+            "order": MessageOrdered(),
+            "refuse": MessageRefused(reason="refused"),
+            "speak": MessageSpoken(),
+            "record": MessageRecording(),
+            "recorded": MessageRecorded(),
+        }[what]
+        self._report(self.call.leg.id, event)
+
     @rule(back=st.booleans(), to=st.sampled_from(["", "b", "hold", "human", "voicemail", "goodbye"]), began=st.booleans())
     @precondition(lambda self: self.call.legs)
     def agent_is_lost(self, back: bool, to: str, began: bool) -> None:
@@ -348,6 +389,8 @@ class OneCall(RuleBasedStateMachine):
         call, leg = self.call, self.call.leg
         if call.ended or call.status is CallStatus.SCHEDULED:
             assert call.ended or call.promise is not None
+        elif leg is not None and leg.phase is LegPhase.ENDED and leg.message is MessageStage.RECORDING:
+            assert any(isinstance(command, CollectMessage) for command in self.pending)
         elif leg is None or not leg.live:
             assert any(isinstance(command, Route) for command in self.pending)
         elif leg.phase is LegPhase.INTENDED:
