@@ -265,7 +265,7 @@ MUTATIONS: tuple[Mutation, ...] = (
         "gateway/runtime/store/memory_promises.py",
         "        holder = self.slots.get(slot)\n",
         "        holder = None\n",
-        seed=7,
+        seed=11,
     ),
     Mutation(
         "leave a person alone with a dead agent",
