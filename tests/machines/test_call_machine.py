@@ -113,6 +113,15 @@ class OneCall(RuleBasedStateMachine):
         self.pending.remove(command)
         getattr(self, "_" + type(command).__name__.lower())(command, data)
 
+    @rule(data=st.data())
+    @precondition(lambda self: any(isinstance(command, CollectMessage) for command in self.pending))
+    def collect(self, data: st.DataObject) -> None:
+        """The same for what a carrier has recorded."""
+        command = next(command for command in self.pending if isinstance(command, CollectMessage))
+        self.now = max(self.now, command.due)
+        self.pending.remove(command)
+        self._collectmessage(command, data)
+
     # --- the shell ---------------------------------------------------------------------------------------------
 
     def _apply(self, event) -> None:
@@ -333,6 +342,15 @@ class OneCall(RuleBasedStateMachine):
             "recorded": MessageRecorded(),
         }[what]
         self._report(self.call.leg.id, event)
+
+    @rule(verdict=ENDS)
+    @precondition(lambda self: self.call.leg is not None and self.call.leg.phase is LegPhase.ANSWERED)
+    def somebody_leaves_one_there(self, verdict) -> None:
+        """The usual story: ordered, recorded, and the person hangs up."""
+        assert self.call.leg is not None
+        for event in (MessageOrdered(), StreamClosed(), MessageRecording(), LegEnded(verdict=verdict)):
+            self._report(self.call.leg.id, event)
+        self.facts.legs[self.call.leg.id].over = True
 
     @rule(back=st.booleans(), to=st.sampled_from(["", "b", "hold", "human", "voicemail", "goodbye"]), began=st.booleans())
     @precondition(lambda self: self.call.legs)
