@@ -19,19 +19,19 @@ LONGEST_FIRST = (
     "tests/simulation/test_worlds.py",
     "tests/endtoend/test_handover.py",
     "tests/endtoend/test_ladder.py",
-    "tests/cli/test_check.py",
     "tests/endtoend/test_voicemail.py",
     "tests/endtoend/processes/test_promises_of_killed_gateways.py",
     "tests/endtoend/processes/test_long_outage.py",
     "tests/endtoend/processes/",
     "tests/endtoend/",
+    "tests/browser/",
     "tests/chaos/",
     "tests/cli/",
     "tests/contracts/",
     "tests/machines/",
 )
-"""Files, or folders of them, that take long, most of it in waiting for telephones. Four processes take file after file
-(`make test`): one of these that came last would keep three of them idle.
+"""Files, or folders of them, that take long, most of it in waiting for telephones. Several processes take file after file
+(`make test`): one of these that came last would leave the others idle.
 """
 
 

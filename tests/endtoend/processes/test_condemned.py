@@ -26,6 +26,7 @@ async def test_it_is_hung_up_within_two_seconds_and_never_heard(world: Any, bala
     call = await world.ended(call_id, within_s=40)
     assert [leg["status"] for leg in call["legs"]] == ["condemned", "ended"]
     assert world.rang(number) == [following]
+    world.lab.phones.put(number, answer_after_s=0.3)  # from now on nobody hangs up but the carrier
     world.fault(carrier, dead)
     balancer.pinned = other._port
     await world.lab.until("answer", carrier=carrier, number=number, timeout_s=30)
