@@ -3,7 +3,6 @@
 import math
 import socket
 from functools import cache
-from functools import cache
 from typing import Any
 
 import pytest
@@ -84,7 +83,6 @@ def tone_s(world: Any, number: str, hertz: float) -> float:
     return sum(_is_tone(frame, hertz) for frame in frames) * sound.FRAME_S
 
 
-@cache  # looks are many, and frames of a tone are alike
 @cache  # looks are many, and frames of a tone are alike
 def _is_tone(frame: bytes, hertz: float) -> bool:
     linear = memoryview(sound.to_linear(frame)).cast("h")
