@@ -72,11 +72,15 @@ class Relay:
         """Sockets that go through this process now."""
 
     async def holds(self, lease: Lease) -> bool:
-        """Whether the lease's owner answers, and has the session."""
+        """Whether the lease's owner answers, and has the session. One that cannot say it, since the store is away for it alone,
+        lives, and so do its conversations.
+        """
         try:
             link = await self._link(lease, f"/internal/holds/{lease.call_id}", signed=False)
-        except (PeerGone, PeerRefused):
+        except PeerGone:
             return False
+        except PeerRefused as refused:
+            return str(refused) == "store-unavailable"
         await link.close(1000)
         return True
 

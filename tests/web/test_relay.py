@@ -129,6 +129,11 @@ async def test_where_nobody_has_the_session_it_is_not_carried(answer: Exception)
     assert not await relay_to(answer).holds(LEASE)
 
 
+async def test_an_owner_without_the_store_is_not_dead() -> None:
+    """Its conversations go on: only its own way to the store is broken."""
+    assert await relay_to(PeerRefused("store-unavailable")).holds(LEASE)
+
+
 async def test_the_owners_refusal_is_the_answer() -> None:
     """A leg that has a living socket gets no second one through another door."""
     carrier = Carrier()
