@@ -141,7 +141,7 @@ async def opened(store_url: str) -> AsyncIterator[World]:
             config,
             carriers=tuple(replace(carrier, limits=fast) for carrier in config.carriers),
             dialing=replace(config.dialing, ring_timeout_s=8, resolve_for_s=1.5, retry_every_s=2.0, pace_wait_s=1.0),
-            breaker=BreakerPolicy(minimum=3, consecutive=3, open_s=20.0),
+            breaker=BreakerPolicy(minimum=3, consecutive=3, open_s=60.0),
             health=replace(config.health, idle_every_s=1.0, failing_every_s=1.0),
             keys=(
                 *config.keys,
