@@ -14,6 +14,7 @@ from gateway.demo.client import GatewayClient, LabClient
 from gateway.demo.mortal import Mortal
 from gateway.demo.recording import first_sound, speech_s, tone_s
 from gateway.demo.rungs import (
+    AT_CARRIER,
     CALLBACK,
     CALLER_HZ,
     COLLEAGUE,
@@ -56,12 +57,19 @@ _TAKES_THE_CALL: Mapping[str, Any] = {
     "hangup_after_s": _LONGEST_CALL_S,
 }
 """How the colleague's phone behaves."""
+_ENDS_IT = key_at(SPEAKS_AT_S + SPOKEN_S, "#")
+_SAYS: Mapping[str, Mapping[str, Any]] = {
+    MESSAGE.name: {"says": spoken("hello", SPEAKS_AT_S), "dtmf": _ENDS_IT},
+    AT_CARRIER.name: {"says": "speech", "dtmf": _ENDS_IT},
+    HANDED.name: {"says": f"tone:{CALLER_HZ}"},
+}
+"""Everybody else only listens."""
 
 
 class LostAgent:
     """Plays the scene: one caller for each rung, spread over the carriers."""
 
-    title = "Now the agent's own process dies, with six people on the line"
+    title = "Now the agent's own process dies, with seven people on the line"
 
     def __init__(
         self, gateway: GatewayClient, lab: LabClient, teller: Teller, carriers: Sequence[Carrier], mortal: Mortal
@@ -96,8 +104,7 @@ class LostAgent:
     # --- until it dies ---
 
     async def _call(self, fate: Fate, ours: str) -> None:
-        leaves = {"says": spoken("hello", SPEAKS_AT_S), "dtmf": key_at(SPEAKS_AT_S + SPOKEN_S, "#")}
-        talk = leaves if fate is MESSAGE else {"says": f"tone:{CALLER_HZ}" if fate is HANDED else "silence"}
+        talk = _SAYS.get(fate.name, {"says": "silence"})
         await self._lab.set_phone(fate.number, behavior="answer", answer_after_s=0.5, says="silence", hangup_after_s=5.0)
         await self._lab.dial(fate.number, to=ours, caller_name=fate.name, hangup_after_s=_LONGEST_CALL_S, **talk)
 
@@ -149,7 +156,7 @@ class LostAgent:
             return await self._gateway.voicemail_of(fate.number) is not None
 
         await self._until(lambda: self._ends(fate), LADDER_TAKES_S)
-        await self._until(kept, TALKS_WITHIN_S)
+        await self._until(kept, LADDER_TAKES_S)
         message = await self._gateway.voicemail_of(fate.number)
         sound = 0.0 if message is None else speech_s(await self._gateway.voicemail_sound(message["id"]))
         self._say(f"{fate.name} has left a message: {sound:.1f}s of speech are in /v1/voicemails")
@@ -208,6 +215,7 @@ class LostAgent:
         NEXT.name: _next,
         HELD.name: _held,
         MESSAGE.name: _message,
+        AT_CARRIER.name: _message,
         CALLBACK.name: _callback,
         HANDED.name: _handed,
         GOODBYE.name: _goodbye,

@@ -44,7 +44,8 @@ COLLEAGUE = "+15550100040"
 CALLER_HZ, COLLEAGUE_HZ = 700, 1300
 """What Max and Nora say: tones, so that each can be found in the other's ear."""
 HANDED = Fate(name="Max", number="+15550100036", rung={"human": {"to": COLLEAGUE, "ring_s": 20}}, told="talks with a person")
-FATES = (NEXT, HELD, MESSAGE, CALLBACK, HANDED, GOODBYE)
+AT_CARRIER = Fate(name="Pia", number="+15550100037", rung="carrier_voicemail", told="leaves a message with the carrier")
+FATES = (NEXT, HELD, MESSAGE, CALLBACK, HANDED, GOODBYE, AT_CARRIER)
 
 
 def agents(url: str, auth_token: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ def test_every_caller_has_a_phone_and_a_rung_of_their_own() -> None:
 
 
 def test_callers_go_round_the_carriers() -> None:
-    """Six callers, three numbers: every number is called, and more than once."""
+    """Seven callers, three numbers: every number is called, and more than once."""
     called = [number for _, number in rungs.numbers_called(NUMBERS)]
     assert called[:4] == [*NUMBERS, NUMBERS[0]]
 
