@@ -10,14 +10,14 @@ from msgspec.structs import replace
 
 from carriers.contract import Carrier
 from carriers.messages_left import MessageLeft
-from gateway.domain.errors import CarrierError
+from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
 from gateway.domain.events import CallEvent, LegReported, MessageRecording, MessageRefused, VoicemailMissing, VoicemailTaken
 from gateway.domain.records import Call, Leg
 from gateway.domain.voicemail import MessageStage
 from gateway.runtime.calls import CallNotFound, Calls
 from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet, handle_of
-from gateway.runtime.store.contract import Claim
+from gateway.runtime.store.contract import Claim, Fenced
 from gateway.runtime.store.voicemail_contract import KEPT, Voicemail, voicemail_id
 from gateway.runtime.voicemail_files import MessageFiles, NoRoom
 from gateway.runtime.voicemail_record import kept_word, record_of
@@ -29,7 +29,9 @@ log = structlog.get_logger(__name__)
 COLLECT_FOR_S = 120.0
 """After the end of the leg: a recording that is not listed by then is not waited for any longer."""
 AGAIN_S, LATER_S = 2.0, 60.0
-NO_RECORDING, TOO_SHORT = "no-recording", "too-short"
+IN_HAND_S = 10.0
+"""A command that is delivered again while we are at it: a fetch may outlast the lease."""
+NO_RECORDING, TOO_SHORT, DEFECT = "no-recording", "too-short", "defect"
 
 
 class CarrierRecordings:
@@ -40,6 +42,7 @@ class CarrierRecordings:
     ) -> None:
         self._calls, self._fleet, self._files, self._clock = calls, fleet, files, clock
         self._shortest_s, self._delete_at_carrier = shortest_s, delete_at_carrier
+        self._in_hand: set[str] = set()
 
     async def record(self, claim: Claim) -> None:
         """The greeting has been said; a carrier that does not record has refused the message."""
@@ -53,14 +56,34 @@ class CarrierRecordings:
         except CarrierError as error:
             log.warning("carrier-message-refused", call_id=call.id, carrier=leg.carrier, reason=error.reason)
             told = MessageRefused(reason=error.reason)
-        await self._say(claim, LegReported(leg_id=leg.id, event=told))
+        await self._commit(claim, LegReported(leg_id=leg.id, event=told))
 
     async def collect(self, claim: Claim) -> None:
         """Bring it home, come back later, or say that there is none."""
+        if claim.command_id in self._in_hand:
+            await self._calls.store.defer(claim, self._clock.now() + IN_HAND_S)
+            return
+        self._in_hand.add(claim.command_id)
+        try:
+            await self._settle(claim)
+        finally:
+            self._in_hand.discard(claim.command_id)
+
+    async def _settle(self, claim: Claim) -> None:
+        """No defect, ours or an SDK's, may keep the call waiting for ever."""
         call, leg, carrier = await self._subject(claim)
         if carrier is None:
             await self._say(claim, VoicemailMissing(reason="carrier-not-configured"))
             return
+        try:
+            await self._look(claim, call, leg, carrier)
+        except (StoreUnavailable, IllegalTransition, CallNotFound):
+            raise
+        except Exception:
+            log.exception("voicemail-not-collected", call_id=call.id, carrier=leg.carrier)
+            await self._none_yet(claim, leg, DEFECT)
+
+    async def _look(self, claim: Claim, call: Call, leg: Leg, carrier: Carrier) -> None:
         try:
             message = await carrier.message_of(handle_of(call, leg))
         except CarrierError as error:
@@ -70,8 +93,26 @@ class CarrierRecordings:
             await self._none_yet(claim, leg, NO_RECORDING)
         elif not message.seconds:
             await self._say(claim, VoicemailMissing(reason=NO_RECORDING))
-        else:
+        elif not await self._known(claim, call, voicemail_id(leg.carrier, message.recording_id)):
             await self._fetch(claim, call, leg, carrier, message)
+
+    async def _known(self, claim: Claim, call: Call, known: str) -> bool:
+        """It is here already, and its call hears that now: whoever brought it died, or lost the command, before it said so."""
+        store = self._calls.store
+        if not await store.knows_voicemail(known, self._clock.now()):
+            return False
+        kept = await store.voicemail(known)
+        if kept is None:  # deleted since
+            await self._say(claim, VoicemailTaken(voicemail_id=known))
+        elif await self._heard_of(call, known):
+            await store.done(claim)
+        else:
+            await self._say(claim, kept_word(kept))
+        return True
+
+    async def _heard_of(self, call: Call, known: str) -> bool:
+        entries = await self._calls.store.entries(call.id)
+        return any(one.kind == "voicemail-kept" and one.data.get("voicemail_id") == known for one in entries)
 
     async def _fetch(self, claim: Claim, call: Call, leg: Leg, carrier: Carrier, message: MessageLeft) -> None:
         try:
@@ -140,7 +181,17 @@ class CarrierRecordings:
     # --- small pieces --------------------------------------------------------------------------------------------
 
     async def _say(self, claim: Claim, event: CallEvent) -> None:
-        await self._calls.apply(claim.command.call_id, lambda _call: (event,), done=(claim.command_id, claim.token))
+        """A fetch may have taken longer than the lease: then the word is said without the command, which is somebody else's by
+        now. Whoever has it might be as slow, and the call would wait for ever.
+        """
+        if not await self._commit(claim, event):
+            await self._calls.apply(claim.command.call_id, lambda call: () if call.ended else (event,))
+
+    async def _commit(self, claim: Claim, event: CallEvent) -> bool:
+        """False, and nothing is written, if the command has been delivered to somebody else meanwhile."""
+        done = (claim.command_id, claim.token)
+        applied = await self._calls.apply(claim.command.call_id, lambda _call: (event,), done=done)
+        return not isinstance(applied.result, Fenced)
 
     async def _subject(self, claim: Claim) -> tuple[Call, Leg, Carrier | None]:
         """Raise CallNotFound."""

@@ -1,6 +1,7 @@
 """A carrier's own recording on its way home: to our list, to the call's outcome, or to an honest word that there is none."""
 
 import errno
+from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ class Booth:
         self.message: MessageLeft | None = None
         self.wav = LOUD
         self.refuses: str = ""
+        self.breaks: Exception | None = None
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.asked: list[str] = []
 
     def leave(self, seconds: float = 2.0, wav: bytes = LOUD) -> None:
@@ -60,6 +63,8 @@ class Booth:
 
     async def message_audio(self, message: MessageLeft) -> bytes:
         self._ask("fetch")
+        if self.meanwhile is not None:
+            await self.meanwhile()
         return self.wav
 
     async def forget_message(self, message: MessageLeft) -> None:
@@ -70,6 +75,8 @@ class Booth:
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
+        if self.breaks is not None:
+            raise self.breaks
         if self.refuses and what.startswith(self.refuses):
             raise CarrierError("refused-by-test")
 
@@ -147,6 +154,21 @@ class Rig:
             await (self.work.record if isinstance(claim.command, RecordMessage) else self.work.collect)(claim)
         return bool(claims)
 
+    def outlast(self) -> list[Claim]:
+        """A fetch takes longer than the lease: the command is another worker's when it is over, and found in the list."""
+        others: list[Claim] = []
+
+        async def redelivered() -> None:
+            self.clock.time += 20.0
+            others.extend(await self.store.claim(self.clock.time, 15.0, 10))
+
+        self.booth.meanwhile = redelivered
+        return others
+
+    async def words(self, kind: str) -> list[dict[str, Any]]:
+        """What the call's log says of this kind."""
+        return [entry.data for entry in await self.store.entries(self.call_id) if entry.kind == kind]
+
     async def call(self) -> Call:
         call = await self.store.load(self.call_id)
         assert call is not None
@@ -207,6 +229,77 @@ async def test_what_is_none_is_told(rig: Rig, seconds: float | None, wav: bytes,
     assert word.data["reason"] == why
     assert await rig.kept() == ()
     assert not await rig.turn(LATER_S)
+
+
+async def test_a_fetch_that_outlasts_its_lease_is_told_all_the_same(rig: Rig) -> None:
+    """Else the next delivery would be as slow, and the call wait for ever; that one finds it told, and fetches nothing."""
+    await rig.begin()
+    rig.booth.leave()
+    others = rig.outlast()
+    await rig.turn()
+    call = await rig.call()
+    assert (call.outcome, call.voicemail) == (Outcome.VOICEMAIL, ID)
+    (late,) = others
+    await rig.work.collect(late)
+    assert (rig.booth.asked.count("fetch"), len(await rig.words("voicemail-kept"))) == (1, 1)
+    assert not await rig.turn(LATER_S)
+
+
+async def test_a_short_one_that_outlasts_its_lease_is_told_too(rig: Rig) -> None:
+    """That there is none is as much of a word."""
+    await rig.begin()
+    rig.booth.leave(0.5, SHORT)
+    rig.outlast()
+    await rig.turn()
+    assert [word["reason"] for word in await rig.words("voicemail-missing")] == ["too-short"]
+
+
+async def test_a_command_that_comes_again_while_we_are_at_it_waits(rig: Rig) -> None:
+    """The same sound is not fetched by two at once in one process."""
+    await rig.begin()
+    rig.booth.leave()
+
+    async def redelivered() -> None:
+        assert await rig.turn(20.0)
+        assert not await rig.turn(1.0)
+
+    rig.booth.meanwhile = redelivered
+    await rig.turn()
+    assert (rig.booth.asked.count("fetch"), (await rig.call()).outcome) == (1, Outcome.VOICEMAIL)
+
+
+async def test_what_is_here_already_is_told_and_not_fetched(rig: Rig) -> None:
+    """Whoever brought it died before it could say so."""
+    await rig.begin()
+    rig.booth.leave()
+    kept = Voicemail(id=ID, carrier="a", recording_id="r1", left_at=NOW, collected_at=NOW, seconds=2.0, reason="killed")
+    await rig.store.put_voicemail(kept, NOW)
+    await rig.turn()
+    call = await rig.call()
+    assert (call.outcome, call.voicemail, rig.booth.asked) == (Outcome.VOICEMAIL, ID, ["list CA1"])
+    assert [word["seconds"] for word in await rig.words("voicemail-kept")] == [2.0]
+
+
+async def test_what_was_deleted_does_not_come_back(rig: Rig) -> None:
+    """Somebody was quicker than the word of it: it was left all the same."""
+    await rig.begin()
+    rig.booth.leave()
+    kept = Voicemail(id=ID, carrier="a", recording_id="r1", left_at=NOW, collected_at=NOW, seconds=2.0, reason="killed")
+    await rig.store.put_voicemail(kept, NOW)
+    await rig.store.drop_voicemail(ID, NOW)
+    await rig.turn()
+    assert ((await rig.call()).outcome, rig.booth.asked, await rig.files.read(ID)) == (Outcome.VOICEMAIL, ["list CA1"], None)
+
+
+async def test_a_defect_does_not_keep_the_call_waiting(rig: Rig) -> None:
+    """Nobody knows what an SDK makes of a strange answer: after the usual time the call is told."""
+    await rig.begin()
+    rig.booth.breaks = KeyError("recording_id")
+    await rig.turn()
+    assert (await rig.call()).status is CallStatus.VOICEMAIL
+    await rig.turn(COLLECT_FOR_S)
+    assert (await rig.call()).outcome is Outcome.FAILED
+    assert [word["reason"] for word in await rig.words("voicemail-missing")] == ["defect"]
 
 
 async def test_what_the_disk_cannot_take_stays_at_the_carrier_until_it_can(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
