@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from gateway.domain import inbound, ladder, promising
 from gateway.domain import leg as legs
-from gateway.domain.commands import CollectMessage, Dial, Route
+from gateway.domain.commands import CollectMessage, Dial, Route, Timer
 from gateway.domain.errors import IllegalTransition
 from gateway.domain.events import (
     AgentBack,
@@ -68,6 +68,13 @@ AGENT_FAULTS = frozenset({"agent-failed", "agent-unavailable"})
 
 COLLECT_AFTER_S = 1.0
 """After the end of a leg; no carrier has a recording's file sooner."""
+
+COLLECT_WITHIN_S = 180.0
+"""After the end of a leg; whoever collects has given its word long before. Without it the call ends all the same: a worker, its
+command or its word may be lost, and nothing that was accepted lives for ever.
+"""
+
+MESSAGE_TIMER = "message"
 
 Handler = Callable[[Call, Any, float, Policy], Step]
 
@@ -159,6 +166,8 @@ def _timer(call: Call, event: TimerFired, now: float, policy: Policy) -> Step:
     if event.leg_id:
         leg = _own(call, event.leg_id, "TimerFired")
         return _moved(call, leg, legs.watch(leg, now, policy), now, policy)
+    if event.name == MESSAGE_TIMER:
+        return _waited_enough(call, now, policy)
     waiting = call.leg is None or not call.leg.live
     if call.ended or now < call.expires_at or not waiting or _awaits_message(call):
         return Step(call=call, ignored=True)
@@ -180,6 +189,20 @@ def _message(call: Call, event: VoicemailTaken | VoicemailKept, now: float, _pol
 
 def _no_message(call: Call, _event: VoicemailMissing, now: float, _policy: Policy) -> Step:
     return _settled(call, now) if _awaits_message(call) else Step(call=call, ignored=True)
+
+
+def _waited_enough(call: Call, now: float, policy: Policy) -> Step:
+    """No word came of what a carrier recorded."""
+    ended_at = call.leg.ended_at if call.leg is not None else None
+    if ended_at is None or now + 0.001 < ended_at + COLLECT_WITHIN_S:
+        return Step(call=call, ignored=True)
+    return _no_message(call, VoicemailMissing(reason="timeout"), now, policy)
+
+
+def _collection(call: Call, leg: Leg, now: float) -> Step:
+    """Bring home what the leg's carrier has recorded; the call waits, but not for ever."""
+    collect = CollectMessage(call_id=call.id, leg_id=leg.id, due=now + COLLECT_AFTER_S)
+    return Step(call=call, commands=(collect, Timer(call_id=call.id, name=MESSAGE_TIMER, due=now + COLLECT_WITHIN_S)))
 
 
 def _awaits_message(call: Call) -> bool:
@@ -269,7 +292,7 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
     verdict = leg.verdict
     assert verdict is not None
     if _awaits_message(call) and not call.voicemail:
-        return Step(call=call, commands=(CollectMessage(call_id=call.id, leg_id=leg.id, due=now + COLLECT_AFTER_S),))
+        return _collection(call, leg, now)
     if leg.answered_at is not None and leg.phase is LegPhase.ENDED:
         return _settled(call, now)
     if call.direction is Direction.INBOUND:

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.domain import restream
-from gateway.domain.call import Step, step
-from gateway.domain.commands import CollectMessage, Command, HangUp, OpenStream, RecordMessage, Resolve
+from gateway.domain.call import COLLECT_WITHIN_S, MESSAGE_TIMER, Step, step
+from gateway.domain.commands import CollectMessage, Command, HangUp, OpenStream, RecordMessage, Resolve, Timer
 from gateway.domain.events import (
     AnyLegEvent,
     CallEvent,
@@ -220,6 +220,25 @@ def test_without_a_message_the_call_has_failed() -> None:
     """It had an agent, it lost it, and nobody helped."""
     told = said(waiting().call, VoicemailMissing(reason="too-short"))
     assert (told.call.status, told.call.outcome, told.call.reason) == (CallStatus.ENDED, Outcome.FAILED, "agent-failed")
+
+
+def test_a_call_of_whose_message_nobody_tells_ends_all_the_same() -> None:
+    """By a timer of its own, never sooner; what comes home later changes nothing but the log."""
+    told = waiting()
+    (timer,) = commands(told, Timer)
+    assert (timer.leg_id, timer.due) == ("", NOW + COLLECT_WITHIN_S)
+    due = TimerFired(name=MESSAGE_TIMER)
+    assert said(told.call, due, now=timer.due - 1.0).ignored
+    ended = said(told.call, due, now=timer.due)
+    assert (ended.call.status, ended.call.outcome, ended.call.reason) == (CallStatus.ENDED, Outcome.FAILED, "agent-failed")
+    late = said(ended.call, KEPT, now=timer.due + 9.0)
+    assert (late.call, late.ignored) == (ended.call, False)
+
+
+def test_the_timer_of_a_message_that_is_here_means_nothing() -> None:
+    """It is not taken back, and fires on a call that has ended."""
+    kept = said(waiting().call, KEPT)
+    assert said(kept.call, TimerFired(name=MESSAGE_TIMER), now=NOW + COLLECT_WITHIN_S) == Step(call=kept.call, ignored=True)
 
 
 def test_who_hangs_up_before_the_carrier_has_its_document_left_no_message() -> None:

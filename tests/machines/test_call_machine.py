@@ -409,6 +409,7 @@ class OneCall(RuleBasedStateMachine):
             assert call.ended or call.promise is not None
         elif leg is not None and leg.phase is LegPhase.ENDED and leg.message is MessageStage.RECORDING:
             assert any(isinstance(command, CollectMessage) for command in self.pending)
+            assert any(isinstance(command, Timer) and command.name == calls.MESSAGE_TIMER for command in self.pending)
         elif leg is None or not leg.live:
             assert any(isinstance(command, Route) for command in self.pending)
         elif leg.phase is LegPhase.INTENDED:
