@@ -1,8 +1,8 @@
 """Blocking SDKs behind an event loop: threads that belong to one carrier, and a deadline that belongs to us.
 
-Dials and everything else have threads of their own, so that a hang-up never waits behind hanging dials; both are
-bounded, so that a hanging carrier costs no other carrier a thread. Each thread makes its own SDK client: not one of the
-SDKs is safe to share.
+Dials, what may take long (downloads, long lists) and everything else have threads of their own, so that a hang-up never waits
+behind hanging dials or downloads; all are bounded, so that a hanging carrier costs no other carrier a thread. Each thread makes
+its own SDK client: not one of the SDKs is safe to share.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from gateway.domain.outcome import Knowledge
 from gateway.domain.verdict import Attribution, Signal, Verdict, next_carrier
 
 UNREACHABLE = "unreachable"
+QUICK_S = 15.0
+"""Whoever gives a job longer than this does not need its answer while somebody is on the line."""
 _RACE_S = 0.2
 """At the deadline the socket's time-out and ours come together; both mean the same."""
 
@@ -42,11 +44,13 @@ class SdkThreads(Generic[C]):
         self._make_client, self._clock, self._let_go, self._closed = make_client, clock, let_go, False
         self._dials = ThreadPoolExecutor(size, thread_name_prefix=f"{name}-dial")
         self._controls = ThreadPoolExecutor(size, thread_name_prefix=f"{name}-control")
+        self._lasting = ThreadPoolExecutor(size, thread_name_prefix=f"{name}-lasting")
         self._own = threading.local()
 
     async def control(self, job: Callable[[C], T], timeout_s: float = 6.0) -> T:
         """Run anything but a dial; raise CarrierError("timeout") if it is not done in time, else what the job raises."""
-        future = self._controls.submit(self._with_client, job)
+        threads = self._controls if timeout_s <= QUICK_S else self._lasting
+        future = threads.submit(self._with_client, job)
         try:
             # Not wait_for: up to Python 3.11 it drops a cancellation that comes together with the answer, and a job that
             # asks for ever would then go on for ever.
@@ -83,6 +87,7 @@ class SdkThreads(Generic[C]):
         self._closed = True
         self._dials.shutdown(wait=False, cancel_futures=True)
         self._controls.shutdown(wait=False, cancel_futures=True)
+        self._lasting.shutdown(wait=False, cancel_futures=True)
         self._let_go()
 
     def _with_client(self, job: Callable[[C], T]) -> T:

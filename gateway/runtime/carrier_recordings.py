@@ -5,12 +5,15 @@ most. A message that the carrier has and we cannot get (our disk is full) makes 
 for as long as any other that was left at a carrier. Whichever process has the command does all this.
 """
 
+import asyncio
+from collections import defaultdict
+
 import structlog
 from msgspec.structs import replace
 
 from carriers.contract import Carrier
 from carriers.messages_left import MessageLeft
-from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
+from gateway.domain.errors import CarrierError, HoldlineError, IllegalTransition, StoreUnavailable
 from gateway.domain.events import CallEvent, LegReported, MessageRecording, MessageRefused, VoicemailMissing, VoicemailTaken
 from gateway.domain.records import Call, Leg
 from gateway.domain.voicemail import MessageStage
@@ -29,9 +32,19 @@ log = structlog.get_logger(__name__)
 COLLECT_FOR_S = 120.0
 """After the end of the leg: a recording that is not listed by then is not waited for any longer."""
 AGAIN_S, LATER_S = 2.0, 60.0
+SEATS = 2
+"""So many recordings of one carrier are fetched at once; the others wait for a seat ..."""
+SEAT_WITHIN_S = 5.0
+"""... so long, and then come again."""
+BYTES_PER_S = 16_000
+"""Of a recording, 8 kHz and 16 bits: what room is asked for before it is fetched. The file itself is weighed when it is there."""
 IN_HAND_S = 10.0
 """A command that is delivered again while we are at it: a fetch may outlast the lease."""
 NO_RECORDING, TOO_SHORT, DEFECT = "no-recording", "too-short", "defect"
+
+
+class Busy(HoldlineError):
+    """Enough is being fetched from this carrier."""
 
 
 class CarrierRecordings:
@@ -43,6 +56,7 @@ class CarrierRecordings:
         self._calls, self._fleet, self._files, self._clock = calls, fleet, files, clock
         self._shortest_s, self._delete_at_carrier = shortest_s, delete_at_carrier
         self._in_hand: set[str] = set()
+        self._seats: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(SEATS))
 
     async def record(self, claim: Claim) -> None:
         """The greeting has been said; a carrier that does not record has refused the message."""
@@ -116,8 +130,8 @@ class CarrierRecordings:
 
     async def _fetch(self, claim: Claim, call: Call, leg: Leg, carrier: Carrier, message: MessageLeft) -> None:
         try:
-            kept = await self._brought(call, leg, carrier, message)
-        except (CarrierError, NoRoom, OSError) as error:
+            kept = await self._in_turn(call, leg, carrier, message)
+        except (CarrierError, NoRoom, Busy, OSError) as error:
             log.warning("voicemail-not-collected", carrier=leg.carrier, recording=message.recording_id, error=str(error))
             await self._not_had(claim, call, leg, message)
             return
@@ -127,6 +141,21 @@ class CarrierRecordings:
         await self._say(claim, kept_word(kept))
         if self._delete_at_carrier:
             await forget(leg.carrier, carrier, message)
+
+    async def _in_turn(self, call: Call, leg: Leg, carrier: Carrier, message: MessageLeft) -> Voicemail | None:
+        """What our disk cannot take is not even fetched. NoRoom, Busy, and as `_brought`."""
+        seats = self._seats[leg.carrier]
+        try:
+            async with asyncio.timeout(SEAT_WITHIN_S):
+                await seats.acquire()
+        except TimeoutError as error:
+            raise Busy(f"{SEATS} recordings of {leg.carrier} are being fetched") from error
+        try:
+            if not await self._files.room(int(message.seconds * BYTES_PER_S)):
+                raise NoRoom("no room for it in storage.dir")
+            return await self._brought(call, leg, carrier, message)
+        finally:
+            seats.release()
 
     async def _brought(self, call: Call, leg: Leg, carrier: Carrier, message: MessageLeft) -> Voicemail | None:
         """On the disk, then in the store. None: too little to be a message."""
@@ -173,7 +202,8 @@ class CarrierRecordings:
         if waited_s >= COLLECT_FOR_S and not call.ended:
             taken = VoicemailTaken(voicemail_id=voicemail_id(leg.carrier, message.recording_id))
             await self._calls.apply(call.id, lambda _call: (taken,))
-        await self._calls.store.defer(claim, self._clock.now() + (AGAIN_S if waited_s < COLLECT_FOR_S else LATER_S))
+        pause_s = min(max(waited_s / 4, AGAIN_S), LATER_S)  # a full disk is not asked every two seconds
+        await self._calls.store.defer(claim, self._clock.now() + pause_s)
 
     def _waited_s(self, leg: Leg) -> float:
         return self._clock.now() - (leg.ended_at or 0.0)

@@ -19,8 +19,9 @@ from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Descent, Leg, Loss
 from gateway.domain.verdict import stop
 from gateway.domain.voicemail import MessageStage
+from gateway.runtime import carrier_recordings
 from gateway.runtime.calls import Calls
-from gateway.runtime.carrier_recordings import AGAIN_S, COLLECT_FOR_S, LATER_S, CarrierRecordings
+from gateway.runtime.carrier_recordings import AGAIN_S, COLLECT_FOR_S, LATER_S, SEATS, CarrierRecordings
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.store.contract import Change, Claim
 from gateway.runtime.store.memory_store import MemoryStore
@@ -321,6 +322,43 @@ async def test_what_the_disk_cannot_take_stays_at_the_carrier_until_it_can(rig: 
     await rig.turn(LATER_S)
     assert [one.id for one in await rig.kept()] == [ID]
     assert await rig.files.read(ID) == LOUD
+
+
+async def test_what_the_disk_cannot_take_is_not_even_fetched(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The carrier is asked ever more seldom, and its message comes when there is room."""
+    await rig.begin()
+    rig.booth.leave()
+    asked: list[int] = []
+
+    async def full(needed: int) -> bool:
+        asked.append(needed)
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.files, "room", full)
+        await rig.turn()
+        await rig.turn(COLLECT_FOR_S)
+        assert not await rig.turn(COLLECT_FOR_S / 4 - 1)
+        assert await rig.turn(1.0)
+    assert (asked, "fetch" in rig.booth.asked) == ([32_000] * 3, False)
+    assert ((await rig.call()).voicemail, await rig.kept()) == (ID, ())
+    await rig.turn(LATER_S)
+    assert [one.id for one in await rig.kept()] == [ID]
+
+
+async def test_few_are_fetched_from_a_carrier_at_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds no seat in time comes again: neither it nor its lease waits for the others' downloads."""
+    monkeypatch.setattr(carrier_recordings, "SEAT_WITHIN_S", 0.01)
+    await rig.begin()
+    rig.booth.leave()
+    seats = rig.work._seats["a"]
+    for _ in range(SEATS):
+        await seats.acquire()
+    await rig.turn()
+    assert (rig.booth.asked, (await rig.call()).status) == (["list CA1"], CallStatus.VOICEMAIL)
+    seats.release()
+    await rig.turn(AGAIN_S)
+    assert ((await rig.call()).outcome, seats.locked()) == (Outcome.VOICEMAIL, False)
 
 
 async def test_nobody_tries_for_ever(rig: Rig) -> None:
