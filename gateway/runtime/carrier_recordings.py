@@ -1,8 +1,9 @@
 """Handles RecordMessage and CollectMessage: a message that a leg's carrier records by itself, from the tone to our list.
 
 Until it is here, or is known not to exist, its call waits in the status `voicemail`, whose leg is over: for `COLLECT_FOR_S` at
-most. A message that the carrier has and we cannot get (our disk is full) makes the call's outcome all the same, and is tried
-for as long as any other that was left at a carrier. Whichever process has the command does all this.
+most. A message that the carrier has and we cannot get (our disk is full) makes the call's outcome all the same; where the carrier
+cannot be asked there may be none, and the call has failed. Either is tried for as long as any other that was left at a carrier.
+Whichever process has the command does all this.
 """
 
 import asyncio
@@ -95,16 +96,16 @@ class CarrierRecordings:
             raise
         except Exception:
             log.exception("voicemail-not-collected", call_id=call.id, carrier=leg.carrier)
-            await self._none_yet(claim, leg, DEFECT)
+            await self._not_told(claim, leg, DEFECT)
 
     async def _look(self, claim: Claim, call: Call, leg: Leg, carrier: Carrier) -> None:
         try:
             message = await carrier.message_of(handle_of(call, leg))
         except CarrierError as error:
-            await self._none_yet(claim, leg, error.reason)
+            await self._not_told(claim, leg, error.reason)
             return
         if message is None:
-            await self._none_yet(claim, leg, NO_RECORDING)
+            await self._none_yet(claim, leg)
         elif not message.seconds:
             await self._say(claim, VoicemailMissing(reason=NO_RECORDING))
         elif not await self._known(claim, call, voicemail_id(leg.carrier, message.recording_id)):
@@ -186,12 +187,24 @@ class CarrierRecordings:
 
     # --- not yet, or not at all ----------------------------------------------------------------------------------
 
-    async def _none_yet(self, claim: Claim, leg: Leg, why: str) -> None:
+    async def _none_yet(self, claim: Claim, leg: Leg) -> None:
+        """The carrier's own word: it lists nothing."""
         if self._waited_s(leg) < COLLECT_FOR_S:
             await self._calls.store.defer(claim, self._clock.now() + AGAIN_S)
             return
-        log.warning("voicemail-missing", call_id=leg.call_id, carrier=leg.carrier, why=why)
-        await self._say(claim, VoicemailMissing(reason=why))
+        log.warning("voicemail-missing", call_id=leg.call_id, carrier=leg.carrier, why=NO_RECORDING)
+        await self._say(claim, VoicemailMissing(reason=NO_RECORDING))
+
+    async def _not_told(self, claim: Claim, leg: Leg, why: str) -> None:
+        """It may have a message: the call does not wait for that longer than for any other, and we go on asking."""
+        waited_s, missing = self._waited_s(leg), VoicemailMissing(reason=why)
+        if waited_s >= LOOK_BACK_S:
+            await self._say(claim, missing)
+            return
+        if waited_s >= COLLECT_FOR_S:
+            log.warning("voicemail-not-asked-for", call_id=leg.call_id, carrier=leg.carrier, why=why)
+            await self._calls.apply(leg.call_id, lambda call: () if call.ended else (missing,))
+        await self._calls.store.defer(claim, self._clock.now() + (AGAIN_S if waited_s < COLLECT_FOR_S else LATER_S))
 
     async def _not_had(self, claim: Claim, call: Call, leg: Leg, message: MessageLeft) -> None:
         """The carrier has it: that much is certain."""

@@ -213,6 +213,37 @@ async def test_it_is_waited_for(rig: Rig) -> None:
     assert (await rig.call()).outcome is Outcome.VOICEMAIL
 
 
+async def test_a_carrier_that_cannot_be_asked_is_asked_for_longer_than_its_call_waits(rig: Rig) -> None:
+    """The call has failed and says why; a message that was there all the time comes home with it in the end."""
+    await rig.begin()
+    rig.booth.leave()
+    rig.booth.refuses = "list"
+    await rig.turn()
+    await rig.turn(COLLECT_FOR_S)
+    call = await rig.call()
+    assert (call.outcome, [word["reason"] for word in await rig.words("voicemail-missing")]) == (
+        Outcome.FAILED,
+        ["refused-by-test"],
+    )
+    assert not await rig.turn(LATER_S - 1)
+    await rig.turn(1.0)
+    rig.booth.refuses = ""
+    await rig.turn(LATER_S)
+    (kept,) = await rig.kept()
+    assert (kept.id, kept.call_id, (await rig.call()).outcome) == (ID, rig.call_id, Outcome.FAILED)
+    assert (len(await rig.words("voicemail-kept")), len(await rig.words("voicemail-missing"))) == (1, 1)
+    assert not await rig.turn(LATER_S)
+
+
+async def test_a_carrier_that_can_never_be_asked_is_given_up(rig: Rig) -> None:
+    """After four weeks, when none has it any more."""
+    await rig.begin()
+    rig.booth.refuses = "list"
+    await rig.turn(LOOK_BACK_S)
+    assert (await rig.call()).outcome is Outcome.FAILED
+    assert not await rig.turn(LATER_S)
+
+
 @pytest.mark.parametrize(
     ("seconds", "wav", "why"),
     [(0.0, LOUD, "no-recording"), (0.5, SHORT, "too-short"), (None, LOUD, "no-recording")],
