@@ -106,7 +106,7 @@ class Voicemails:
         call = await self._store.load(ids_of(name, message.carrier_call_id)[0])
         if call is None or all(leg.message is None for leg in call.legs):
             return False
-        return not call.ended or bool(call.voicemail) or message.seconds < LEAST_S
+        return not call.ended or call.voicemail == voicemail_id(name, message.recording_id) or message.seconds < LEAST_S
 
     async def _bring_all(self, name: str, carrier: Carrier, messages: list[MessageLeft]) -> list[MessageLeft]:
         """Those that could not be had. Where there is no room, none is fetched only to be thrown away."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carriers.contract import Capabilities
 from carriers.lab.sound import to_wav
@@ -431,6 +432,32 @@ async def test_who_collects_what_callers_left_leaves_this_to_us_while_it_is_ours
     rig.booth.leave()
     await rig.collector.once()
     assert [(one.id, one.reason) for one in await rig.kept()] == [(ID, "gateway-down")]
+
+
+async def test_another_message_of_the_call_does_not_hide_this_one(rig: Rig) -> None:
+    """Our own voicemail kept one, and was lost; what the carrier took then, and listed late, is no part of it."""
+    await rig.begin()
+    await rig.turn(COLLECT_FOR_S)
+    ended = await rig.call()
+    await rig.store.commit(Change(call=replace(ended, voicemail="vm_ours")), rig.clock.time)
+    rig.booth.leave()
+    await rig.collector.once()
+    assert [one.id for one in await rig.kept()] == [ID]
+
+
+async def test_a_message_that_its_call_names_is_left_to_whoever_fetches_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There was no room for it: the call's own command brings it, with the call."""
+    await rig.begin()
+    rig.booth.leave()
+
+    async def full(_needed: int) -> bool:
+        return False
+
+    monkeypatch.setattr(rig.files, "room", full)
+    await rig.turn(COLLECT_FOR_S)
+    assert (await rig.call()).voicemail == ID
+    await rig.collector.once()
+    assert (await rig.kept(), "fetch" in rig.booth.asked) == ((), False)
 
 
 # --- the order to record ----------------------------------------------------------------------------------------------
