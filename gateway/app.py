@@ -171,6 +171,7 @@ async def open_gateway(
         works = Works(config, store, fleet, Means(clock=clock, agent_of=cast, send=await open_sending(config, stack)))
         stack.push_async_callback(works.messages.desk.aclose)
         stack.push_async_callback(works.talking.aclose)
+        stack.push_async_callback(works.inbox.aclose)
         stack.push_async_callback(works.sessions.aclose)
         stack.push_async_callback(works.heartbeat.retire)
         upkeep = Upkeep(store, clock, config.store.keep_days, server)

@@ -6,6 +6,9 @@
 By document: we close the stream, the carrier asks what to do now, and the answer is greeting, tone and recording. By command:
 the carrier is told to say the greeting, and when that has been said, to record. The stream is of no account from ORDERED on:
 the leg's timer is not moved by it.
+
+The store may be away between any two of these. So the carrier's word that it has recorded says as well that it records, and a
+timer that finds the stream still open knows that the carrier was never told.
 """
 
 from msgspec.structs import replace
@@ -25,12 +28,19 @@ from gateway.domain.policy import Policy
 from gateway.domain.records import Leg
 from gateway.domain.voicemail import MessageStage
 
+LATE_S = 1.0
+"""A timer that comes so late was kept by a store that was away: what the carrier was told meanwhile is not written yet."""
+
 
 def _ordered(leg: Leg, _event: MessageOrdered, now: float, policy: Policy) -> LegStep:
     if leg.message is not None or leg.hangup_wanted:
         return LegStep(leg=leg, ignored=True)
-    within_s = policy.message_order_s if leg.streams_by_command else policy.stream_start_s
-    return armed(replace(leg, message=MessageStage.ORDERED), now + within_s)
+    return armed(replace(leg, message=MessageStage.ORDERED), now + _order_s(leg, policy))
+
+
+def _order_s(leg: Leg, policy: Policy) -> float:
+    """How long a carrier may take to begin."""
+    return policy.message_order_s if leg.streams_by_command else policy.stream_start_s
 
 
 def _refused(leg: Leg, _event: MessageRefused, now: float, policy: Policy) -> LegStep:
@@ -53,11 +63,13 @@ def _recording(leg: Leg, _event: MessageRecording, now: float, policy: Policy) -
     return armed(recording, now + policy.silent_after_s)
 
 
-def _recorded(leg: Leg, _event: MessageRecorded, now: float, _policy: Policy) -> LegStep:
+def _recorded(leg: Leg, _event: MessageRecorded, now: float, policy: Policy) -> LegStep:
     """A document goes on by itself; where there is none, the leg's timer ends what has nothing to do any more."""
-    if leg.message is not MessageStage.RECORDING or not leg.streams_by_command:
+    if leg.message is None:
         return LegStep(leg=leg, ignored=True)
-    return armed(replace(leg, message_until=now), now)
+    if not leg.streams_by_command:
+        return _recording(leg, MessageRecording(), now, policy)
+    return armed(replace(leg, message=MessageStage.RECORDING, message_until=now), now)
 
 
 def record(leg: Leg, now: float, policy: Policy) -> LegStep:
@@ -72,10 +84,14 @@ def watch(leg: Leg, now: float, policy: Policy) -> LegStep | None:
     if leg.message_until is not None and now < leg.message_until - 0.001:
         look = Resolve(call_id=leg.call_id, leg_id=leg.id)
         return armed(leg, min(now + policy.silent_after_s, leg.message_until), look)
-    if leg.message is not MessageStage.ORDERED or not leg.streams_by_command:
+    if leg.message is not MessageStage.ORDERED:
         return None
+    if not leg.streams_by_command and leg.watch_at + LATE_S < now < talk_limit(leg, policy):
+        return armed(leg, now + _order_s(leg, policy))
     if leg.stream_open:  # whoever ordered it never told the carrier
         return _refused(leg, MessageRefused(reason="never-told"), now, policy)
+    if not leg.streams_by_command:
+        return None
     return record(leg, now, policy)  # the word that the greeting has been said may be lost
 
 

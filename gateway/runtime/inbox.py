@@ -12,7 +12,17 @@ import structlog
 
 from carriers.contract import Document, Expectation, Hook, HookRequest
 from gateway.domain.errors import CarrierError, IllegalTransition, StoreUnavailable
-from gateway.domain.events import AnyLegEvent, CallEvent, LegAnswered, LegReported, MessageRecording, StreamClosed, StreamFailed
+from gateway.domain.events import (
+    AnyLegEvent,
+    CallEvent,
+    LegAnswered,
+    LegEnded,
+    LegReported,
+    MessageRecorded,
+    MessageRecording,
+    StreamClosed,
+    StreamFailed,
+)
 from gateway.domain.outcome import Direction, LegPhase, Outcome
 from gateway.domain.records import Call, Leg
 from gateway.runtime.calls import CallNotFound, Calls
@@ -20,6 +30,7 @@ from gateway.runtime.clock import Clock
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.live import LiveCalls
 from gateway.runtime.store.contract import HookMark, Repeated
+from gateway.runtime.unsaid_recordings import UnsaidRecordings
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +64,11 @@ class Inbox:
     ) -> None:
         self._calls, self._fleet, self._live, self._clock, self._count = calls, fleet, live, clock, count
         self._orphaned = orphaned
+        self._unsaid = UnsaidRecordings(calls, clock)
+
+    async def aclose(self) -> None:
+        """What was answered from memory and cannot be written by now is lost with this process."""
+        await self._unsaid.aclose()
 
     async def receive(self, carrier: str, request: HookRequest) -> Document:
         """Answer one webhook. Raise BadSignature, Malformed, UnknownHook, StoreUnavailable."""
@@ -71,7 +87,14 @@ class Inbox:
             remembered = self._live.get(request.call_id)
             if hook.expects is Expectation.ACKNOWLEDGEMENT or remembered is None:
                 raise
-            return self.answer(member, remembered, request.leg_id, hook)
+            return self._from_memory(member, remembered, request.leg_id, hook)
+
+    def _from_memory(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
+        """What the carrier is told to record it will, though nothing can be written now."""
+        leg = call.find(leg_id)
+        if leg is not None and leg.carrier == member.carrier.name and _told_to_record(call, leg, hook):
+            self._unsaid.keep(call.id, leg_id)
+        return self.answer(member, call, leg_id, hook)
 
     async def _apply(self, member: Member, request: HookRequest, hook: Hook, key: str) -> Document:
         first = await self._calls.store.hook_answer(key)
@@ -116,8 +139,10 @@ class Inbox:
         events = _about_our_streams(call, leg, hook, orphaned=0 < lost == leg.streams)
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and not leg.streams:
             events += _never_opened(call, leg)
-        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.message is not None:
+        if _told_to_record(call, leg, hook):
             events.append(MessageRecording())
+        if hook.expects is Expectation.AFTER_MESSAGE_DOCUMENT and leg.message is not None:
+            events.insert(0, MessageRecorded())  # before the end, if that is told with it: there is something to wait for
         return [LegReported(leg_id=leg_id, event=event) for event in events]
 
     def answer(self, member: Member, call: Call, leg_id: str, hook: Hook) -> Document:
@@ -131,7 +156,7 @@ class Inbox:
             return markup.hang_up()
         if hook.expects is Expectation.AFTER_MESSAGE_DOCUMENT:
             return markup.farewell()
-        if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.message is not None:
+        if _asks_with_a_message(leg, hook):
             return markup.message(self._fleet.attempt(call, leg))
         if hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.streams and not leg.orphaned:
             return markup.hang_up()
@@ -152,6 +177,16 @@ class Inbox:
 
 def _may_be_heard(call: Call, leg: Leg) -> bool:
     return leg.live and not leg.hangup_wanted and not call.cancel_wanted and not call.ended
+
+
+def _asks_with_a_message(leg: Leg, hook: Hook) -> bool:
+    """Asks what now, and a message is to be taken: the answer is greeting and recording, if there is somebody to hear it."""
+    return hook.expects is Expectation.AFTER_STREAM_DOCUMENT and leg.message is not None
+
+
+def _told_to_record(call: Call, leg: Leg, hook: Hook) -> bool:
+    over = any(isinstance(event, LegEnded) for event in hook.events)
+    return _asks_with_a_message(leg, hook) and _may_be_heard(call, leg) and not over
 
 
 def _lost_stream(hook: Hook) -> bool:

@@ -216,6 +216,7 @@ class Process:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         await self.works.sessions.aclose()
+        await self.works.inbox.aclose()
         await self.works.talking.aclose()
         await self.works.messages.desk.aclose()
         await self._fleet.aclose()

@@ -143,10 +143,43 @@ def test_a_refusal_leaves_the_leg_as_it_was() -> None:
     assert leg_of(told).watch_at == 1.0 + leg_of(told).max_duration_s + POLICY.overtime_s
 
 
-def test_an_order_of_which_the_carrier_was_never_told_is_forgotten() -> None:
-    """Whoever gave it is gone, and the stream is still open: as if it had been refused."""
-    late = watched(said(without_agent(by_command=True), MessageOrdered()))
+@BY_COMMAND
+def test_an_order_of_which_the_carrier_was_never_told_is_forgotten(*, by_command: bool) -> None:
+    """Whoever gave it is gone, or holds it for lost, and the stream is still open: the talk goes on as if it had been refused."""
+    late = watched(said(without_agent(by_command=by_command), MessageOrdered()))
     assert (leg_of(late).message, commands(late, HangUp), commands(late, RecordMessage)) == (None, [], [])
+    assert leg_of(late).watch_at == 1.0 + leg_of(late).max_duration_s + POLICY.overtime_s
+
+
+def test_an_order_whose_timer_the_store_has_kept_too_long_is_looked_at_once_more() -> None:
+    """The carrier may have been answered meanwhile, and whoever did it says so when the store is back."""
+    told = said(without_agent(), MessageOrdered(), StreamClosed())
+    back = leg_of(told).watch_at + 9.0
+    late = step_at(told, back)
+    assert (leg_of(late).watch_at, commands(late, HangUp)) == (back + POLICY.stream_start_s, [])
+    assert commands(watched(late), HangUp)
+    assert not commands(watched(said(late.call, MessageRecording(), now=back + 1.0)), HangUp)
+
+
+def test_no_store_that_is_always_late_keeps_a_leg_for_ever() -> None:
+    """A talk that has lasted its time is over."""
+    told = said(without_agent(), MessageOrdered(), StreamClosed())
+    assert commands(step_at(told, 1.0 + leg_of(told).max_duration_s + POLICY.overtime_s), HangUp)
+
+
+def test_what_is_recorded_was_being_recorded() -> None:
+    """The store was away when the carrier was told: its own word is believed, and the message is collected."""
+    by_document = said(without_agent(), MessageOrdered(), StreamClosed(), MessageRecorded())
+    assert leg_of(by_document) == leg_of(said(without_agent(), MessageOrdered(), StreamClosed(), MessageRecording()))
+    assert commands(said(by_document.call, HUNG_UP), CollectMessage)
+    by_command = said(without_agent(by_command=True), MessageOrdered(), StreamClosed(), MessageRecorded())
+    assert (leg_of(by_command).message, leg_of(by_command).watch_at) == (MessageStage.RECORDING, NOW)
+    assert commands(said(watched(by_command).call, HUNG_UP), CollectMessage)
+
+
+def test_a_recording_that_nobody_ordered_is_nothing() -> None:
+    """Somebody else's, or of an order that was taken back."""
+    assert said(without_agent(), MessageRecorded()).ignored
 
 
 def test_a_refusal_without_a_stream_ends_the_leg() -> None:
