@@ -291,7 +291,7 @@ def _after_leg(call: Call, leg: Leg, now: float, policy: Policy) -> Step:
     """The one place that decides what the end of a leg means for its call."""
     verdict = leg.verdict
     assert verdict is not None
-    if _awaits_message(call) and not call.voicemail:
+    if _awaits_message(call):
         return _collection(call, leg, now)
     if leg.answered_at is not None and leg.phase is LegPhase.ENDED:
         return _settled(call, now)

@@ -281,6 +281,18 @@ def test_who_hangs_up_before_the_carrier_has_its_document_left_no_message() -> N
     assert commands(told, CollectMessage) == []
 
 
+@pytest.mark.parametrize(
+    ("word", "kept"), [(KEPT, "vm_1"), (VoicemailMissing(reason="no-recording"), "vm_own")], ids=["kept", "missing"]
+)
+def test_a_second_message_of_a_call_is_collected_as_well(word: CallEvent, kept: str) -> None:
+    """Our own agent kept one and was lost, and the carrier took another: without it, the first is the outcome all the same."""
+    began = replace(without_agent(), voicemail="vm_own", status=CallStatus.VOICEMAIL)
+    told = said(began, MessageOrdered(), StreamClosed(), MessageRecording(), HUNG_UP)
+    assert (told.call.ended, len(commands(told, CollectMessage))) == (False, 1)
+    ended = said(told.call, word).call
+    assert (ended.outcome, ended.voicemail) == (Outcome.VOICEMAIL, kept)
+
+
 def test_a_leg_that_is_over_keeps_what_is_told_of_its_recording() -> None:
     """Where the file is may be told once, and after the hang-up."""
     told = said(waiting().call, MessageRecorded(carrier_data={"message_recording_url": "https://x"}))
