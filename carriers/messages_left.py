@@ -14,6 +14,10 @@ LEAVE = "Please leave a message after the tone."
 """What somebody hears in a call that has lost its agent; their message may be as long."""
 
 
+class MessageDeclined(CarrierError):
+    """The carrier says no to a recording, and would say it again."""
+
+
 class MessageLeft(Struct, frozen=True, kw_only=True):
     """A recording at the carrier: what a caller of ours said to a fallback document (`Markup.voicemail`), or to a greeting that
     we ordered. Times are unix seconds, numbers E.164; an empty caller withheld theirs.
@@ -47,7 +51,9 @@ class Messages(Protocol):
         ...
 
     async def record_message(self, attempt: Any, handle: Any) -> None:
-        """A tone, and a recording of at most `MESSAGE_S`; its end is news, MessageRecorded. As `begin_message`."""
+        """A tone, and a recording of at most `MESSAGE_S`; its end is news, MessageRecorded. As `begin_message`; MessageDeclined
+        where asking again would not help.
+        """
         ...
 
     async def message_of(self, handle: Any) -> MessageLeft | None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from carriers.contract import Attempt, Handle
 from carriers.httpx_wire import download
-from carriers.messages_left import LEAVE, MESSAGE_S, MessageLeft, NoMessages
+from carriers.messages_left import LEAVE, MESSAGE_S, MessageDeclined, MessageLeft, NoMessages
 from carriers.telnyx.webhooks import tag_of
 from gateway.domain.errors import CarrierError
 
@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 GONE = frozenset({"90018", "90015", "10005"})
 """Call has already ended; no such call control id; no such resource (a wrong key gets 401, never this)."""
+PASSING = frozenset({"408", "409", "425", "429"})
+"""HTTP statuses of refusals that a moment later may be none; what is no 4xx at all is another."""
+PACED = frozenset({"rate-limited", "pace-limit", "concurrency-limit"})
 LARGEST_BYTES = 50_000_000
 DOWNLOAD_S = 30.0
 QUIET_S = 5
@@ -30,7 +33,7 @@ class TelnyxMessages(NoMessages):
     _base_url: str
 
     async def _ask(self, job: Callable[[Any], T], timeout_s: float = 6.0) -> T:
-        """`job` is given the SDK's client; a refusal's `detail` ends with Telnyx' code."""
+        """`job` is given the SDK's client; a refusal's `detail` begins with the HTTP status and ends with Telnyx' code."""
         raise NotImplementedError
 
     async def begin_message(self, attempt: Attempt, handle: Handle) -> None:
@@ -61,7 +64,12 @@ class TelnyxMessages(NoMessages):
                 command_id=f"record-{attempt.leg_id}",
             )
 
-        await _unless(GONE, self._ask(record))
+        try:
+            await _unless(GONE, self._ask(record))
+        except CarrierError as error:
+            if _definite(error):
+                raise MessageDeclined(error.reason, error.detail) from error
+            raise
 
     async def message_of(self, handle: Handle) -> MessageLeft | None:
         wanted = {"call_control_id": handle.carrier_call_id}
@@ -100,6 +108,11 @@ def _moment(text: str | None) -> float:
         return datetime.fromisoformat(text or "").timestamp()
     except ValueError:
         return 0.0
+
+
+def _definite(error: CarrierError) -> bool:
+    status = error.detail.partition(" ")[0]
+    return len(status) == 3 and status.startswith("4") and status not in PASSING and error.reason not in PACED
 
 
 async def _unless(codes: Collection[str], asked: Awaitable[object]) -> None:

@@ -13,7 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from carriers.contract import Carrier
-from carriers.messages_left import MessageLeft
+from carriers.messages_left import MessageDeclined, MessageLeft
 from gateway.domain.errors import CarrierError, HoldlineError, IllegalTransition, StoreUnavailable
 from gateway.domain.events import CallEvent, LegReported, MessageRecording, MessageRefused, VoicemailMissing, VoicemailTaken
 from gateway.domain.records import Call, Leg
@@ -41,7 +41,9 @@ BYTES_PER_S = 16_000
 """Of a recording, 8 kHz and 16 bits: what room is asked for before it is fetched. The file itself is weighed when it is there."""
 IN_HAND_S = 10.0
 """A command that is delivered again while we are at it: a fetch may outlast the lease."""
-NO_RECORDING, TOO_SHORT, DEFECT = "no-recording", "too-short", "defect"
+RECORD_AGAIN_S = 1.0
+"""While somebody who was asked to speak hears nothing."""
+NO_RECORDING, TOO_SHORT, DEFECT, NOT_CONFIGURED = "no-recording", "too-short", "defect", "carrier-not-configured"
 
 
 class Busy(HoldlineError):
@@ -60,18 +62,28 @@ class CarrierRecordings:
         self._seats: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(SEATS))
 
     async def record(self, claim: Claim) -> None:
-        """The greeting has been said; a carrier that does not record has refused the message."""
+        """The greeting has been said. A carrier that says no, or nothing in time, has refused the message."""
         call, leg, carrier = await self._subject(claim)
-        if leg.message is not MessageStage.ORDERED or not leg.live or leg.hangup_wanted or carrier is None:
+        if leg.message is not MessageStage.ORDERED or not leg.live or leg.hangup_wanted:
             await self._calls.store.done(claim)
             return
-        told: MessageRecording | MessageRefused = MessageRecording()
+        told = await self._told_to_record(call, leg, carrier)
+        if told is None:
+            await self._calls.store.defer(claim, self._clock.now() + RECORD_AGAIN_S)
+        else:
+            await self._commit(claim, LegReported(leg_id=leg.id, event=told))
+
+    async def _told_to_record(self, call: Call, leg: Leg, carrier: Carrier | None) -> MessageRecording | MessageRefused | None:
+        """None: it may yet, and somebody waits to speak. The leg's timer, which ordered this, says how long."""
+        if carrier is None:
+            return MessageRefused(reason=NOT_CONFIGURED)
         try:
             await carrier.record_message(self._fleet.attempt(call, leg), handle_of(call, leg))
         except CarrierError as error:
             log.warning("carrier-message-refused", call_id=call.id, carrier=leg.carrier, reason=error.reason)
-            told = MessageRefused(reason=error.reason)
-        await self._commit(claim, LegReported(leg_id=leg.id, event=told))
+            over = self._clock.now() + RECORD_AGAIN_S >= leg.watch_at
+            return MessageRefused(reason=error.reason) if over or isinstance(error, MessageDeclined) else None
+        return MessageRecording()
 
     async def collect(self, claim: Claim) -> None:
         """Bring it home, come back later, or say that there is none."""
@@ -88,7 +100,7 @@ class CarrierRecordings:
         """No defect, ours or an SDK's, may keep the call waiting for ever."""
         call, leg, carrier = await self._subject(claim)
         if carrier is None:
-            await self._say(claim, VoicemailMissing(reason="carrier-not-configured"))
+            await self._say(claim, VoicemailMissing(reason=NOT_CONFIGURED))
             return
         try:
             await self._look(claim, call, leg, carrier)

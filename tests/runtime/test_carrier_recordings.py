@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from carriers.contract import Capabilities
 from carriers.lab.sound import to_wav
-from carriers.messages_left import MessageLeft
-from gateway.domain.commands import AnyCommand, CollectMessage, RecordMessage
+from carriers.messages_left import MessageDeclined, MessageLeft
+from gateway.domain.commands import AnyCommand, CollectMessage, RecordMessage, Timer
 from gateway.domain.errors import CarrierError
 from gateway.domain.inbound import ids_of
 from gateway.domain.outcome import CallStatus, Direction, LegPhase, Outcome
@@ -22,7 +22,7 @@ from gateway.domain.verdict import stop
 from gateway.domain.voicemail import MessageStage
 from gateway.runtime import carrier_recordings
 from gateway.runtime.calls import Calls
-from gateway.runtime.carrier_recordings import AGAIN_S, COLLECT_FOR_S, LATER_S, SEATS, CarrierRecordings
+from gateway.runtime.carrier_recordings import AGAIN_S, COLLECT_FOR_S, LATER_S, RECORD_AGAIN_S, SEATS, CarrierRecordings
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.store.contract import Change, Claim
 from gateway.runtime.store.memory_store import MemoryStore
@@ -463,6 +463,7 @@ async def test_a_message_that_its_call_names_is_left_to_whoever_fetches_it(rig: 
 # --- the order to record ----------------------------------------------------------------------------------------------
 
 ALIVE: dict[str, Any] = {"phase": LegPhase.ANSWERED, "ended_at": None, "verdict": None, "message": MessageStage.ORDERED}
+ALIVE["watch_at"] = NOW + Policy().message_order_s
 
 
 async def test_the_carrier_is_told_to_record_once(rig: Rig) -> None:
@@ -476,10 +477,41 @@ async def test_the_carrier_is_told_to_record_once(rig: Rig) -> None:
 async def test_a_carrier_that_does_not_record_ends_the_leg(rig: Rig) -> None:
     """Its stream is closed and nobody could talk: the leg's timer is due at once."""
     await rig.begin(RecordMessage, **ALIVE)
-    rig.booth.refuses = "record"
+    rig.booth.breaks = MessageDeclined("not-permitted")
     await rig.turn()
     leg = (await rig.call()).legs[0]
     assert (leg.message, leg.watch_at) == (None, NOW)
+
+
+async def test_a_carrier_that_stumbles_is_told_again_while_the_person_waits(rig: Rig) -> None:
+    """Too many requests, or no answer: nobody who was just asked to speak is hung up on for that."""
+    await rig.begin(RecordMessage, **ALIVE)
+    rig.booth.refuses = "record"
+    await rig.turn()
+    assert (await rig.call()).legs[0].message is MessageStage.ORDERED
+    assert not await rig.turn(RECORD_AGAIN_S / 2)
+    rig.booth.refuses = ""
+    await rig.turn(RECORD_AGAIN_S / 2)
+    assert ((await rig.call()).legs[0].message, len(rig.booth.asked)) == (MessageStage.RECORDING, 2)
+
+
+async def test_a_carrier_that_stumbles_for_too_long_has_refused(rig: Rig) -> None:
+    """Before the leg's timer would order the same once more."""
+    await rig.begin(RecordMessage, **ALIVE)
+    rig.booth.refuses = "record"
+    await rig.turn(Policy().message_order_s - 1.5 * RECORD_AGAIN_S)
+    assert (await rig.call()).legs[0].message is MessageStage.ORDERED
+    await rig.turn(RECORD_AGAIN_S)
+    assert (await rig.call()).legs[0].message is None
+
+
+async def test_a_carrier_that_is_not_configured_any_more_records_nothing(rig: Rig) -> None:
+    """The order is taken back, or the leg's timer would repeat it for ever."""
+    await rig.begin(RecordMessage, **(ALIVE | {"carrier": "gone"}))
+    await rig.turn()
+    assert (await rig.call()).legs[0].message is None
+    left = await rig.store.claim(NOW + RECORD_AGAIN_S, 15.0, 10)
+    assert [type(claim.command) for claim in left] == [Timer]
 
 
 @pytest.mark.parametrize("changed", [{"hangup_wanted": True}, {"message": MessageStage.RECORDING}], ids=str)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from carriers.contract import Attempt, Handle, HookRequest
-from carriers.messages_left import LEAVE, MessageLeft
+from carriers.messages_left import LEAVE, MessageDeclined, MessageLeft
 from carriers.telnyx.messages import TelnyxMessages
 from carriers.telnyx.webhooks import TelnyxWebhooks, tag_of
 from gateway.domain.errors import CarrierError
@@ -77,6 +77,24 @@ async def test_only_the_person_is_recorded_after_a_tone() -> None:
     assert (wish["max_length"], wish["timeout_secs"], wish["command_id"]) == (180, 5, "record-leg_1")
     with pytest.raises(CarrierError):
         await Asked(start_recording="422 90020").record_message(ATTEMPT, HANDLE)
+
+
+@pytest.mark.parametrize(
+    ("detail", "declined"),
+    [
+        ("422 90020", True),
+        ("401 10009", True),
+        ("429 10011", False),
+        ("503 ", False),
+        ("no answer in time", False),
+    ],
+    ids=str,
+)
+async def test_only_a_no_of_telnyx_is_a_no(detail: str, *, declined: bool) -> None:
+    """Too many requests, a broken platform or no answer at all may be otherwise a second later."""
+    with pytest.raises(CarrierError) as refused:
+        await Asked(start_recording=detail).record_message(ATTEMPT, HANDLE)
+    assert (isinstance(refused.value, MessageDeclined), refused.value.detail) == (declined, detail)
 
 
 async def test_the_longest_of_the_legs_recordings_is_the_message() -> None:
