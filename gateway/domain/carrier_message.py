@@ -77,6 +77,13 @@ def record(leg: Leg, now: float, policy: Policy) -> LegStep:
     return armed(leg, now + policy.message_order_s, RecordMessage(call_id=leg.call_id, leg_id=leg.id))
 
 
+def stream_opened(leg: Leg, now: float, policy: Policy) -> LegStep:
+    """Somebody took the call over before the carrier began, and says the same to it again: for that there is the whole time."""
+    if leg.message is not MessageStage.ORDERED:
+        return LegStep(leg=leg)
+    return armed(leg, now + _order_s(leg, policy))
+
+
 def watch(leg: Leg, now: float, policy: Policy) -> LegStep | None:
     """Nothing came of an order in time; or the person may have hung up, and the word of it be lost: no stream tells us. None:
     the leg is to be ended.

@@ -252,7 +252,9 @@ def _stream_opened(leg: Leg, event: StreamOpened, now: float, policy: Policy) ->
     opened = replace(answered.leg, streams=leg.streams + 1, stream_open=True, orphaned=False, orphaned_at=None)
     if opened.hangup_wanted:
         return LegStep(leg=opened, commands=answered.commands)
-    return LegStep(leg=opened) if leg.message is not None else armed(opened, talk_limit(opened, policy))
+    if opened.message is not None:
+        return carrier_message.stream_opened(opened, now, policy)
+    return armed(opened, talk_limit(opened, policy))
 
 
 def _stream_failed(leg: Leg, _event: StreamFailed, now: float, policy: Policy) -> LegStep:

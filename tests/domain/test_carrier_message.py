@@ -20,6 +20,7 @@ from gateway.domain.events import (
     MessageSpoken,
     StreamClosed,
     StreamFailed,
+    StreamOpened,
     TimerFired,
     VoicemailKept,
     VoicemailMissing,
@@ -220,6 +221,23 @@ def test_a_stream_that_died_with_us_is_opened_again_until_the_carrier_records(st
     assert restream.wanted(orphan) is opened
     told = said(replace(without_agent(by_command=True), legs=(replace(leg, message=stage),)), StreamClosed(orphaned=True))
     assert bool(commands(told, OpenStream)) is opened
+
+
+def test_who_takes_an_order_over_has_the_whole_time_to_say_it_again() -> None:
+    """The timer that looked after the stream means nothing any more; nobody records over the greeting, nothing is forgotten."""
+    lost = said(without_agent(by_command=True), MessageOrdered(), StreamClosed(orphaned=True))
+    looks = leg_of(lost).watch_at
+    again = said(lost.call, StreamOpened())
+    assert (leg_of(again).message, leg_of(again).watch_at) == (MessageStage.ORDERED, NOW + POLICY.message_order_s)
+    assert step_at(again, looks).ignored
+    closed = said(again.call, StreamClosed())
+    assert commands(watched(closed), RecordMessage)
+
+
+def test_a_stream_that_opens_does_not_keep_a_recording_waiting() -> None:
+    """The leg is looked after as before."""
+    told = said(without_agent(by_command=True), MessageOrdered(), StreamClosed(), MessageRecording())
+    assert leg_of(said(told.call, StreamOpened(), now=NOW + 2.0)).watch_at == leg_of(told).watch_at
 
 
 # --- the end of it ----------------------------------------------------------------------------------------------------
