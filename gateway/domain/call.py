@@ -188,7 +188,10 @@ def _message(call: Call, event: VoicemailTaken | VoicemailKept, now: float, _pol
 
 
 def _no_message(call: Call, _event: VoicemailMissing, now: float, _policy: Policy) -> Step:
-    return _settled(call, now) if _awaits_message(call) else Step(call=call, ignored=True)
+    if not _awaits_message(call):
+        return Step(call=call, ignored=True)
+    *before, leg = call.legs
+    return _settled(replace(call, legs=(*before, replace(leg, message=MessageStage.MISSING))), now)
 
 
 def _waited_enough(call: Call, now: float, policy: Policy) -> Step:

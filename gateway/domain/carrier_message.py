@@ -1,7 +1,7 @@
 """A message that a leg's carrier records with its own means, told so by document or by command. Pure.
 
     (nothing) --ordered--> ORDERED --it has all it needs--> RECORDING --the leg ends--> the recording is collected
-                              +--refused--> (nothing): the ladder goes on
+                              +--refused--> (nothing): the ladder goes on         --not found in time--> MISSING
 
 By document: we close the stream, the carrier asks what to do now, and the answer is greeting, tone and recording. By command:
 the carrier is told to say the greeting, and when that has been said, to record. The stream is of no account from ORDERED on:
@@ -13,7 +13,7 @@ timer that finds the stream still open knows that the carrier was never told.
 
 from msgspec.structs import replace
 
-from gateway.domain.commands import RecordMessage, Resolve
+from gateway.domain.commands import CollectMessage, RecordMessage, Resolve
 from gateway.domain.events import (
     LegEvent,
     MessageOrdered,
@@ -72,6 +72,18 @@ def _recorded(leg: Leg, _event: MessageRecorded, now: float, policy: Policy) -> 
     return armed(replace(leg, message=MessageStage.RECORDING, message_until=now), now)
 
 
+def _told_late(leg: Leg, event: MessageRecording | MessageRecorded, now: float, _policy: Policy) -> LegStep:
+    """The leg is over, and the carrier tells of a recording for which nobody waits: better late than never, and once. While it
+    is being collected this changes nothing.
+    """
+    unknown = leg.message is MessageStage.ORDERED  # that it was being recorded could not be written in time
+    missed = leg.message is MessageStage.MISSING and isinstance(event, MessageRecorded)
+    if not unknown and not missed:
+        return LegStep(leg=leg, ignored=True)
+    collect = CollectMessage(call_id=leg.call_id, leg_id=leg.id, due=now)
+    return LegStep(leg=replace(leg, message=MessageStage.RECORDING), commands=(collect,))
+
+
 def record(leg: Leg, now: float, policy: Policy) -> LegStep:
     """Tell the carrier to record from now on."""
     return armed(leg, now + policy.message_order_s, RecordMessage(call_id=leg.call_id, leg_id=leg.id))
@@ -109,4 +121,7 @@ TAKES: dict[type[LegEvent], Handler] = {
     MessageRecording: _recording,
     MessageRecorded: _recorded,
 }
-"""Of an answered leg; in every other phase these mean nothing."""
+"""Of an answered leg."""
+
+TAKES_LATE: dict[type[LegEvent], Handler] = {MessageRecording: _told_late, MessageRecorded: _told_late}
+"""Of one that has ended; in every other phase these mean nothing."""

@@ -410,7 +410,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
         StreamClosed: _stream_closed,
         **carrier_message.TAKES,
     },
-    LegPhase.ENDED: {LegAnswered: _late_answer, StreamOpened: _late_answer},
+    LegPhase.ENDED: {LegAnswered: _late_answer, StreamOpened: _late_answer, **carrier_message.TAKES_LATE},
     LegPhase.CONDEMNED: {
         DialReported: _condemned_report,
         DialResent: _condemned_report,
@@ -426,6 +426,7 @@ TAKES: dict[LegPhase, dict[type[LegEvent], Handler]] = {
 
 _DIAL_WORDS: frozenset[type[LegEvent]] = frozenset({DialReported, DialResent, DialOrphaned})
 _STREAM_WORDS: frozenset[type[LegEvent]] = frozenset({StreamFailed, StreamClosed, *carrier_message.TAKES})
+_LATE_WORDS: frozenset[type[LegEvent]] = frozenset(carrier_message.TAKES_LATE)
 _LOOKUPS: frozenset[type[LegEvent]] = frozenset({LegFound, LegMissing, LookupFailed})
 
 IGNORES: dict[LegPhase, frozenset[type[LegEvent]]] = {
@@ -435,7 +436,10 @@ IGNORES: dict[LegPhase, frozenset[type[LegEvent]]] = {
     LegPhase.ACCEPTED: _STREAM_WORDS | _DIAL_WORDS | {LegProgressed, LookupFailed},
     LegPhase.RINGING: _STREAM_WORDS | _DIAL_WORDS | {LegProgressed, LegRinging, LookupFailed},
     LegPhase.ANSWERED: _DIAL_WORDS | {LegProgressed, LegRinging, LegAnswered, LookupFailed},
-    LegPhase.ENDED: _STREAM_WORDS | _LOOKUPS | _DIAL_WORDS | {LegProgressed, LegRinging, LegEnded},
+    LegPhase.ENDED: (_STREAM_WORDS - {*carrier_message.TAKES_LATE})
+    | _LOOKUPS
+    | _DIAL_WORDS
+    | {LegProgressed, LegRinging, LegEnded},
     LegPhase.CONDEMNED: _STREAM_WORDS | {DialOrphaned, LegMissing, LookupFailed},
 }
 """Late, repeated or overtaken: nothing changes but the handles and the counters."""

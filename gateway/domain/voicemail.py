@@ -23,6 +23,8 @@ class MessageStage(StrEnum):
     ORDERED = "ordered"
     RECORDING = "recording"
     """The carrier has all that it needs: greeting, tone and recording are its own."""
+    MISSING = "missing"
+    """It was waited for in vain; should the carrier tell of it after all, it is looked for once more."""
 
 
 class Told(StrEnum):

@@ -315,3 +315,32 @@ def test_a_leg_that_is_over_keeps_what_is_told_of_its_recording() -> None:
     """Where the file is may be told once, and after the hang-up."""
     told = said(waiting().call, MessageRecorded(carrier_data={"message_recording_url": "https://x"}))
     assert leg_of(told).carrier_data["message_recording_url"] == "https://x"
+
+
+def test_what_is_told_after_the_end_is_brought_home_once() -> None:
+    """The webhook came when nobody waited any more: the message is looked for again, and the outcome stands."""
+    ended = said(waiting().call, VoicemailMissing(reason="no-recording"))
+    late = said(ended.call, MessageRecorded(carrier_data={"where": "there"}), now=500.0)
+    (collect,) = commands(late, CollectMessage)
+    assert (collect.leg_id, collect.due, leg_of(late).carrier_data) == ("leg_1", 500.0, {"where": "there"})
+    assert (late.call.outcome, late.call.ended_at) == (Outcome.FAILED, NOW)
+    assert said(late.call, MessageRecorded()).ignored
+    assert said(late.call, KEPT).call.outcome is Outcome.FAILED
+
+
+def test_what_is_being_collected_is_not_collected_twice() -> None:
+    """Told while the call waits, or when the message is here; and what was never ordered is not this leg's."""
+    assert said(waiting().call, MessageRecorded()).ignored
+    assert said(waiting().call, KEPT, MessageRecorded()).ignored
+    assert said(without_agent(), HUNG_UP, MessageRecorded()).ignored
+    missing = said(waiting().call, VoicemailMissing(reason="no-recording"))
+    assert said(missing.call, MessageRecording()).ignored
+
+
+@pytest.mark.parametrize("word", [MessageRecording(), MessageRecorded()], ids=["of-us", "of-the-carrier"])
+def test_what_was_recorded_while_the_store_was_away_is_brought_home_after_the_end(word: AnyLegEvent) -> None:
+    """Nobody could write in time that the carrier records, so the call has failed at the hang-up; the message is kept."""
+    ended = said(without_agent(), MessageOrdered(), StreamClosed(), HUNG_UP)
+    late = said(ended.call, word)
+    assert (len(commands(late, CollectMessage)), late.call.outcome) == (1, Outcome.FAILED)
+    assert said(late.call, MessageRecorded()).commands == ()
