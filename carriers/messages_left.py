@@ -14,6 +14,10 @@ LEAVE = "Please leave a message after the tone."
 """What somebody hears in a call that has lost its agent; their message may be as long."""
 
 
+UNTOLD_S = 1.0
+"""The length of a recording that is listed without one: something is there, and its sound tells how much."""
+
+
 class MessageDeclined(CarrierError):
     """The carrier says no to a recording, and would say it again."""
 

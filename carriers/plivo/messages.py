@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from carriers.messages_left import MessageLeft
+from carriers.messages_left import UNTOLD_S, MessageLeft
 from gateway.domain.errors import CarrierError
 
 LARGEST_BYTES = 50_000_000
@@ -61,12 +61,13 @@ def of_call(recordings: Sequence[Mapping[str, Any]], call_id: str) -> MessageLef
 
 
 def _message(one: Mapping[str, Any], *, to: str, caller: str) -> MessageLeft:
+    seconds = _number(one.get("recording_duration_ms")) / 1000
     return MessageLeft(
         recording_id=str(one["recording_id"]),
         to=to,
         caller=caller,
         left_at=_began(one),
-        seconds=_number(one.get("recording_duration_ms")) / 1000,
+        seconds=seconds if seconds > 0 else UNTOLD_S,  # -1 is Plivo's word for a length that it does not know yet
         carrier_call_id=str(one.get("call_uuid") or ""),
         handle={"url": str(one.get("recording_url") or "")},
     )

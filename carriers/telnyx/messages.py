@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from carriers.contract import Attempt, Handle
 from carriers.httpx_wire import download
-from carriers.messages_left import LEAVE, MESSAGE_S, MessageDeclined, MessageLeft, NoMessages
+from carriers.messages_left import LEAVE, MESSAGE_S, UNTOLD_S, MessageDeclined, MessageLeft, NoMessages
 from carriers.telnyx.webhooks import tag_of
 from gateway.domain.errors import CarrierError
 
@@ -98,7 +98,7 @@ def _left(one: Any) -> MessageLeft:
         to="",
         caller="",
         left_at=_moment(one.recording_started_at),
-        seconds=(one.duration_millis or 0) / 1000,
+        seconds=one.duration_millis / 1000 if one.duration_millis else UNTOLD_S,
         carrier_call_id=one.call_control_id or "",
     )
 

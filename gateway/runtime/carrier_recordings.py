@@ -25,8 +25,8 @@ from gateway.runtime.store.contract import Claim, Fenced
 from gateway.runtime.store.voicemail_contract import KEPT, Voicemail, voicemail_id
 from gateway.runtime.voicemail_files import MessageFiles, NoRoom
 from gateway.runtime.voicemail_record import kept_word, record_of
-from gateway.runtime.voicemail_sound import Heard, is_wav, listen
-from gateway.runtime.voicemails import LOOK_BACK_S, forget
+from gateway.runtime.voicemail_sound import Heard, is_wav, length_s, listen
+from gateway.runtime.voicemails import LOOK_BACK_S, TOO_SHORT, forget
 
 log = structlog.get_logger(__name__)
 
@@ -43,7 +43,7 @@ IN_HAND_S = 10.0
 """A command that is delivered again while we are at it: a fetch may outlast the lease."""
 RECORD_AGAIN_S = 1.0
 """While somebody who was asked to speak hears nothing."""
-NO_RECORDING, TOO_SHORT, DEFECT, NOT_CONFIGURED = "no-recording", "too-short", "defect", "carrier-not-configured"
+NO_RECORDING, DEFECT, NOT_CONFIGURED = "no-recording", "defect", "carrier-not-configured"
 
 
 class Busy(HoldlineError):
@@ -176,7 +176,7 @@ class CarrierRecordings:
         if not is_wav(wav):
             raise CarrierError("unreadable-answer", "a recording that is no WAV file")
         heard = listen(wav)
-        if (heard.seconds or message.seconds) < self._shortest_s:
+        if length_s(heard, message.seconds) < self._shortest_s:
             return None
         voicemail = self._record(call, leg, message, heard)
         await self._files.write(voicemail.id, wav)
@@ -192,7 +192,7 @@ class CarrierRecordings:
             begun,
             recording_id=message.recording_id,
             left_at=message.left_at or leg.ended_at or begun.left_at,
-            seconds=round(heard.seconds or message.seconds, 3),
+            seconds=round(length_s(heard, message.seconds), 3),
             silent=heard.silent,
             status=KEPT,
         )

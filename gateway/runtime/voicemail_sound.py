@@ -35,6 +35,11 @@ def listen(wav: bytes) -> Heard:
     return Heard(seconds=len(samples) / frame / rate, silent=_sounding_s(samples, width, int(WINDOW_S * rate) * frame) < SPEECH_S)
 
 
+def length_s(heard: Heard, told_s: float) -> float:
+    """The carrier's word counts where the file cannot be understood; one that holds nothing can be."""
+    return heard.seconds if heard.seconds or heard.silent else told_s
+
+
 def wav_of(mulaw: bytes) -> bytes:
     """Raw mu-law at 8 kHz as a WAV file that everything plays: 16-bit linear, mono."""
     file = io.BytesIO()

@@ -21,7 +21,7 @@ from gateway.runtime.store.voicemail_contract import Voicemail, voicemail_id
 from gateway.runtime.supervision import heed_cancellation
 from gateway.runtime.user_webhook_announcing import SILENT, Announcer
 from gateway.runtime.voicemail_files import MessageFiles, NoRoom
-from gateway.runtime.voicemail_sound import is_wav, listen
+from gateway.runtime.voicemail_sound import is_wav, length_s, listen
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,8 @@ LEAST_S = 1.0
 DAY_S = 86_400.0
 PURGE_BATCH = 100
 GATEWAY_DOWN = "gateway-down"
+TOO_SHORT = "too-short"
+"""Why there is no message of a call in which the carrier recorded one."""
 
 
 class Voicemails:
@@ -106,7 +108,10 @@ class Voicemails:
         call = await self._store.load(ids_of(name, message.carrier_call_id)[0])
         if call is None or all(leg.message is None for leg in call.legs):
             return False
-        return not call.ended or call.voicemail == voicemail_id(name, message.recording_id) or message.seconds < LEAST_S
+        if not call.ended or call.voicemail == voicemail_id(name, message.recording_id) or message.seconds < LEAST_S:
+            return True
+        entries = await self._store.entries(call.id)
+        return any(one.kind == "voicemail-missing" and one.data.get("reason") == TOO_SHORT for one in entries)
 
     async def _bring_all(self, name: str, carrier: Carrier, messages: list[MessageLeft]) -> list[MessageLeft]:
         """Those that could not be had. Where there is no room, none is fetched only to be thrown away."""
@@ -146,7 +151,7 @@ class Voicemails:
             to=message.to,
             left_at=message.left_at,
             collected_at=now,
-            seconds=round(heard.seconds or message.seconds, 3),
+            seconds=round(length_s(heard, message.seconds), 3),
             silent=heard.silent,
             reason=GATEWAY_DOWN,
         )

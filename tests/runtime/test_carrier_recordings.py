@@ -32,8 +32,8 @@ from gateway.runtime.voicemails import LOOK_BACK_S, Voicemails
 
 NOW = 1_795_000_000.0
 CALLER, NUMBER = "+15550100001", "+15550190001"
-LOUD, SHORT = to_wav(b"\x00\x80" * 8000), to_wav(b"\x00\x80" * 2000)
-"""Two seconds, and half a second."""
+LOUD, SHORT, EMPTY = to_wav(b"\x00\x80" * 8000), to_wav(b"\x00\x80" * 2000), to_wav(b"")
+"""Two seconds, half a second, and none."""
 ID = voicemail_id("a", "r1")
 
 
@@ -247,8 +247,8 @@ async def test_a_carrier_that_can_never_be_asked_is_given_up(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "wav", "why"),
-    [(0.0, LOUD, "no-recording"), (0.5, SHORT, "too-short"), (None, LOUD, "no-recording")],
-    ids=["nothing", "short", "never-listed"],
+    [(0.0, LOUD, "no-recording"), (0.5, SHORT, "too-short"), (1.0, EMPTY, "too-short"), (None, LOUD, "no-recording")],
+    ids=["nothing", "short", "empty", "never-listed"],
 )
 async def test_what_is_none_is_told(rig: Rig, seconds: float | None, wav: bytes, why: str) -> None:
     """Nothing recorded, too little, or never listed: the log says which, the call has failed, and nobody asks again."""
@@ -458,6 +458,16 @@ async def test_a_message_that_its_call_names_is_left_to_whoever_fetches_it(rig: 
     assert (await rig.call()).voicemail == ID
     await rig.collector.once()
     assert (await rig.kept(), "fetch" in rig.booth.asked) == ((), False)
+
+
+async def test_what_was_too_short_for_its_call_is_no_message_of_others(rig: Rig) -> None:
+    """The carrier's seconds are whole, and the call knows better: it is not brought home behind its back."""
+    await rig.begin()
+    rig.booth.leave(1.0, SHORT)
+    await rig.turn()
+    assert [word["reason"] for word in await rig.words("voicemail-missing")] == ["too-short"]
+    await rig.collector.once()
+    assert await rig.kept() == ()
 
 
 # --- the order to record ----------------------------------------------------------------------------------------------

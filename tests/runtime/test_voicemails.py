@@ -13,7 +13,7 @@ from gateway.runtime.store.contract import Store
 from gateway.runtime.store.memory_store import MemoryStore
 from gateway.runtime.store.voicemail_contract import Voicemail, voicemail_id
 from gateway.runtime.voicemail_files import NoRoom, VoicemailFiles
-from gateway.runtime.voicemail_sound import listen
+from gateway.runtime.voicemail_sound import length_s, listen
 from gateway.runtime.voicemails import LOOK_BACK_S, MOST_AT_ONCE, OVERLAP_S, TURN_S, Voicemails
 
 NOW = 1_795_000_000.0
@@ -261,5 +261,6 @@ def test_silence_is_told_from_sound() -> None:
     """A receiver that clicks once is no message; what cannot be understood is never called silent."""
     click = to_wav(b"\xff" * 8000 + b"\x00\x80" * 80 + b"\xff" * 8000)
     assert [listen(wav).silent for wav in (LOUD, QUIET, click, to_wav(b""), b"RIFF")] == [False, True, True, True, False]
+    assert [length_s(listen(wav), 9.0) for wav in (LOUD, to_wav(b""), b"RIFF")] == [2.0, 0.0, 9.0]
     assert listen(QUIET).seconds == pytest.approx(2.0)
     assert listen(to_wav(b"\xff" * 800, b"\xff" * 800)).seconds == pytest.approx(0.1)

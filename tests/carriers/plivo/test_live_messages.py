@@ -3,6 +3,7 @@
 import xml.etree.ElementTree as ET
 from typing import Any
 
+import pytest
 from plivo import plivoxml
 
 from carriers.contract import Attempt
@@ -44,3 +45,11 @@ def test_what_was_left_in_a_call() -> None:
     assert message is not None
     assert (message.recording_id, message.seconds, message.left_at, message.carrier_call_id) == ("r2", 4.0, 5.0, "c-1")
     assert of_call(found[2:], "c-1") is None
+
+
+@pytest.mark.parametrize("told", [None, "", "0", "-1"], ids=repr)
+def test_a_recording_of_unknown_length_is_one_all_the_same(told: str | None) -> None:
+    """Whoever fetches it hears how long it is; without a second it would be taken for none."""
+    message = of_call([one("r1", recording_duration_ms=told)], "c-1")
+    assert message is not None
+    assert message.seconds == 1.0

@@ -107,6 +107,17 @@ async def test_the_longest_of_the_legs_recordings_is_the_message() -> None:
     assert (message.recording_id, message.seconds, message.left_at) == ("r-4", 4.0, 1795348800.0)
 
 
+@pytest.mark.parametrize("millis", [None, 0], ids=repr)
+async def test_a_recording_of_unknown_length_is_one_all_the_same(millis: int | None) -> None:
+    """Whoever fetches it hears how long it is; without a second it would be taken for none."""
+    telnyx = Asked()
+    telnyx.listed = [recording(3.0)]
+    telnyx.listed[0].duration_millis = millis
+    message = await telnyx.message_of(HANDLE)
+    assert message is not None
+    assert message.seconds == 1.0
+
+
 @pytest.mark.parametrize("link", ["", "http://192.0.2.1/x.wav", "file:///etc/passwd"], ids=str)
 async def test_a_link_that_is_none_is_not_followed(link: str) -> None:
     """Only https, or the lab's own."""
