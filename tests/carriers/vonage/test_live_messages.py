@@ -1,6 +1,7 @@
 """A message that Vonage takes in a live call: the flow, against the SDK's models, and the one webhook that tells of it."""
 
 import json
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from carriers.vonage.simulator_ncco import flow_of
 from carriers.vonage.webhooks import VonageWebhooks
 from gateway.domain.errors import CarrierError
 from gateway.domain.events import MessageRecorded
+from gateway.domain.leg_facts import with_handles
+from gateway.domain.records import Leg
 
 ATTEMPT = Attempt(
     call_id="call_1",
@@ -32,6 +35,16 @@ FIELDS = {
     "conversation_uuid": "CON-1",
     "timestamp": "2026-11-22T12:00:06.000Z",
 }
+LEG = Leg(
+    id="leg_1",
+    call_id="call_1",
+    carrier="vonage",
+    caller_id="+15550190031",
+    media_token="t",
+    round=1,
+    created_at=0.0,
+    carrier_data={"conversation_uuid": "CON-1"},
+)
 
 
 def parse(fields: dict[str, Any]) -> tuple[Any, ...]:
@@ -67,18 +80,33 @@ def test_the_webhook_tells_how_to_get_it() -> None:
     assert (message.left_at, message.handle) == (1795348802.0, {"url": FIELDS["recording_url"]})
 
 
-@pytest.mark.parametrize("fields", [{}, {"recording_url": ""}, {"recording_url": 7}], ids=str)
-def test_a_webhook_without_a_recording_is_no_news(fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changed", [{"recording_url": ""}, {"recording_url": 7}, {"conversation_uuid": ""}], ids=str)
+def test_a_webhook_without_a_recording_or_a_conversation_is_no_news(changed: dict[str, Any]) -> None:
     """Nothing is known by it."""
-    assert parse(fields) == ()
-    assert messages.left(handle()) is None
+    assert parse({}) == ()
+    assert parse({**FIELDS, **changed}) == ()
+    assert messages.left(handle(conversation_uuid="CON-1")) is None
 
 
 def test_another_conversations_recording_is_not_this_legs() -> None:
     """The token vouches for the body, and for no address: posted here once more it would be somebody else's voice."""
     (told,) = parse({**FIELDS, "conversation_uuid": "CON-2"})
-    with pytest.raises(CarrierError, match="another-conversation"):
-        messages.left(handle(conversation_uuid="CON-1", **told.carrier_data))
+    assert messages.left(handle(conversation_uuid="CON-1", **told.carrier_data)) is None
+    assert messages.left(handle(**told.carrier_data)) is None
+    assert messages.left(handle(conversation_uuid="", **told.carrier_data)) is None
+
+
+@pytest.mark.parametrize("foreign_last", [True, False], ids=["after-ours", "before-ours"])
+def test_another_conversations_recording_does_not_take_the_place_of_ours(*, foreign_last: bool) -> None:
+    """Posted here once more, however late or early, it hides nothing of the message that was left."""
+    (ours,) = parse(FIELDS)
+    foreign = {"conversation_uuid": "CON-2", "recording_url": "https://api-us.nexmo.com/v1/files/f-2", "recording_uuid": "r-2"}
+    (theirs,) = parse({**FIELDS, **foreign})
+    told = [ours, theirs] if foreign_last else [theirs, ours]
+    kept = reduce(with_handles, told, LEG)
+    message = messages.left(handle(**kept.carrier_data))
+    assert message is not None
+    assert (message.recording_id, message.handle) == ("r-1", {"url": FIELDS["recording_url"]})
 
 
 @pytest.mark.parametrize(
