@@ -261,7 +261,8 @@ def _after(_fields: Mapping[str, Any]) -> Hook:
 def _recorded(fields: Mapping[str, Any]) -> Hook:
     """It names no leg, only the conversation, and is the one word that tells where the file is."""
     data = messages.told(fields)
-    return Hook(events=(MessageRecorded(carrier_data=data),)) if data else Hook()
+    names = {"conversation_uuid": _text(fields, "conversation_uuid")}
+    return Hook(events=(MessageRecorded(carrier_data=data, names=names),)) if data else Hook()
 
 
 _STEPS = {"answer": _answer, "event": _event, "stream": _stream, "after": _after, "recorded": _recorded}

@@ -132,7 +132,12 @@ class MessageRecording(LegEvent, frozen=True, kw_only=True):
 
 
 class MessageRecorded(LegEvent, frozen=True, kw_only=True):
-    """The carrier's word that the recording is over; `carrier_data` says how to get it, where that is told only once."""
+    """The carrier's word that the recording is over; `carrier_data` says how to get it, where that is told only once.
+
+    `names` is what the word gives in place of the leg's id: a leg whose own data says otherwise is not meant.
+    """
+
+    names: dict[str, str] = {}
 
 
 AnyLegEvent = (

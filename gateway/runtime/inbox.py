@@ -216,4 +216,7 @@ def _never_opened(call: Call, leg: Leg) -> list[AnyLegEvent]:
 def _of_another_call(leg: Leg, hook: Hook) -> bool:
     """A fresh delivery about one call, posted once more to another one's URL: authentic, and none of this leg's business."""
     told = {event.carrier_call_id for event in hook.events if event.carrier_call_id}
-    return bool(leg.carrier_call_id) and bool(told - {leg.carrier_call_id})
+    if leg.carrier_call_id and told - {leg.carrier_call_id}:
+        return True
+    named = [pair for event in hook.events if isinstance(event, MessageRecorded) for pair in event.names.items()]
+    return any(leg.carrier_data.get(name, value) != value for name, value in named)

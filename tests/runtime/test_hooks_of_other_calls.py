@@ -8,11 +8,12 @@ from msgspec.structs import replace
 
 from carriers.contract import Attempt, Capabilities, Document, Expectation, Hook, HookRequest, Verified
 from gateway.domain.errors import StoreUnavailable
-from gateway.domain.events import LegAnswered, LegEnded, LegEvent
+from gateway.domain.events import LegAnswered, LegEnded, LegEvent, MessageOrdered, MessageRecorded
 from gateway.domain.outcome import CallStatus, LegPhase
 from gateway.domain.policy import Policy
 from gateway.domain.records import Call, Leg
 from gateway.domain.verdict import ended_normally
+from gateway.domain.voicemail import MessageStage
 from gateway.runtime.calls import Calls, News
 from gateway.runtime.fleet import Fleet, Member
 from gateway.runtime.inbox import Inbox, UnknownHook
@@ -110,11 +111,15 @@ class Office:
         await self.store.commit(Change(call=CALL), NOW)
         await self.live.heed(News(before=None, after=CALL, entries=(), words=()))
 
-    async def post(self, folder: Folder, *events: LegEvent, expects: Expectation = Expectation.ACKNOWLEDGEMENT) -> Document:
+    async def post(
+        self,
+        folder: Folder,
+        *events: LegEvent,
+        expects: Expectation = Expectation.ACKNOWLEDGEMENT,
+        body: bytes = b"one delivery",
+    ) -> Document:
         folder.hook = Hook(events=events, expects=expects)
-        request = HookRequest(
-            method="POST", url="", path="event", headers={}, body=b"one delivery", call_id="call_1", leg_id="leg_1"
-        )
+        request = HookRequest(method="POST", url="", path="event", headers={}, body=body, call_id="call_1", leg_id="leg_1")
         return await self.inbox.receive(folder.name, request)
 
     async def stored(self) -> Any:
@@ -130,6 +135,22 @@ async def test_another_call_s_end_does_not_end_ours() -> None:
         await office.post(office.a, LegEnded(carrier_call_id="another", verdict=ended_normally()))
     assert await office.stored() == before
     assert await office.store.hook_answer("a:one delivery") is None
+
+
+@pytest.mark.parametrize("told", ["ours", "another"])
+async def test_another_call_s_recording_is_none_of_ours(told: str) -> None:
+    """It names no leg, but the conversation: only ours says that what was ordered here has been recorded."""
+    office = Office(signs_url=False)
+    await office.begin()
+    await office.post(office.a, LegAnswered(carrier_data={"conversation": "ours"}), MessageOrdered())
+    word = MessageRecorded(names={"conversation": told})
+    if told == "another":
+        with pytest.raises(UnknownHook):
+            await office.post(office.a, word, body=b"another delivery")
+    else:
+        await office.post(office.a, word, body=b"another delivery")
+    stage = MessageStage.RECORDING if told == "ours" else MessageStage.ORDERED
+    assert (await office.stored()).leg.message is stage
 
 
 @pytest.mark.parametrize("told", ["ours", ""])

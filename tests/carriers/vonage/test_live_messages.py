@@ -74,6 +74,7 @@ def test_the_webhook_tells_how_to_get_it() -> None:
     """Kept with the leg, since it is told once."""
     (told,) = parse(FIELDS)
     assert isinstance(told, MessageRecorded)
+    assert told.names == {"conversation_uuid": "CON-1"}
     message = messages.left(handle(conversation_uuid="CON-1", **told.carrier_data))
     assert message is not None
     assert (message.recording_id, message.seconds, message.carrier_call_id) == ("r-1", 3.0, "u-1")
