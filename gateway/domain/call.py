@@ -182,9 +182,10 @@ def _recording(call: Call, _event: VoicemailStarted, _now: float, _policy: Polic
 
 
 def _message(call: Call, event: VoicemailTaken | VoicemailKept, now: float, _policy: Policy) -> Step:
-    """Of a message that a carrier recorded this comes when all else is over."""
+    """Of a message that a carrier recorded this comes when all else is over; of an earlier one of ours it may come then, too."""
     told = replace(call, voicemail=event.voicemail_id)
-    return _settled(told, now) if _awaits_message(call) else Step(call=told)
+    awaited = _awaits_message(call) and event.voicemail_id != call.voicemail
+    return _settled(told, now) if awaited else Step(call=told)
 
 
 def _no_message(call: Call, _event: VoicemailMissing, now: float, _policy: Policy) -> Step:

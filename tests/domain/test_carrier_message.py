@@ -311,6 +311,14 @@ def test_a_second_message_of_a_call_is_collected_as_well(word: CallEvent, kept: 
     assert (ended.outcome, ended.voicemail) == (Outcome.VOICEMAIL, kept)
 
 
+def test_the_last_word_of_the_first_message_does_not_end_the_wait_for_the_second() -> None:
+    """Whoever salvages what our own agent recorded may tell of it late."""
+    began = replace(without_agent(), voicemail="vm_own", status=CallStatus.VOICEMAIL)
+    told = said(began, MessageOrdered(), StreamClosed(), MessageRecording(), HUNG_UP, replace(KEPT, voicemail_id="vm_own"))
+    assert not told.call.ended
+    assert said(told.call, KEPT).call.voicemail == "vm_1"
+
+
 def test_a_leg_that_is_over_keeps_what_is_told_of_its_recording() -> None:
     """Where the file is may be told once, and after the hang-up."""
     told = said(waiting().call, MessageRecorded(carrier_data={"message_recording_url": "https://x"}))

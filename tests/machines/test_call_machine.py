@@ -239,8 +239,8 @@ class OneCall(RuleBasedStateMachine):
             self._apply(VoicemailMissing(reason="no-recording"))
         else:
             self.message = self.message if self.call.ended else "taken"
-            kept = VoicemailKept(voicemail_id="vm_1", seconds=2.0, silent=False, ended_by="")
-            self._apply(VoicemailTaken(voicemail_id="vm_1") if what == "taken" else kept)
+            kept = VoicemailKept(voicemail_id="vm_2", seconds=2.0, silent=False, ended_by="")
+            self._apply(VoicemailTaken(voicemail_id="vm_2") if what == "taken" else kept)
 
     def _timer(self, command: Timer, data: st.DataObject) -> None:
         self._apply(TimerFired(name=command.name, leg_id=command.leg_id))
