@@ -39,7 +39,7 @@ from gateway.domain.events import (
     StreamFailed,
     StreamOpened,
 )
-from gateway.domain.leg_facts import alerted, pending_hangup, resolve_bound, talk_limit, with_handles
+from gateway.domain.leg_facts import alerted, ended, overslept, pending_hangup, resolve_bound, talk_limit, with_handles
 from gateway.domain.leg_step import Handler, LegStep, armed
 from gateway.domain.outcome import Knowledge, LegPhase, Outcome
 from gateway.domain.policy import Policy
@@ -74,7 +74,7 @@ def want_hangup(leg: Leg, now: float, policy: Policy, why: Verdict | None = None
     """End the leg. One that nobody has sent yet simply ends; one in sending or unknown is ended once it is known."""
     if leg.phase is LegPhase.INTENDED:
         verdict = why or judged.CANCELED
-        return LegStep(leg=_ended(leg, verdict, Knowledge.NOT_SENT, now))
+        return LegStep(leg=ended(leg, verdict, Knowledge.NOT_SENT, now))
     if not leg.live or leg.hangup_wanted:
         return LegStep(leg=leg, ignored=True)
     wanted = replace(leg, hangup_wanted=True, given_up=why)
@@ -98,7 +98,7 @@ def _report(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegSte
         return _orphan(leg, event, now, policy)
     if event.knowledge is Knowledge.NOT_SENT:
         leg = replace(leg, sent_at=None)
-    return LegStep(leg=_ended(leg, event.verdict or judged.UNEXPLAINED, event.knowledge, now))
+    return LegStep(leg=ended(leg, event.verdict or judged.UNEXPLAINED, event.knowledge, now))
 
 
 def _report_late(leg: Leg, event: DialReported, now: float, policy: Policy) -> LegStep:
@@ -160,7 +160,7 @@ def _end(leg: Leg, event: LegEnded, now: float, policy: Policy) -> LegStep:
     if event.answered and leg.answered_at is None:
         leg = replace(leg, answered_at=now)
     verdict = leg.given_up or event.verdict
-    return LegStep(leg=_ended(leg, verdict, Knowledge.ALERTED if rang else Knowledge.REFUSED, now))
+    return LegStep(leg=ended(leg, verdict, Knowledge.ALERTED if rang else Knowledge.REFUSED, now))
 
 
 # --- finding out -------------------------------------------------------------------------------------------------
@@ -293,6 +293,12 @@ def _watch_sending(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep
     return _orphan(leg, None, now, policy)
 
 
+def _watch_unknown(leg: Leg, event: Any, now: float, policy: Policy) -> LegStep:
+    if overslept(leg, now):  # the look-ups that were due meanwhile come first
+        return armed(leg, now + 3 * policy.resolve_every_s)
+    return _condemn(leg, event, now, policy)
+
+
 def _watch_accepted(leg: Leg, _event: Any, now: float, policy: Policy) -> LegStep:
     assert leg.accepted_at is not None
     limit = policy.queued_limit_s if leg.ringing_events else leg.ring_timeout_s + policy.ring_grace_s
@@ -356,20 +362,13 @@ def _never_confirmed(leg: Leg, now: float, policy: Policy) -> LegStep:
 WATCHES: dict[LegPhase, Handler] = {
     LegPhase.INTENDED: _nothing,
     LegPhase.SENDING: _watch_sending,
-    LegPhase.UNKNOWN: _condemn,
+    LegPhase.UNKNOWN: _watch_unknown,
     LegPhase.ACCEPTED: _watch_accepted,
     LegPhase.RINGING: _watch_ringing,
     LegPhase.ANSWERED: _watch_answered,
     LegPhase.ENDED: _nothing,
     LegPhase.CONDEMNED: _nothing,
 }
-
-# --- small pieces ------------------------------------------------------------------------------------------------
-
-
-def _ended(leg: Leg, verdict: Verdict, knowledge: Knowledge, now: float) -> Leg:
-    return replace(leg, phase=LegPhase.ENDED, verdict=verdict, knowledge=knowledge, ended_at=now, stream_open=False)
-
 
 # --- the table ---------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,10 @@ from msgspec.structs import replace
 
 from gateway.domain.commands import AnyCommand, HangUp
 from gateway.domain.events import LegEvent
+from gateway.domain.outcome import Knowledge, LegPhase
 from gateway.domain.policy import Policy
 from gateway.domain.records import Leg
+from gateway.domain.verdict import Verdict
 
 
 def alerted(leg: Leg, now: float, policy: Policy) -> bool:
@@ -36,6 +38,20 @@ def unheard(leg: Leg) -> bool:
     if leg.streams or leg.given_up is not None or leg.answered_at is None or leg.ended_at is None:
         return False
     return leg.ended_at - leg.answered_at >= HEARD_NOTHING_S
+
+
+LATE_S = 2.0
+"""No timer of a gateway that works is so late."""
+
+
+def overslept(leg: Leg, now: float) -> bool:
+    """The leg's timer could not fire when it was due, for want of a store or a process; nor could the carrier be asked."""
+    return leg.watch_at is not None and now - leg.watch_at > LATE_S
+
+
+def ended(leg: Leg, verdict: Verdict, knowledge: Knowledge, now: float) -> Leg:
+    """As it is for ever."""
+    return replace(leg, phase=LegPhase.ENDED, verdict=verdict, knowledge=knowledge, ended_at=now, stream_open=False)
 
 
 def pending_hangup(leg: Leg) -> tuple[AnyCommand, ...]:

@@ -2,7 +2,7 @@
 
 from gateway.domain.commands import HangUp, Resolve
 from gateway.domain.events import DialReported, DialSending, LegMissing
-from gateway.domain.leg import step
+from gateway.domain.leg import step, watch
 from gateway.domain.leg_step import LegStep
 from gateway.domain.outcome import Knowledge, LegPhase
 from gateway.domain.policy import Policy
@@ -39,3 +39,14 @@ def test_two_of_them_do() -> None:
 def test_those_before_the_carriers_lists_have_settled_do_not_count() -> None:
     """Look-ups within `lookup_settles_s` of the dial say nothing, however many they are."""
     assert missing_at(1.0, 2.0, 3.0, 4.0, 9.0).leg.phase is LegPhase.UNKNOWN
+
+
+def test_a_timer_that_comes_late_asks_for_the_look_ups_first() -> None:
+    """While the store was away nobody could look: the leg in doubt is condemned a while after it is back, not at once."""
+    doubt = missing_at(9.0).leg
+    assert doubt.watch_at is not None
+    assert watch(doubt, doubt.watch_at, POLICY).leg.phase is LegPhase.CONDEMNED
+    late = doubt.watch_at + 15.0
+    spared = watch(doubt, late, POLICY)
+    assert (spared.leg.phase, spared.leg.watch_at) == (LegPhase.UNKNOWN, late + 3 * POLICY.resolve_every_s)
+    assert watch(spared.leg, late + 3 * POLICY.resolve_every_s, POLICY).leg.phase is LegPhase.CONDEMNED
