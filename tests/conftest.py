@@ -4,6 +4,7 @@ import gc
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,28 +12,27 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LONGEST_FIRST = (
+WAITING = (
     "tests/demo/test_demo.py",
     "tests/endtoend/processes/test_sessions.py",
-    "tests/chaos/test_run.py",
     "tests/endtoend/processes/test_crash_points.py",
-    "tests/simulation/test_worlds.py",
     "tests/endtoend/test_handover.py",
     "tests/endtoend/test_ladder.py",
     "tests/endtoend/test_voicemail.py",
     "tests/endtoend/processes/test_promises_of_killed_gateways.py",
     "tests/endtoend/processes/test_long_outage.py",
     "tests/endtoend/processes/",
+    "tests/chaos/test_run.py",
     "tests/endtoend/",
-    "tests/browser/",
     "tests/chaos/",
-    "tests/cli/",
     "tests/contracts/",
-    "tests/machines/",
 )
-"""Files, or folders of them, that take long, most of it in waiting for telephones. Several processes take file after file
-(`make test`): one of these that came last would leave the others idle.
+"""Files, or folders of them, that take long, most of it in waiting for telephones; the longest first, since several processes
+take file after file (`make test`), and one of these that came last would leave the others idle.
 """
+WORKING = ("tests/simulation/test_worlds.py", "tests/browser/", "tests/cli/", "tests/machines/")
+"""Those that keep a processor busy, the longest first; everything else follows."""
+WAITING_FOR_ONE_WORKING = 2
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,7 +42,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: _turn(item.nodeid))
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    items[:] = [item for file in _mixed(list(files)) for item in files[file]]
+
+
+def _mixed(files: list[str]) -> Iterator[str]:
+    """So that those who wait and those who work run side by side: browsers among themselves are slower than any patience."""
+    waiting = deque(sorted((file for file in files if file.startswith(WAITING)), key=lambda file: _turn(file, WAITING)))
+    working = deque(sorted((file for file in files if not file.startswith(WAITING)), key=lambda file: _turn(file, WORKING)))
+    while waiting or working:
+        for _ in range(min(WAITING_FOR_ONE_WORKING, len(waiting))):
+            yield waiting.popleft()
+        if working:
+            yield working.popleft()
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -52,8 +66,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.enable()
 
 
-def _turn(nodeid: str) -> int:
-    return next((turn for turn, start in enumerate(LONGEST_FIRST) if nodeid.startswith(start)), len(LONGEST_FIRST))
+def _turn(file: str, order: tuple[str, ...]) -> int:
+    return next((turn for turn, start in enumerate(order) if file.startswith(start)), len(order))
 
 
 class Warm:
