@@ -79,10 +79,11 @@ class CarrierRecordings:
             return MessageRefused(reason=NOT_CONFIGURED)
         try:
             await carrier.record_message(self._fleet.attempt(call, leg), handle_of(call, leg))
-        except CarrierError as error:
-            log.warning("carrier-message-refused", call_id=call.id, carrier=leg.carrier, reason=error.reason)
+        except Exception as error:
+            reason = error.reason if isinstance(error, CarrierError) else DEFECT
+            log.warning("carrier-message-refused", call_id=call.id, carrier=leg.carrier, reason=reason, error=repr(error))
             over = self._clock.now() + RECORD_AGAIN_S >= leg.watch_at
-            return MessageRefused(reason=error.reason) if over or isinstance(error, MessageDeclined) else None
+            return MessageRefused(reason=reason) if over or isinstance(error, MessageDeclined) else None
         return MessageRecording()
 
     async def collect(self, claim: Claim) -> None:
@@ -120,7 +121,9 @@ class CarrierRecordings:
             await self._none_yet(claim, leg)
         elif not message.seconds:
             await self._say(claim, VoicemailMissing(reason=NO_RECORDING))
-        elif not await self._known(claim, call, voicemail_id(leg.carrier, message.recording_id)):
+        elif await self._known(claim, call, voicemail_id(leg.carrier, message.recording_id)):
+            await self._forget(leg, carrier, message)
+        else:
             await self._fetch(claim, call, leg, carrier, message)
 
     async def _known(self, claim: Claim, call: Call, known: str) -> bool:
@@ -152,6 +155,10 @@ class CarrierRecordings:
             await self._say(claim, VoicemailMissing(reason=TOO_SHORT))
             return
         await self._say(claim, kept_word(kept))
+        await self._forget(leg, carrier, message)
+
+    async def _forget(self, leg: Leg, carrier: Carrier, message: MessageLeft) -> None:
+        """Only what is kept here, or was."""
         if self._delete_at_carrier:
             await forget(leg.carrier, carrier, message)
 
@@ -216,7 +223,8 @@ class CarrierRecordings:
         if waited_s >= COLLECT_FOR_S:
             log.warning("voicemail-not-asked-for", call_id=leg.call_id, carrier=leg.carrier, why=why)
             await self._calls.apply(leg.call_id, lambda call: () if call.ended else (missing,))
-        await self._calls.store.defer(claim, self._clock.now() + (AGAIN_S if waited_s < COLLECT_FOR_S else LATER_S))
+        pause_s = _growing_s(waited_s) if waited_s < COLLECT_FOR_S else LATER_S
+        await self._calls.store.defer(claim, self._clock.now() + pause_s)
 
     async def _not_had(self, claim: Claim, call: Call, leg: Leg, message: MessageLeft) -> None:
         """The carrier has it: that much is certain."""
@@ -227,8 +235,7 @@ class CarrierRecordings:
         if waited_s >= COLLECT_FOR_S and not call.ended:
             taken = VoicemailTaken(voicemail_id=voicemail_id(leg.carrier, message.recording_id))
             await self._calls.apply(call.id, lambda _call: (taken,))
-        pause_s = min(max(waited_s / 4, AGAIN_S), LATER_S)  # a full disk is not asked every two seconds
-        await self._calls.store.defer(claim, self._clock.now() + pause_s)
+        await self._calls.store.defer(claim, self._clock.now() + _growing_s(waited_s))
 
     def _waited_s(self, leg: Leg) -> float:
         return self._clock.now() - (leg.ended_at or 0.0)
@@ -256,3 +263,8 @@ class CarrierRecordings:
             raise CallNotFound(claim.command.call_id)
         member = self._fleet.members.get(leg.carrier)
         return call, leg, member.carrier if member else None
+
+
+def _growing_s(waited_s: float) -> float:
+    """A pause: neither a full disk nor a carrier that does not answer is asked every two seconds for all of its calls."""
+    return min(max(waited_s / 4, AGAIN_S), LATER_S)

@@ -236,6 +236,18 @@ async def test_a_carrier_that_cannot_be_asked_is_asked_for_longer_than_its_call_
     assert not await rig.turn(LATER_S)
 
 
+async def test_a_carrier_that_does_not_answer_is_asked_ever_more_seldom(rig: Rig) -> None:
+    """Its threads are wanted for hang-ups; one that answers "nothing yet" is asked every two seconds."""
+    await rig.begin()
+    rig.booth.refuses = "list"
+    await rig.turn(40.0)
+    assert not await rig.turn(9.0)
+    rig.booth.refuses = ""
+    await rig.turn(1.0)
+    assert not await rig.turn(AGAIN_S / 2)
+    assert await rig.turn(AGAIN_S / 2)
+
+
 async def test_a_carrier_that_can_never_be_asked_is_given_up(rig: Rig) -> None:
     """After four weeks, when none has it any more."""
     await rig.begin()
@@ -311,6 +323,17 @@ async def test_what_is_here_already_is_told_and_not_fetched(rig: Rig) -> None:
     call = await rig.call()
     assert (call.outcome, call.voicemail, rig.booth.asked) == (Outcome.VOICEMAIL, ID, ["list CA1"])
     assert [word["seconds"] for word in await rig.words("voicemail-kept")] == [2.0]
+
+
+async def test_the_carriers_copy_of_what_is_here_already_is_deleted_too(tmp_path: Path) -> None:
+    """Whoever brought it died before that as well."""
+    rig = Rig(tmp_path, delete=True)
+    await rig.begin()
+    rig.booth.leave()
+    kept = Voicemail(id=ID, carrier="a", recording_id="r1", left_at=NOW, collected_at=NOW, seconds=2.0, reason="killed")
+    await rig.store.put_voicemail(kept, NOW)
+    await rig.turn()
+    assert rig.booth.asked == ["list CA1", "forget"]
 
 
 async def test_what_was_deleted_does_not_come_back(rig: Rig) -> None:
@@ -505,10 +528,11 @@ async def test_a_carrier_that_stumbles_is_told_again_while_the_person_waits(rig:
     assert ((await rig.call()).legs[0].message, len(rig.booth.asked)) == (MessageStage.RECORDING, 2)
 
 
-async def test_a_carrier_that_stumbles_for_too_long_has_refused(rig: Rig) -> None:
-    """Before the leg's timer would order the same once more."""
+@pytest.mark.parametrize("stumbles", [CarrierError("timeout"), KeyError("data")], ids=["carrier", "defect"])
+async def test_a_carrier_that_stumbles_for_too_long_has_refused(rig: Rig, stumbles: Exception) -> None:
+    """Before the leg's timer would order the same once more; what an SDK stumbles over is no better."""
     await rig.begin(RecordMessage, **ALIVE)
-    rig.booth.refuses = "record"
+    rig.booth.breaks = stumbles
     await rig.turn(Policy().message_order_s - 1.5 * RECORD_AGAIN_S)
     assert (await rig.call()).legs[0].message is MessageStage.ORDERED
     await rig.turn(RECORD_AGAIN_S)
