@@ -17,6 +17,8 @@ WRITES = 400
 """More than any call of a world needs, whatever becomes of it."""
 CYCLES_S = 60.0
 """Within this a due call is tried again, whatever its last round came to."""
+NO_AGENT = "no-agent"
+"""The reason of a promise that waits because nobody would talk."""
 
 
 def one_outcome(evidence: Evidence, check: Checks) -> None:
@@ -96,7 +98,9 @@ def replayable(evidence: Evidence, check: Checks) -> None:
 
 
 def liveness(evidence: Evidence, check: Checks) -> None:
-    """What is due when all is well again is dialled soon, if it lives long enough, and no carrier is all but full."""
+    """What is due when all is well again is dialled soon, if it lives long enough, and no carrier is all but full. An agent is
+    well when its breaker is closed: until then nobody's phone is to ring for it.
+    """
     if min(carrier.concurrent_calls for carrier in evidence.plan.carriers) < len(evidence.plan.calls):
         return
     for call in evidence.calls.values():
@@ -108,7 +112,13 @@ def liveness(evidence: Evidence, check: Checks) -> None:
         from_ = max(evidence.heal_at, then.not_before or 0.0) + ahead
         soon = [post for post in evidence.posts_of(call.id) if evidence.heal_at <= post.at <= from_ + CYCLES_S]
         ended = call.ended_at is not None and call.ended_at <= from_ + CYCLES_S and call.outcome is not Outcome.EXPIRED
-        check(bool(soon) or ended, f"call {call.id} waited when all was well, and was not dialled within {CYCLES_S:.0f} s")
+        agentless = _for_want_of_an_agent(evidence, call.id, from_)
+        check(bool(soon) or ended or agentless, f"call {call.id} waited when all was well, and was not dialled within {CYCLES_S:.0f} s")
+
+
+def _for_want_of_an_agent(evidence: Evidence, call_id: str, from_: float) -> bool:
+    promises = [write.after.promise for write in evidence.watch.writes if write.after.id == call_id and write.at >= from_]
+    return any(promise is not None and promise.reason == NO_AGENT for promise in promises)
 
 
 def _waits(call: Call) -> bool:
