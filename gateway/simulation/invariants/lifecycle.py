@@ -113,7 +113,10 @@ def liveness(evidence: Evidence, check: Checks) -> None:
         soon = [post for post in evidence.posts_of(call.id) if evidence.heal_at <= post.at <= from_ + CYCLES_S]
         ended = call.ended_at is not None and call.ended_at <= from_ + CYCLES_S and call.outcome is not Outcome.EXPIRED
         agentless = _for_want_of_an_agent(evidence, call.id, from_)
-        check(bool(soon) or ended or agentless, f"call {call.id} waited when all was well, and was not dialled within {CYCLES_S:.0f} s")
+        check(
+            bool(soon) or ended or agentless,
+            f"call {call.id} waited when all was well, and was not dialled within {CYCLES_S:.0f} s",
+        )
 
 
 def _for_want_of_an_agent(evidence: Evidence, call_id: str, from_: float) -> bool:
