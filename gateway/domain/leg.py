@@ -355,7 +355,9 @@ def _never_confirmed(leg: Leg, now: float, policy: Policy) -> LegStep:
     if alerted(leg, now, policy):
         presumed = leg.given_up or judged.PRESUMED_ENDED
         quiet = replace(leg, given_up=replace(presumed, signal=Signal.RELEASE))  # silence is no praise for the carrier
-        return _end(quiet, LegEnded(verdict=presumed), now, policy)
+        ended_for_us = _end(quiet, LegEnded(verdict=presumed), now, policy)
+        last = HangUp(call_id=leg.call_id, leg_id=leg.id, attempt=leg.hangups + 1)  # the carrier may be well again by now
+        return replace(ended_for_us, commands=(*ended_for_us.commands, last))
     return _condemn(replace(leg, verdict=leg.given_up), None, now, policy)
 
 
