@@ -47,12 +47,23 @@ def _is_over(evidence: Evidence, check: Checks, call_id: str, earlier: Post, pos
     _count_second_ring(evidence, check, person, post)
 
 
+def _sent_from(evidence: Evidence, post: Post) -> float:
+    """When the dial was decided: what is told from then on comes too late for it."""
+    decided = (
+        write.at
+        for write in evidence.watch.writes
+        if any(leg.id == post.leg_id and leg.phase is LegPhase.SENDING for leg in write.after.legs)
+    )
+    return min(decided, default=post.at)
+
+
 def _count_second_ring(evidence: Evidence, check: Checks, person: Person | None, post: Post) -> None:
     """A phone that rings through two carriers: allowed only where nobody could tell us of the first."""
     again = next((one for one in evidence.people if one.leg_id == post.leg_id and one.rang_at is not None), None)
     if again is None or person is None or person.rang_at is None or person.rang_at > post.at:
         return
-    told = [hook for hook in evidence.delivered if hook.leg_id == person.leg_id and person.rang_at < hook.answered_at < post.at]
+    sending = _sent_from(evidence, post)
+    told = [hook for hook in evidence.delivered if hook.leg_id == person.leg_id and person.rang_at < hook.answered_at < sending]
     ended_first = person.ended_at is not None and person.ended_at <= post.at
     if ended_first:
         check.note("phones rung again after the first ring had ended, unheard of")

@@ -43,10 +43,12 @@ def no_silence(evidence: Evidence, check: Checks) -> None:
 
 
 def _talks(evidence: Evidence) -> Iterator[tuple[str, str, float, float]]:
-    """(carrier, its id, from, until) of answered calls in which somebody should be heard."""
-    records = _recorded_from(evidence)
+    """(carrier, its id, from, until) of answered calls in which somebody should be heard; a caller of whom no gateway heard is
+    the carrier's own, whose fallback document records them.
+    """
+    records, ours = _recorded_from(evidence), {(leg.carrier, leg.carrier_call_id) for _, leg in evidence.legs}
     for caller in evidence.callers:
-        if caller.agent in HEARD_FROM and caller.answered_at is not None:
+        if caller.agent in HEARD_FROM and caller.answered_at is not None and (caller.carrier, caller.ref) in ours:
             until = min(caller.ended_at or evidence.ended_at, records.get((caller.carrier, caller.ref), evidence.ended_at))
             yield caller.carrier, caller.ref, caller.answered_at, until
     for person in evidence.people:
