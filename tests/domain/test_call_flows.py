@@ -214,7 +214,7 @@ def test_an_end_that_is_never_confirmed_is_fenced() -> None:
 
 
 def test_a_lost_hang_up_ends_an_answered_call_all_the_same() -> None:
-    """No call lives for ever: after enough tries the end is presumed, and the carrier, which may be well by then, is told again."""
+    """No call lives for ever: after enough tries the end is presumed, and the carrier, perhaps well by then, is told again."""
     story = Story().answered().say(HangupRequested())
     for _ in range(20):
         if story.call.ended:
