@@ -29,7 +29,7 @@ def talk_limit(leg: Leg, policy: Policy) -> float:
     return leg.answered_at + leg.max_duration_s + (policy.overtime_s if leg.limit_at_carrier else 0.0)
 
 
-HEARD_NOTHING_S = 1.0
+HEARD_NOTHING_S = 2.0
 """Whoever hangs up sooner may not have waited for anybody."""
 
 

@@ -292,11 +292,12 @@ def dark() -> tuple[Call, tuple[LogEntry, ...]]:
         (0.0, CallAccepted()),
         *dialled(ONE, 0.1),
         (0.5, of(ONE, DialOrphaned())),
-        (20.0, TimerFired(leg_id=ONE[2], name="leg")),
-        *dialled(OTHER, 20.1),
-        (20.4, of(OTHER, DialReported(knowledge=Knowledge.ACCEPTED, carrier_call_id=OTHER[1], fence=1))),
-        (22.0, of(OTHER, LegAnswered(carrier_call_id=OTHER[1]))),
-        (28.0, of(OTHER, LegEnded(carrier_call_id=OTHER[1], verdict=stop("hangup", Outcome.COMPLETED), answered=True))),
+        (20.0, TimerFired(leg_id=ONE[2], name="leg")),  # late: nobody could look meanwhile, so there is time for that
+        (25.0, TimerFired(leg_id=ONE[2], name="leg")),
+        *dialled(OTHER, 25.1),
+        (25.4, of(OTHER, DialReported(knowledge=Knowledge.ACCEPTED, carrier_call_id=OTHER[1], fence=1))),
+        (27.0, of(OTHER, LegAnswered(carrier_call_id=OTHER[1]))),
+        (33.0, of(OTHER, LegEnded(carrier_call_id=OTHER[1], verdict=stop("hangup", Outcome.COMPLETED), answered=True))),
     )
 
 
@@ -324,7 +325,7 @@ def test_a_second_ring_that_nobody_could_have_known_of() -> None:
     call, log = dark()
     done = Done(blows=[Blow(at=BEGIN, until=BEGIN + 7, what="dark", whom="red", kill=True, carrier=True)])
     first = [entry(0.3, "dial", ONE), entry(1.0, "ring", ONE), hook(1.0, ONE, status=0)]
-    assert rings(call, log, [*first, *talk(OTHER, 20.2)], done) == [(DARK, ("red: dark",))]
+    assert rings(call, log, [*first, *talk(OTHER, 25.2)], done) == [(DARK, ("red: dark",))]
 
 
 def test_a_second_ring_after_a_known_end() -> None:

@@ -131,7 +131,8 @@ async def test_every_failure_that_comes_later_goes_on_or_stops_as_its_verdict_sa
         went_on = first["verdict"]["disposition"] == "next_carrier"
         assert len(call["legs"]) == len(world.dialled(number)) == (2 if went_on else 1), (cause, call)
         assert world.rang(number) == ([after(world, carrier)] if went_on else []), (cause, call)
-        assert (call["outcome"] == "completed") == went_on, (cause, str(call), str(await world.events(call["id"])))
+        reached = call["outcome"] == "completed" or call["reason"] == "no-stream"  # they hang up at once
+        assert reached == went_on, (cause, str(call), str(await world.events(call["id"])))
         assert call["from"] in world.lab.credentials(call["legs"][-1]["carrier"])["numbers"], call
         return carrier, first["verdict"]["disposition"]
 

@@ -309,9 +309,9 @@ async def test_a_broken_line_to_the_colleague_is_no_goodbye(new_world: Any) -> N
     world = await staffed(new_world, human(first), human(second), routes=routes)
     put(world, first, answer_after_s=0.3, says="silence", dtmf="1")
     put(world, second, answer_after_s=0.3)
-    world.fault("telnyx", {"kind": "stream_cut", "after_s": 4.0, "prefix": first})
     number, call_id = await caller(world, "vonage")
     await hears_tone(world, first, CALLER_HZ, seconds=0.2)
+    world.fault("telnyx", {"kind": "stream_cut", "after_s": 0.1, "prefix": first})
     await asyncio.gather(hears_tone(world, number, COLLEAGUE_HZ, within_s=30), hears_tone(world, second, CALLER_HZ, within_s=30))
     assert (await losses(world, call_id))[1:] == [("human", "colleague-lost", "human")]
     world.lab.phones.hang_up(second)
