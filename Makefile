@@ -21,7 +21,7 @@ demo: $(STAMP) ## Play the failover story and stay up; ONCE=1 ends by itself, PO
 
 test: $(STAMP) ## Run all tests, a browser's included (BROWSER=skip: not those); some: make test ARGS="tests/domain -k breaker"
 	@$(if $(ARGS),$(if $(findstring browser,$(ARGS)),sh deploy/browser.sh),sh deploy/browser.sh)
-	@$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),-n 5 --dist loadfile --no-loadscope-reorder)
+	@$(VENV)/bin/python -m pytest $(if $(ARGS),$(ARGS),-n 4 --dist loadfile --no-loadscope-reorder)
 
 check: $(STAMP) ## Lint, formatting and strict types
 	@$(VENV)/bin/ruff check .

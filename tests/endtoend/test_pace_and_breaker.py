@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.domain.breaker import BreakerPolicy
 
-JITTER_S = 0.1
+JITTER_S = 0.5
 """Between our leave to dial and the request's arrival."""
 
 
